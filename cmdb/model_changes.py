@@ -1,0 +1,228 @@
+"""Planning a change of the model in use: what is new, what goes, and what stored records forbid.
+
+Additions always apply. A change that stored data could contradict is checked against that data, and
+refused with the count and the first record it would make invalid. What history uses may not go
+either: the past stays readable.
+"""
+
+from __future__ import annotations
+
+import graphlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from cmdb.records import Record
+from cmdb.store.base import GraphStore, Usage
+from schema.model import (
+
+    Attribute,
+    Model,
+    RecordType,
+    RelationshipType,
+)
+
+
+class ModelChange(NamedTuple):
+    """What applying a model would do.
+
+    ``lines`` begin with ``+`` (new), ``-`` (gone) or ``~`` (changed); ``refusals`` say why it cannot
+    be applied, each with a count and the first record concerned. ``revision`` is the store's
+    revision it was checked at.
+    """
+
+    lines: list[str]
+    refusals: list[str]
+    revision: int
+
+
+def plan_model_change(store: GraphStore, new: Model) -> ModelChange:
+    """Compare a model with the store's, and with what is stored.
+
+    Reads all records only where something became stricter.
+    """
+    old = store.model
+    revision = store.last_revision().number
+    if old.fingerprint == new.fingerprint:
+        return ModelChange([], [], revision)
+    lines = list(model_differences(old, new))
+    removed = any(line.startswith("-") for line in lines)
+    changed = any(line.startswith("~") for line in lines)
+    refusals: list[str] = []
+    if removed or changed:
+        refusals += _still_used(store.type_usage(), old, new)
+    if not refusals and changed:
+        refusals += _invalid_records(store, old, new)
+        refusals += _invalid_relationships(store, old, new)
+    return ModelChange(lines, refusals, revision)
+
+
+def model_differences(old: Model, new: Model) -> Iterator[str]:
+    """One line for each declaration that is new, gone or changed, and each attribute."""
+    for section in ("record_types", "relationship_types", "state_machines"):
+        before, after = getattr(old.declaration, section), getattr(new.declaration, section)
+        what = section.replace("_", " ").removesuffix("s")
+        for name in sorted(before.keys() | after.keys()):
+            if name not in before:
+                yield f"+ {what} {name}"
+            elif name not in after:
+                yield f"- {what} {name}"
+            elif before[name] != after[name]:
+                yield from _declaration_differences(what, name, before[name], after[name])
+
+
+def _declaration_differences(what: str, name: str, before: object, after: object) -> Iterator[str]:
+    for part in type(before).model_fields:  # type: ignore[attr-defined]
+        was, now = getattr(before, part), getattr(after, part)
+        if was == now:
+            continue
+        if not isinstance(was, Mapping) or not isinstance(now, Mapping):
+            yield f"~ {what} {name}: {part} {_shown(was)} -> {_shown(now)}"
+            continue
+        single = {"attributes": "attribute", "states": "state", "transitions": "transition"}.get(part, part)  # fmt: skip
+        for key in sorted(was.keys() | now.keys()):
+            if key not in was:
+                required = getattr(now[key], "required", False) and getattr(now[key], "default", None) is None  # fmt: skip
+                yield f"{'~' if required else '+'} {what} {name}: {single} {key}{' (required)' if required else ''}"  # fmt: skip
+            elif key not in now:
+                yield f"- {what} {name}: {single} {key}"
+            elif was[key] != now[key]:
+                yield f"~ {what} {name}: {single} {key}"
+
+
+def _shown(value: object) -> str:
+    dump = getattr(value, "model_dump", None)
+    return str(dump(exclude_defaults=True) if dump else value)
+
+
+def _still_used(usage: Usage, old: Model, new: Model) -> Iterator[str]:
+    """Types and attributes that stored data, images included, still needs as they were."""
+    counts = {**usage.records, **usage.relationships}
+    for section in ("record_types", "relationship_types"):
+        before, after = getattr(old, section), getattr(new, section)
+        used = usage.record_attributes if section == "record_types" else usage.relationship_attributes  # fmt: skip
+        for name, count in sorted(counts.items()):
+            if name in before and name not in after:
+                yield f"{name} would be removed, and {count} of it are stored."
+            elif name in before and getattr(after[name], "abstract", False):
+                yield f"{name} would become abstract, and {count} of it are stored."
+            elif name in before and section == "record_types" and before[name].ancestors != after[name].ancestors:  # fmt: skip
+                yield f"{name} would move to another parent, and {count} of it are stored."
+        for name, attributes in sorted(used.items()):
+            if name not in after:
+                continue
+            for attribute in sorted(attributes):
+                was, now = before[name].attributes.get(attribute), after[name].attributes.get(attribute)  # fmt: skip
+                if now is None:
+                    yield f"{attribute} of {name} would be removed, and records or their history hold values of it."  # fmt: skip
+                elif was is not None and (was.kind.name, was.many) != (now.kind.name, now.many):
+                    yield f"{attribute} of {name} would be {now.kind.name} instead of {was.kind.name}, and records or their history hold values of it."  # fmt: skip
+
+
+def _stricter(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> bool:
+    return any(old.get(name) != attribute for name, attribute in new.items())
+
+
+class _Tally:
+    """Counts what is wrong, keeping the first example of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def add(self, what: str, example: str) -> None:
+        self.counts[what] += 1
+        self.first.setdefault(what, example)
+
+    def refusals(self) -> list[str]:
+        return [f"{what}: {count}, the first is {self.first[what]}." for what, count in self.counts.items()]  # fmt: skip
+
+
+def invalid_attributes(owner: RecordType | RelationshipType, attributes: Mapping[str, object]) -> Iterator[str]:  # fmt: skip
+    """What is wrong with stored attributes, as phrases without values."""
+    for name in sorted(owner.required):
+        if attributes.get(name) in (None, ""):
+            yield f"{owner.name} without the required {name}"
+    for name, value in attributes.items():
+        if name not in owner.parsers:
+            yield f"{owner.name} with {name}, which it does not have"
+            continue
+        try:
+            valid = owner.parsers[name](value) == value
+        except ValueError:
+            valid = False
+        if not valid:
+            yield f"{owner.name} with an invalid {name}"
+
+
+def _invalid_records(store: GraphStore, old: Model, new: Model) -> list[str]:
+    concerned = {
+        name
+        for name, record_type in new.record_types.items()
+        if name in old.record_types
+        and (
+            _stricter(old.record_types[name].attributes, record_type.attributes)
+            or set(record_type.unique) - set(old.record_types[name].unique)
+        )
+    }
+    if not concerned:
+        return []
+    tally = _Tally()
+    holders: dict[tuple[object, ...], str] = {}
+    for record in store.scan_records():
+        if record.type in concerned:
+            record_type = new.record_types[record.type]
+            for what in invalid_attributes(record_type, record.attributes):
+                tally.add(what, record.id)
+            for what in _taken(record, record_type, old.record_types[record.type], holders):
+                tally.add(what, record.id)
+    return tally.refusals()
+
+
+def _taken(record: Record, new: RecordType, old: RecordType, holders: dict[tuple[object, ...], str]) -> Iterator[str]:  # fmt: skip
+    for key in set(new.unique) - set(old.unique):
+        values = tuple(record.attributes.get(name) for name in key.attributes)
+        if None not in values and holders.setdefault((key, *values), record.id) != record.id:
+            yield f"{key.record_type} with the same {' and '.join(key.attributes)} as another"
+
+
+def _invalid_relationships(store: GraphStore, old: Model, new: Model) -> list[str]:
+    concerned = [
+        name
+        for name, now in new.relationship_types.items()
+        if (was := old.relationship_types.get(name))
+        and (
+            (now.one_source and not was.one_source)
+            or (now.one_target and not was.one_target)
+            or (now.acyclic and not was.acyclic)
+            or was.sources - now.sources
+            or was.targets - now.targets
+            or _stricter(was.attributes, now.attributes)
+        )
+    ]
+    if not concerned:
+        return []
+    tally = _Tally()
+    ends: Counter[tuple[str, str, str]] = Counter()
+    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(graphlib.TopologicalSorter)  # fmt: skip
+    types = {record.id: record.type for record in store.scan_records()}
+    for link in store.scan_relationships(types=concerned):
+        rule, example = new.relationship_types[link.type], str(link.key)
+        for what in invalid_attributes(rule, link.attributes):
+            tally.add(what, example)
+        if types[link.source] not in rule.sources or types[link.target] not in rule.targets:
+            tally.add(f"{link.type} between {types[link.source]} and {types[link.target]}", example)
+        for limited, end, id in ((rule.one_target, "source", link.source), (rule.one_source, "target", link.target)):  # fmt: skip
+            ends[link.type, end, id] += 1
+            if limited and ends[link.type, end, id] > 1:
+                tally.add(f"more than one {link.type} at a {end}", example)
+        if rule.acyclic:
+            graphs[link.type].add(link.target, link.source)
+    for name, graph in graphs.items():
+        try:
+            graph.prepare()
+        except graphlib.CycleError as error:
+            tally.add(f"a cycle of {name}", " -> ".join(error.args[1]))
+    return tally.refusals()
+
+

@@ -1,0 +1,353 @@
+"""Questions a store answers: filters as data, sorting, pages with cursors.
+
+A filter is written as plain data, the same from every door::
+
+    {"cpu_count": {"gte": 8}, "name": {"prefix": "web"}, "or": [{…}, {…}], "not": {…},
+     "RUNS_ON": {"name": {"eq": "esx-01"}}}
+
+Entries of one object hold together. `parse_filter` checks it against the model and gives the tree
+that the stores compile. Logic is two-valued: a comparison with an attribute that has no value is
+false (``ne`` true), so ``not`` is always the exact complement. ``contains`` and ``prefix`` are
+case-sensitive; searching is not (`GraphStore.search`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cmdb.errors import QueryError
+from cmdb.records import Record
+from schema.errors import UnknownNameError
+from schema.kinds import KINDS, Kind
+from schema.model import Direction, Model
+
+AsOf = int | datetime | None
+"""A revision number, an instant (what had been recorded by then), or None for now."""
+
+PAGE_LIMIT: Final = 10_000
+FILTER_DEPTH: Final = 16
+FILTER_SIZE: Final = 500
+
+ORDERING: Final = ("lt", "lte", "gt", "gte")
+OPERATORS: Final = ("eq", "ne", *ORDERING, "in", "contains", "prefix", "null")
+
+SYSTEM_KINDS: Final[Mapping[str, Kind]] = {"id": KINDS["reference"], "revision": KINDS["integer"]}
+"""What can be asked of every record beside its attributes."""
+
+CLOSENESS: Final = "closeness"
+"""How near a record is to a search: its name is the text (0), begins with it (1), or not (2)."""
+
+
+class Comparison(NamedTuple):
+    """One attribute compared with a canonical value (of the attribute's kind, or a tuple for ``in``)."""
+
+    attribute: str
+    kind: Kind
+    many: bool
+    operator: str
+    value: Any
+
+
+class AllOf(NamedTuple):
+    parts: tuple[Condition, ...]
+
+
+class AnyOf(NamedTuple):
+    parts: tuple[Condition, ...]
+
+
+class Not(NamedTuple):
+    part: Condition
+
+
+class Related(NamedTuple):
+    """At least one record, that the condition holds for, stands at the other end."""
+
+    relationship_type: str
+    direction: Direction
+    condition: Condition
+
+
+Condition = Comparison | AllOf | AnyOf | Not | Related
+
+ANYTHING: Final = AllOf(())
+
+
+class Sort(NamedTuple):
+    """Order by an attribute; records without a value come last either way."""
+
+    attribute: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question for records.
+
+    Attributes
+    ----------
+    type
+        Record type; with its subtypes unless `subtypes` is False.
+    where
+        Filter as plain data, see the module.
+    organisation
+        Id of an organisation: only records of it and of those below it.
+    sort
+        Attributes in order of weight; ids settle ties, so the order is total.
+    first
+        Most records in the page, 1 to 10,000.
+    after
+        Cursor of the page before. It belongs to the query it came from.
+    as_of
+        Ask the past.
+    total
+        Also count all that match.
+    """
+
+    type: str = "Record"
+    where: Mapping[str, Any] | None = None
+    subtypes: bool = True
+    organisation: str | None = None
+    sort: Sequence[Sort] = ()
+    first: int = 50
+    after: str | None = None
+    as_of: AsOf = None
+    total: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some records of an answer.
+
+    `cursor` continues after the last one; None says there are no more. `total` counts all that
+    match, where the query asked for it.
+    """
+
+    records: list[Record]
+    cursor: str | None
+    total: int | None = None
+
+
+class Count(NamedTuple):
+    """How many records share these values (None: no value), in the order they were asked for."""
+
+    values: tuple[Any, ...]
+    count: int
+
+
+class ParsedQuery(NamedTuple):
+    """A query checked against the model."""
+
+    types: tuple[str, ...]
+    """Concrete record types, sorted."""
+    label: str
+    """The record type asked for."""
+    subtypes: bool
+    condition: Condition
+    organisation: str | None
+    sort: tuple[tuple[str, Kind, bool], ...]
+    """(attribute, kind, descending)."""
+    first: int
+    position: tuple[Any, ...] | None
+    """Sort values and id of the last record of the page before."""
+    digest: str
+    text: str | None = None
+    """Of a search: its words, folded, one space between."""
+
+    def cursor(self, record: Record) -> str:
+        """The cursor of a page that ends with this record."""
+        values = []
+        for name, kind, _ in self.sort:
+            value = self._value(record, name)
+            values.append(None if value is None else kind.to_json(value))
+        text = json.dumps([self.digest, *values, record.id], ensure_ascii=False)
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def _value(self, record: Record, name: str) -> Any:
+        if name == CLOSENESS:
+            folded = fold(record.name)
+            return 0 if folded == self.text else 1 if folded.startswith(self.text or "") else 2
+        return getattr(record, name) if name in SYSTEM_KINDS else record.attributes.get(name)
+
+
+def fold(text: str) -> str:
+    """Text as a search compares it: whatever its case."""
+    return text.lower()
+
+
+def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQuery:
+    """Check a query against the model; with a text, a search.
+
+    Raises
+    ------
+    QueryError, UnknownNameError
+    """
+    record_type = model.record_type(query.type)
+    if query.subtypes:
+        types = tuple(sorted(record_type.concrete))
+    else:
+        types = () if record_type.abstract else (query.type,)
+    if not 1 <= query.first <= PAGE_LIMIT:
+        raise QueryError(f"A page of {query.first} records.", f"Ask for 1 to {PAGE_LIMIT}.")
+    sort: list[tuple[str, Kind, bool]] = []
+    if text is not None:
+        if query.sort or query.as_of is not None:
+            raise QueryError("A search has its own order and looks at the present.", "Use `find`.")
+        text = " ".join(fold(text).split())
+        if not text:
+            raise QueryError("Nothing to search for.", "Give a word, or a part of one.")
+        sort = [(CLOSENESS, KINDS["integer"], False), ("name", KINDS["string"], False)]
+    for name, descending in query.sort:
+        kind, many = _attribute(model, (query.type,), name)
+        if many or kind.name == "json":
+            raise QueryError(f"{name} cannot be sorted by.", "Sort by an attribute with one value.")
+        sort.append((name, kind, descending))
+    condition = parse_filter(model, (query.type,), query.where or {})
+    if query.organisation is not None:
+        _value(KINDS["reference"], "organisation", query.organisation)
+    asked = [query.type, query.subtypes, query.where, query.organisation, list(map(list, query.sort)), text]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]  # fmt: skip
+    return ParsedQuery(
+        types=types,
+        label=query.type,
+        subtypes=query.subtypes,
+        condition=condition,
+        organisation=query.organisation,
+        sort=tuple(sort),
+        first=query.first,
+        position=_position(query.after, digest, sort),
+        digest=digest,
+        text=text,
+    )
+
+
+def parse_filter(model: Model, types: Sequence[str], where: Mapping[str, Any]) -> Condition:
+    """Check a filter on records of these types against the model.
+
+    Raises
+    ------
+    QueryError
+        Unknown operator, value of the wrong kind, operator that does not fit the kind, a filter
+        nested deeper than 16 or with more than 500 parts.
+    UnknownNameError
+        Attribute or relationship type the model does not have.
+    """
+    budget = [FILTER_SIZE]
+    return _conditions(model, tuple(types), where, FILTER_DEPTH, budget)
+
+
+def _conditions(model: Model, types: tuple[str, ...], where: object, depth: int, budget: list[int]) -> Condition:  # fmt: skip
+    if not isinstance(where, Mapping):
+        raise QueryError(f"A filter is an object, not {where!r}.", 'Write {"name": {"eq": "…"}}.')
+    if depth == 0:
+        raise QueryError(f"The filter is nested deeper than {FILTER_DEPTH}.", "Ask in steps.")
+    parts: list[Condition] = []
+    for key, value in where.items():
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise QueryError(f"The filter has more than {FILTER_SIZE} parts.", "Use `in`, or ask in steps.")  # fmt: skip
+        if key in ("and", "or"):
+            if not isinstance(value, list | tuple):
+                raise QueryError(f"`{key}` takes a list of filters.", f'Write {{"{key}": [{{…}}, {{…}}]}}.')  # fmt: skip
+            inner = tuple(_conditions(model, types, v, depth - 1, budget) for v in value)
+            parts.append(AllOf(inner) if key == "and" else AnyOf(inner))
+        elif key == "not":
+            parts.append(Not(_conditions(model, types, value, depth - 1, budget)))
+        elif isinstance(key, str) and key.isupper():
+            parts.append(_related(model, types, key, value, depth, budget))
+        else:
+            parts += _comparisons(model, types, str(key), value)
+    return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+
+def _related(model: Model, types: tuple[str, ...], name: str, value: object, depth: int, budget: list[int]) -> Related:  # fmt: skip
+    relationship_type, direction = model.direction(name)
+    near, far = relationship_type.source, relationship_type.target
+    ends = (relationship_type.sources, relationship_type.targets)
+    if direction == "in":
+        near, far, ends = far, near, (ends[1], ends[0])
+    concrete = frozenset().union(*(model.record_type(t).concrete for t in types))
+    if not concrete & ends[0]:
+        raise QueryError(f"{' or '.join(types)} has no relationship {name}.", f"It starts at {', '.join(near)}.")  # fmt: skip
+    condition = _conditions(model, far, value, depth - 1, budget)
+    return Related(relationship_type.name, direction, condition)
+
+
+def _comparisons(model: Model, types: tuple[str, ...], name: str, value: object) -> list[Condition]:
+    kind, many = _attribute(model, types, name)
+    if not isinstance(value, Mapping):
+        value = {"eq": value}
+    parts: list[Condition] = []
+    for operator, operand in value.items():
+        if operator not in OPERATORS:
+            raise QueryError(f"There is no operator {operator!r}.", f"Use one of {', '.join(OPERATORS)}.")  # fmt: skip
+        if operator == "null":
+            if not isinstance(operand, bool):
+                raise QueryError(f"`null` takes true or false, not {operand!r}.", "Write {\"null\": true}.")  # fmt: skip
+            parsed: Any = operand
+        elif many or kind.name == "json":
+            if kind.name == "json" or operator != "contains":
+                raise QueryError(f"{name} cannot be compared by `{operator}`.", f"It takes {'`contains` and ' if many and kind.name != 'json' else ''}`null`.")  # fmt: skip
+            parsed = _value(kind, name, operand)
+        elif operator in ("contains", "prefix"):
+            if not kind.textual or not isinstance(operand, str):
+                raise QueryError(f"`{operator}` compares text with text; {name} is {kind.name}.", "Use eq, in, lt, lte, gt or gte.")  # fmt: skip
+            parsed = _value(KINDS["text"], name, operand)
+        elif operator == "in":
+            if not isinstance(operand, list | tuple) or len(operand) > PAGE_LIMIT:
+                raise QueryError(f"`in` takes a list of at most {PAGE_LIMIT} values.", f'Write {{"{name}": {{"in": [… , …]}}}}.')  # fmt: skip
+            parsed = tuple(_value(kind, name, element) for element in operand)
+        else:
+            if operator in ORDERING and not kind.ordered:
+                raise QueryError(f"{name} is {kind.name}, which has no order.", "Use eq, ne, in or null.")  # fmt: skip
+            parsed = _value(kind, name, operand)
+        parts.append(Comparison(name, kind, many, operator, parsed))
+    return parts
+
+
+def _attribute(model: Model, types: Sequence[str], name: str) -> tuple[Kind, bool]:
+    if name in SYSTEM_KINDS:
+        return SYSTEM_KINDS[name], False
+    missing: UnknownNameError | None = None
+    for record_type in types:
+        try:
+            attribute = model.attribute(record_type, name)
+            return attribute.kind, attribute.many
+        except UnknownNameError as error:
+            missing = missing or error
+    assert missing is not None
+    raise missing
+
+
+def _value(kind: Kind, name: str, value: object) -> Any:
+    try:
+        return kind.parse(value)
+    except ValueError as error:
+        raise QueryError(f"The value for {name} {error}.", f"Give a value of kind {kind.name}.") from None  # fmt: skip
+
+
+def _position(after: str | None, digest: str, sort: Sequence[tuple[str, Kind, bool]]) -> tuple[Any, ...] | None:  # fmt: skip
+    if after is None:
+        return None
+    try:
+        padded = after + "=" * (-len(after) % 4)
+        values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if not isinstance(values, list) or len(values) != len(sort) + 2:
+            raise ValueError
+        parsed = [
+            None if value is None else kind.parse(value)
+            for (_, kind, _), value in zip(sort, values[1:], strict=False)
+        ]
+        parsed.append(KINDS["reference"].parse(values[-1]))
+    except (ValueError, binascii.Error, UnicodeDecodeError, RecursionError):
+        raise QueryError("That is not a cursor of this product.", "Ask again from the start.") from None  # fmt: skip
+    if values[0] != digest:
+        raise QueryError("That cursor belongs to another query.", "Repeat the query it came from.")
+    return tuple(parsed)

@@ -1,0 +1,56 @@
+"""What a store keeps: records and the relationships between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Record(NamedTuple):
+    """A typed node as it was from one revision on.
+
+    Attributes
+    ----------
+    id
+        UUIDv7.
+    type
+        Name of its concrete record type.
+    revision
+        The revision that made it what it is here.
+    attributes
+        Canonical values by attribute name; what has no value is absent.
+    """
+
+    id: str
+    type: str
+    revision: int
+    attributes: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.attributes.get("name", self.id))
+
+
+class RelationshipKey(NamedTuple):
+    """What identifies a relationship: there is at most one of a type from one record to another."""
+
+    source: str
+    type: str
+    target: str
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+
+class Relationship(NamedTuple):
+    """A relationship as it was from one revision on: (source)-[:type]->(target)."""
+
+    source: str
+    type: str
+    target: str
+    revision: int
+    attributes: Mapping[str, Any]
+
+    @property
+    def key(self) -> RelationshipKey:
+        return RelationshipKey(self.source, self.type, self.target)

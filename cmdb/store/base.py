@@ -1,0 +1,402 @@
+"""The contract of a store, and what is the same in every store.
+
+A store keeps the *live graph* (records and relationships as they are) and beside it the *images*:
+each change keeps the element as it was before, with the interval of revisions it held for. A read
+as of revision R sees the live elements whose revision is at most R, and the images whose interval
+holds R. Creation therefore writes no history, and the past costs only where something changed.
+
+All writes go through `GraphStore.commit`, `GraphStore.apply_model` and `GraphStore.replicate`, which
+share one serialised write transaction (`cmdb.commits.WriteTransaction`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Literal, NamedTuple, Self
+
+from cmdb.change_sets import ChangeSet
+from cmdb.commits import Plan, StaleError, WriteTransaction, prepare
+from cmdb.errors import ConflictError, Interference, ModelChangeRefusedError, NotFoundError, StoreBusyError
+from cmdb.queries import AsOf, Count, Page, Query
+from cmdb.records import Record, Relationship
+from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from schema.model import Model
+
+FORMAT: Final = 1
+"""Format of what a store keeps; a store of a higher one is refused."""
+
+Direction = Literal["out", "in", "both"]
+
+
+class Neighbour(NamedTuple):
+    """A record next to one that was asked for, and the relationship between them."""
+
+    of: str
+    relationship: Relationship
+    record: Record
+
+
+class Statistics(NamedTuple):
+    """What a store holds."""
+
+    records: int
+    relationships: int
+    record_images: int
+    relationship_images: int
+    revisions: int
+
+
+class Finding(NamedTuple):
+    """One thing an integrity check found wrong."""
+
+    code: str
+    subject: str
+    message: str
+
+
+class GraphStore(ABC):
+    """Records, relationships, revisions and their history, behind one contract.
+
+    A store may be used by several threads and, through stores of their own, several processes. The
+    model in use is the one applied to the store (`model`), not the one in files.
+
+    Every read takes ``as_of``: a revision number, an instant, or None for now. All methods raise
+    the `StoreError` family when the store itself fails.
+    """
+
+    url: str
+    """Where the store is, without secrets."""
+
+    # -- what every store must do -------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def model(self) -> Model:
+        """The model applied to the store, read again when another process has changed it."""
+
+    @abstractmethod
+    def last_revision(self) -> Revision:
+        """The newest revision."""
+
+    @abstractmethod
+    def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
+        """Revisions by number; unknown ones are left out. One statement."""
+
+    @abstractmethod
+    def revision_at(self, instant: datetime) -> int:
+        """Number of the newest revision at or before an instant; 0 before the first."""
+
+    @abstractmethod
+    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+        """Records by id; those that do not (yet) exist are left out. One statement.
+
+        As of the past it costs with the history of these records, not with that of the store.
+        """
+
+    @abstractmethod
+    def find(self, query: Query) -> Page:
+        """One page of the records that match. One statement, the total included.
+
+        Raises
+        ------
+        QueryError, UnknownNameError
+        """
+
+    @abstractmethod
+    def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
+        """How many matching records share each combination of values; most first. One statement.
+
+        ``type`` may be named beside attributes. Paging and sorting of the query are not used.
+        """
+
+    @abstractmethod
+    def neighbours(
+        self,
+        ids: Collection[str],
+        types: Collection[str] | None = None,
+        direction: Direction = "both",
+        as_of: AsOf = None,
+    ) -> list[Neighbour]:
+        """All records next to these, by relationship type and direction. One statement.
+
+        ``types`` are names of relationship types; None means all. Sorted by asked id, relationship
+        type, direction and neighbour's id. A relationship of a record to itself appears once for
+        each direction asked for.
+        """
+
+    @abstractmethod
+    def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
+        """Full-text search: records in which every word of the text occurs.
+
+        A word matches anywhere inside a searchable value, whatever its case: part of a serial
+        number, two or one Chinese characters, the end of an address. Records whose name is the
+        text come first, then those whose name begins with it, then the others; each group by name.
+        ``query`` narrows (type, filter, organisation) and pages; it may not sort, nor ask the past.
+        """
+
+    @abstractmethod
+    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
+        """What happened to a record and its relationships, newest first, at most ``first`` revisions.
+
+        Each entry's changes are only those of this record. ``before`` continues: only revisions
+        with a lower number.
+
+        Raises
+        ------
+        NotFoundError
+        """
+
+    @abstractmethod
+    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        """Every revision after a number, in order, with what it changed: no gap, no repeat."""
+
+    @abstractmethod
+    def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
+        """The net difference between two states: what came, went and changed.
+
+        Costs with what changed between them. What changed and changed back is left out.
+        """
+
+    @abstractmethod
+    def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
+        """All records, in order of id, streamed."""
+
+    @abstractmethod
+    def scan_relationships(self, as_of: AsOf = None, types: Collection[str] | None = None) -> Iterator[Relationship]:  # fmt: skip
+        """All relationships (of some types), streamed, each once."""
+
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """Counts of everything the store holds. One statement."""
+
+    @abstractmethod
+    def damage(self) -> Iterator[Finding]:
+        """What only the store itself can see is broken: dangling ends, intervals, the file.
+
+        `cmdb.integrity` looks at the rest through the contract.
+        """
+
+    @abstractmethod
+    def type_usage(self) -> Usage:
+        """Which types and attributes stored data uses, images included."""
+
+    @abstractmethod
+    def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Bring the search index up to the newest revision. `search` does so itself; after a large
+        load this moves the cost to where a progress bar can show it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections. Using the store afterwards is an error."""
+
+    @abstractmethod
+    def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
+        """Run work in one serialised write transaction, repeated where the store asks for it."""
+
+    @abstractmethod
+    def _model_applied(self, model: Model) -> None:
+        """Bring constraints and indexes in line with a model that has just been applied."""
+
+    # -- what is the same in every store --------------------------------------------------------------
+
+    def commit(self, change_set: ChangeSet) -> CommitResult:
+        """Apply a change set as one revision: all of it or nothing.
+
+        A change set that would change nothing makes no revision. One that was committed before (by
+        its id) is not applied again.
+
+        Raises
+        ------
+        InvalidChangeError
+            It breaks rules of the model; carries up to 100 problems.
+        ConflictError
+            A record is not at the revision the writer expected; says who changed what.
+        """
+
+        def work(transaction: WriteTransaction) -> CommitResult:
+            done = transaction.revision_of(change_set.id)
+            if done is not None:
+                return CommitResult(done, False)
+            revision = self._next_revision(transaction, change_set)
+            plan = prepare(self.model, change_set.operations, transaction, revision.number)
+            if not plan:
+                return CommitResult(revision.number - 1, False)
+            transaction.write(revision, plan)
+            return CommitResult(revision.number, True)
+
+        try:
+            return self._writing(work)
+        except StaleError as stale:
+            raise self._conflict(stale) from None
+
+    def initialise(self, model: Model, actor: str) -> CommitResult:
+        """Give an empty store its first model."""
+        result = self._apply(model, actor, "store created")
+        self._model_applied(model)
+        return result
+
+    def apply_model(self, model: Model, actor: str, reason: str = "model applied") -> CommitResult:
+        """Make a model the store's model; recorded as a revision. Additions apply online.
+
+        Raises
+        ------
+        ModelChangeRefusedError
+            Stored records would become invalid, or history unreadable (`cmdb.model_changes`).
+        """
+        from cmdb.model_changes import plan_model_change
+
+        plan = plan_model_change(self, model)
+        if plan.refusals:
+            more = f" (and {len(plan.refusals) - 1} more reasons)" if len(plan.refusals) > 1 else ""
+            raise ModelChangeRefusedError(f"{plan.refusals[0]}{more}", "Change the records first, or keep what they use.")  # fmt: skip
+        result = self._apply(model, actor, reason, plan.revision)
+        if result.committed:
+            self._model_applied(model)
+        return result
+
+    def _apply(self, model: Model, actor: str, reason: str, planned: int | None = None) -> CommitResult:  # fmt: skip
+        change = ChangeSet((), actor, "schema", reason)
+
+        def work(transaction: WriteTransaction) -> CommitResult:
+            number = transaction.last.number if transaction.last else 0
+            if transaction.last and self.model.fingerprint == model.fingerprint:
+                return CommitResult(number, False)
+            if planned is not None and number != planned:
+                raise StoreBusyError("Records changed while the model change was checked.", "Try again, or when writers are quiet.")  # fmt: skip
+            revision = self._next_revision(transaction, change)
+            transaction.write(revision, Plan(model=model.document))
+            return CommitResult(revision.number, True)
+
+        return self._writing(work)
+
+    def replicate(self, commits: Sequence[Commit]) -> None:
+        """Write revisions of another store as they are, in one transaction.
+
+        They must follow this store's newest revision without a gap. Nothing is validated: it was
+        when it was first committed.
+        """
+
+        def work(transaction: WriteTransaction) -> CommitResult:
+            for commit in commits:
+                number = transaction.last.number if transaction.last else 0
+                if commit.revision.number <= number:
+                    continue
+                if commit.revision.number != number + 1:
+                    raise ConflictError("feed", number + 1, commit.revision.number, ())
+                transaction.write(commit.revision, plan_of(commit.changes))
+            assert transaction.last is not None
+            return CommitResult(transaction.last.number, True)
+
+        self._writing(work)
+        models = [commit.changes.model for commit in commits if commit.changes.model]
+        if models:
+            self._model_applied(self.model)
+
+    def record(self, id: str, as_of: AsOf = None) -> Record:
+        """One record; raises `NotFoundError` where there is none (at that time)."""
+        found = self.get([id], as_of).get(id)
+        if found is None:
+            when = "" if as_of is None else f" as of {as_of}"
+            raise NotFoundError(f"There is no record {id}{when}.", "`cmdb search` finds records by name.")  # fmt: skip
+        return found
+
+    def resolve(self, as_of: AsOf) -> int | None:
+        """A revision number for ``as_of``; None for now."""
+        if isinstance(as_of, datetime):
+            return self.revision_at(as_of)
+        return as_of
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _next_revision(self, transaction: WriteTransaction, change_set: ChangeSet) -> Revision:
+        last, now = transaction.last, datetime.now(UTC)
+        if last is not None:
+            now = max(now, last.at + timedelta(microseconds=1))
+        return Revision(
+            (last.number if last else 0) + 1,
+            change_set.id,
+            now,
+            change_set.actor,
+            change_set.source,
+            change_set.reason,
+            change_set.effective_on,
+        )
+
+    def _conflict(self, stale: StaleError) -> ConflictError:
+        """Who changed the record since the revision its writer expected."""
+        interferences = []
+        entries = self.history(stale.record, first=20)
+        for entry in entries:
+            if entry.changes.records and entry.revision.number > stale.expected:
+                change = entry.changes.records[0]
+                changed = differences(change.before, change.after, self.model)
+                interferences.append(Interference(entry.revision.number, entry.revision.at, entry.revision.actor, changed))  # fmt: skip
+        return ConflictError(stale.record, stale.expected, stale.actual, interferences)
+
+
+class Usage(NamedTuple):
+    """What stored data uses of a model, images included.
+
+    ``records`` and ``relationships`` count by type; the attribute maps name, for each type, the
+    attributes that hold values anywhere.
+    """
+
+    records: dict[str, int]
+    relationships: dict[str, int]
+    record_attributes: dict[str, set[str]]
+    relationship_attributes: dict[str, set[str]]
+
+
+MASK: Final = "(hidden)"
+
+
+def mask(attributes: Any, model: Model) -> dict[str, Any]:
+    """Attributes for logs, events and people without the permission: sensitive values hidden."""
+    hidden = model.sensitive
+    return {name: MASK if name in hidden else value for name, value in attributes.items()}
+
+
+def differences(before: Record | Relationship | None, after: Record | Relationship | None, model: Model) -> dict[str, tuple[Any, Any]]:  # fmt: skip
+    """Attribute -> (before, after) where they differ; sensitive values are hidden."""
+    old = before.attributes if before else {}
+    new = after.attributes if after else {}
+    return {
+        name: (MASK, MASK) if name in model.sensitive else (old.get(name), new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    }
+
+
+def plan_of(changes: Changes) -> Plan:
+    """The plan that makes these changes again."""
+    plan = Plan(model=changes.model)
+    for change in changes.records:
+        assert change.after is not None
+        if change.before is None:
+            plan.created.append(change.after)
+        else:
+            plan.updated.append((change.before, change.after))
+    for link in changes.relationships:
+        if link.before is None:
+            assert link.after is not None
+            plan.related.append(link.after)
+        elif link.after is None:
+            plan.unrelated.append(link.before)
+        else:
+            plan.altered.append((link.before, link.after))
+    return plan
+
+

@@ -1,0 +1,144 @@
+"""Connections to the file: opened, checked, migrated, pooled; driver errors translated."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from cmdb.errors import (
+    CmdbError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreExistsError,
+    StoreFullError,
+    StoreNotFoundError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    StoreVersionError,
+)
+from cmdb.queries import fold
+from cmdb.store.base import FORMAT
+from cmdb.store.sqlite.tables import APPLICATION_ID, MIGRATIONS
+
+BUSY_SECONDS: Final = 60.0
+"""How long a writer waits for the writer before it."""
+
+CACHE_KIB: Final = 65_536
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Driver errors as store errors, in this one place."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+
+
+def _translated(path: Path, error: sqlite3.Error) -> CmdbError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StoreBusyError(f"{path} was locked by another writer for {BUSY_SECONDS:g} s.", "Try again when it has finished.")  # fmt: skip
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
+        return StoreReadOnlyError(f"{path} cannot be written.", "Check the permissions of the file and its folder.")  # fmt: skip
+    if name.startswith(("SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_TOOBIG")):
+        return StoreFullError(f"{path}: {error}.", "Make room; nothing of the change was stored.")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return StoreDamagedError(f"{path} is not a readable database: {error}.", "Restore it from a dump or a backup.")  # fmt: skip
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR")):
+        return StoreUnavailableError(f"{path} cannot be opened or read: {error}.", "Check the path, the disk and the permissions.")  # fmt: skip
+    return StoreError(f"{path}: {error}.", "This should not happen; please report it.")
+
+
+class Connections:
+    """A pool of connections to one file. Each is used by one thread at a time."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        if create and path.exists() and path.stat().st_size > 0:
+            raise StoreExistsError(f"{path} exists already.", "Choose another path, or use the store that is there.")  # fmt: skip
+        if not create and not path.exists():
+            raise StoreNotFoundError(f"There is no store at {path}.", "`cmdb init` makes one.")
+        with translating(path):
+            self._prepare(create)
+
+    def _prepare(self, create: bool) -> None:
+        """Check that the file is a store of ours, and bring an older format up to this one."""
+        connection = self._open()
+        try:
+            (format_,) = connection.execute("PRAGMA user_version").fetchone()
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            if not create and (application != APPLICATION_ID or format_ == 0):
+                raise StoreNotFoundError(f"{self.path} is not a store of this product.", "Check the path; `cmdb init` makes a store.")  # fmt: skip
+            if format_ > FORMAT:
+                raise StoreVersionError(f"{self.path} has format {format_}; this release reads up to {FORMAT}.", "Use a newer release.")  # fmt: skip
+            if format_ < FORMAT:
+                connection.execute("PRAGMA journal_mode = WAL")
+                migrate(connection, format_)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        uri = f"file:{quote(str(self.path.absolute()))}?mode=rwc"
+        try:
+            connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True, cached_statements=256)  # fmt: skip
+        except sqlite3.Error as error:
+            raise _translated(self.path, error) from error
+        connection.create_function("fold", 1, lambda text: text and fold(text), deterministic=True)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
+        return connection
+
+    @contextmanager
+    def borrowed(self) -> Iterator[sqlite3.Connection]:
+        """A connection for the duration; an open transaction is rolled back at the end."""
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailableError(f"The store at {self.path} was closed.", "Open it again.")  # fmt: skip
+            connection = self._idle.pop() if self._idle else None
+        with translating(self.path):
+            connection = connection or self._open()
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                with self._lock:
+                    keep = not self._closed
+                    if keep:
+                        self._idle.append(connection)
+                if not keep:
+                    connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def migrate(connection: sqlite3.Connection, format_: int) -> None:
+    """Run the migrations from a format up, each in a transaction of its own."""
+    for number in range(format_, FORMAT):
+        connection.execute("BEGIN IMMEDIATE")
+        (now,) = connection.execute("PRAGMA user_version").fetchone()
+        if now == number:
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute("COMMIT")

@@ -1,0 +1,474 @@
+"""`GraphStore` on one SQLite file."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from cmdb.commits import WriteTransaction
+from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError, StoreDamagedError
+from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
+from cmdb.records import Record, Relationship
+from cmdb.revisions import (
+    Changes,
+    Commit,
+    CommitResult,
+    Revision,
+)
+from cmdb.store.base import (
+    Direction,
+    Finding,
+    GraphStore,
+    Neighbour,
+    Statistics,
+    Usage,
+)
+from cmdb.store.changes import gathered, net_changes, sort_counts
+from cmdb.store.sqlite import search as fulltext
+from cmdb.store.sqlite.compiling import Compiler
+from cmdb.store.sqlite.connections import Connections, translating
+from cmdb.store.sqlite.rows import read_revision
+from cmdb.store.sqlite.writing import SqliteWriteTransaction
+from schema.errors import UnknownNameError
+from schema.kinds import write_datetime
+from schema.model import Model, read_document
+
+MODEL_SECONDS: Final = 1.0
+"""How long a model is used before looking whether another process has applied a newer one."""
+
+
+class SqliteStore(GraphStore):
+    """The embedded store.
+
+    Parameters
+    ----------
+    path
+        The file. Beside it SQLite keeps ``-wal`` and ``-shm`` while it is open.
+    create
+        Make the file; otherwise it must be there.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.url = f"sqlite:///{path}"
+        self.statements = 0
+        self._connections = Connections(path, create=create)
+        self._model: Model | None = None
+        self._model_revision = 0
+        self._model_checked = 0.0
+        self._model_lock = threading.Lock()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    # -- model ----------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        if self._model is None or time.monotonic() - self._model_checked > MODEL_SECONDS:
+            with self._connections.borrowed() as connection:
+                self._refresh_model(connection)
+        if self._model is None:
+            raise StoreDamagedError(f"{self.url} holds no model.", "Its creation was interrupted: remove the file and run `cmdb init`.")  # fmt: skip
+        return self._model
+
+    def _refresh_model(self, connection: sqlite3.Connection) -> None:
+        with self._model_lock:
+            (revision,) = connection.execute("SELECT max(revision) FROM models").fetchone()
+            if revision is not None and revision != self._model_revision:
+                (document,) = connection.execute(
+                    "SELECT document FROM models WHERE revision = ?", (revision,)
+                ).fetchone()
+                self._model, self._model_revision = read_document(document), revision
+            self._model_checked = time.monotonic()
+
+    def _read(self, text: str) -> dict[str, Any]:
+        assert self._model is not None
+        return self._model.from_json(json.loads(text)) if text != "{}" else {}
+
+    def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
+        try:
+            return parse_query(self.model, query, text)
+        except UnknownNameError:
+            with self._connections.borrowed() as connection:
+                self._refresh_model(connection)
+            return parse_query(self.model, query, text)
+
+    # -- statements -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[sqlite3.Cursor]:
+        """One statement on a connection of its own, as seen at one moment."""
+        with self._connections.borrowed() as connection:
+            self.statements += 1
+            yield connection.execute(statement, parameters)
+
+    def _all(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        with self._rows(statement, parameters) as rows:
+            return rows.fetchall()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements all see the same moment."""
+        with self._connections.borrowed() as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    def _record(self, row: tuple[str, str, int, str]) -> Record:
+        return Record(row[0], row[1], row[2], self._read(row[3]))
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
+        with self._connections.borrowed() as connection:
+            self._begin(connection)
+            self._refresh_model(connection)
+            transaction = SqliteWriteTransaction(connection, self._model, self._read)
+            try:
+                result = work(transaction)
+            except sqlite3.IntegrityError as error:
+                connection.execute("ROLLBACK")
+                if "records.id" not in str(error):
+                    raise
+                raise InvalidChangeError([Problem(0, "", "exists", "A record to be created has the id of one that exists.")]) from None  # fmt: skip
+            connection.execute("COMMIT")
+            self._refresh_model(connection)
+            return result
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        self.statements += 1
+        connection.execute("BEGIN IMMEDIATE")
+
+    def _model_applied(self, model: Model) -> None:
+        with self._connections.borrowed() as connection:
+            self._begin(connection)
+            self._refresh_model(connection)
+            transaction = SqliteWriteTransaction(connection, self._model, self._read)
+            transaction.index_values(model, model.indexed)
+            fulltext.clear(connection)
+            connection.execute("COMMIT")
+
+    # -- revisions ------------------------------------------------------------------------------------
+
+    def last_revision(self) -> Revision:
+        rows = self._all("SELECT * FROM revisions ORDER BY number DESC LIMIT 1")
+        if not rows:
+            raise StoreDamagedError(f"{self.url} has no revisions.", "Its creation was interrupted: remove the file and run `cmdb init`.")  # fmt: skip
+        return read_revision(rows[0])
+
+    def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
+        rows = self._all(
+            "SELECT v.* FROM json_each(?) j JOIN revisions v ON v.number = j.value",
+            (json.dumps(list(numbers)),),
+        )
+        return {row[0]: read_revision(row) for row in rows}
+
+    def revision_at(self, instant: datetime) -> int:
+        rows = self._all("SELECT max(number) FROM revisions WHERE at = (SELECT max(at) FROM revisions WHERE at <= ?)", (write_datetime(instant),))  # fmt: skip
+        return int(rows[0][0] or 0)
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+        compiler = Compiler(self.resolve(as_of))
+        _ = self.model
+        source = compiler.records()
+        if len(ids) == 1:
+            condition = f"r.id = {compiler.parameter(next(iter(ids)))}"
+        else:
+            condition = f"r.id IN {compiler.one_of(list(ids))}"
+        statement = f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {condition}"  # fmt: skip
+        return {row[0]: self._record(row) for row in self._all(statement, compiler.parameters)}
+
+    def find(self, query: Query) -> Page:
+        return self._page(query)
+
+    def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
+        parsed = self._parsed(query, text)
+        self.catch_up()
+        return self._page(query, parsed)
+
+    def _page(self, query: Query, parsed: ParsedQuery | None = None) -> Page:
+        parsed = parsed or self._parsed(query)
+        compiler = Compiler(self.resolve(query.as_of), self.model.indexed)
+        if not query.total:
+            rows, total = self._all(compiler.page(parsed), compiler.parameters), None
+        else:
+            counted = compiler.count(parsed)
+            statement = f"SELECT p.*, c.total FROM (SELECT ({counted}) AS total) c LEFT JOIN ({compiler.page(parsed)}) p"  # fmt: skip
+            rows = self._all(statement, compiler.parameters)
+            total = rows[0][-1]
+            rows = [row for row in rows if row[0] is not None]
+        records = [self._record(row[:4]) for row in rows[: query.first]]
+        more = len(rows) > query.first
+        return Page(records, parsed.cursor(records[-1]) if more else None, total)
+
+    def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
+        parsed = self._parsed(query)
+        model = self.model
+        kinds = []
+        for name in attributes:
+            attribute = None if name == "type" else model.attribute(query.type, name)
+            if attribute is not None and (attribute.many or attribute.kind.name == "json"):
+                raise QueryError(f"{name} cannot be counted by.", "Count by attributes with one value.")  # fmt: skip
+            kinds.append(attribute.kind if attribute else None)
+        if not kinds:
+            raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
+        compiler = Compiler(self.resolve(query.as_of), model.indexed)
+        rows = self._all(compiler.count_by(parsed, attributes), compiler.parameters)
+        counts = [
+            Count(tuple(_from_sql(kind, value) for kind, value in zip(kinds, row, strict=False)), row[-1])  # fmt: skip
+            for row in rows
+        ]
+        return sort_counts(counts)
+
+    def neighbours(
+        self,
+        ids: Collection[str],
+        types: Collection[str] | None = None,
+        direction: Direction = "both",
+        as_of: AsOf = None,
+    ) -> list[Neighbour]:
+        compiler = Compiler(self.resolve(as_of))
+        model = self.model
+        for name in types or ():
+            model.relationship_type(name)
+        arms = []
+        for way, near, far in (("out", "source", "target"), ("in", "target", "source")):
+            if direction not in (way, "both"):
+                continue
+            asked = compiler.parameter(json.dumps(sorted(set(ids))))
+            relationships, records = compiler.relationships(), compiler.records()
+            narrowed = ""
+            if types is not None:
+                narrowed = f" AND x.type IN {compiler.one_of(sorted(types))}"
+            arms.append(
+                f"SELECT a.id AS of, x.type AS type, '{way}' AS way, r.id AS other, r.type, r.revision,"
+                " r.attributes, x.revision, x.attributes"
+                f" FROM json_each({asked}) j JOIN records a ON a.id = j.value"
+                f" JOIN {relationships} x ON x.{near} = a.node"
+                f" JOIN {records} r ON r.node = x.{far}{' WHERE' + narrowed[4:] if narrowed else ''}"
+            )
+        statement = f"{' UNION ALL '.join(arms)} ORDER BY 1, 2, 3 DESC, 4"
+        found = []
+        for row in self._all(statement, compiler.parameters):
+            of, type_, way, other = row[:4]
+            ends = (of, other) if way == "out" else (other, of)
+            link = Relationship(ends[0], type_, ends[1], row[7], self._read(row[8]))
+            found.append(Neighbour(of, link, Record(other, row[4], row[5], self._read(row[6]))))
+        return found
+
+    def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        while self._all("SELECT 1 FROM search_position WHERE revision < (SELECT max(number) FROM revisions)"):  # fmt: skip
+            with self._connections.borrowed() as connection:
+                self._begin(connection)
+                self._refresh_model(connection)
+                fulltext.index(connection, self.model.searchable, json.loads)
+                connection.execute("COMMIT")
+                progress(fulltext.position(connection))
+
+    # -- history --------------------------------------------------------------------------------------
+
+    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
+        _ = self.model
+        with self._snapshot() as connection:
+            found = connection.execute("SELECT node FROM records WHERE id = ?", (id,)).fetchone()
+            if found is None:
+                raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")  # fmt: skip
+            top = before if before is not None else NEVER
+            numbers = [row[0] for row in connection.execute(TOUCHED, {"node": found[0], "before": top, "first": first})]  # fmt: skip
+            if not numbers:
+                return []
+            span = (min(numbers) - 1, max(numbers))
+            commits = self._commits(connection, *span, node=found[0])
+            return list(commits)[::-1]
+
+    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        _ = self.model
+        with self._snapshot() as connection:
+            for entry in self._commits(connection, after, NEVER if upto is None else upto):
+                yield entry
+
+    def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
+        _ = self.model
+        with self._snapshot() as connection:
+            (last,) = connection.execute("SELECT max(number) FROM revisions").fetchone()
+            first, second = (last if at is None else at for at in map(self.resolve, (earlier, later)))  # fmt: skip
+            span = {"after": min(first, second), "upto": max(first, second)}
+            records, relationships = [], []
+            for at in (first, second):
+                compiler = Compiler(at)
+                source = compiler.records()
+                rows = connection.execute(
+                    f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE r.node IN"
+                    f" ({_inlined(TOUCHED_RECORDS, span)})",
+                    compiler.parameters,
+                )
+                records.append({row[0]: self._record(row) for row in rows})
+                compiler = Compiler(at)
+                source = compiler.relationships()
+                rows = connection.execute(
+                    "SELECT s.id, x.type, t.id, x.revision, x.attributes"
+                    f" FROM ({_inlined(TOUCHED_RELATIONSHIPS, span)}) k JOIN {source} x"
+                    " ON x.source = k.source AND x.type = k.type AND x.target = k.target"
+                    " JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target",
+                    compiler.parameters,
+                )
+                relationships.append({link.key: link for link in map(self._relationship, rows)})
+        return net_changes(*records, *relationships)
+
+    def _relationship(self, row: tuple[str, str, str, int, str]) -> Relationship:
+        return Relationship(row[0], row[1], row[2], row[3], self._read(row[4]))
+
+    def _commits(self, connection: sqlite3.Connection, after: int, upto: int, node: int | None = None) -> Iterator[Commit]:  # fmt: skip
+        """Revisions in a span with their changes, merged from streams that are each in order."""
+        span = {"after": after, "upto": upto, "node": node}
+        streams = [
+            self._stream(connection, statement.format(mine=mine if node is not None else ""), span)
+            for statement, mine in CHANGE_STREAMS
+        ]
+        changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
+        number, group = next(changes, (NEVER, iter(())))
+        statement = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE number > :after AND number <= :upto ORDER BY number"  # fmt: skip
+        for *row, document in connection.execute(statement, span):
+            revision = read_revision(tuple(row))
+            elements: list[Any] = []
+            if number == revision.number:
+                elements = list(group)
+                number, group = next(changes, (NEVER, iter(())))
+            found = gathered((element[1:] for element in elements), document)
+            if node is None or found.records or found.relationships:
+                yield Commit(revision, found)
+
+    def _stream(self, connection: sqlite3.Connection, statement: str, span: dict[str, Any]) -> Iterator[tuple[int, str, Any]]:  # fmt: skip
+        for number, side, *row in connection.execute(statement, span):
+            element = self._record(row) if len(row) == 4 else self._relationship(row)  # type: ignore[arg-type]
+            yield number, side, element
+
+    # -- everything -----------------------------------------------------------------------------------
+
+    def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
+        compiler = Compiler(self.resolve(as_of))
+        _ = self.model
+        statement = f"SELECT r.id, r.type, r.revision, r.attributes FROM {compiler.records()} r ORDER BY r.id"  # fmt: skip
+        with self._rows(statement, compiler.parameters) as rows:
+            yield from map(self._record, rows)
+
+    def scan_relationships(self, as_of: AsOf = None, types: Collection[str] | None = None) -> Iterator[Relationship]:  # fmt: skip
+        compiler = Compiler(self.resolve(as_of))
+        _ = self.model
+        source = compiler.relationships()
+        chosen = "" if types is None else f" WHERE x.type IN {compiler.one_of(sorted(types))}"
+        statement = (
+            "SELECT s.id, x.type, t.id, x.revision, x.attributes"
+            f" FROM {source} x JOIN records s ON s.node = x.source"
+            f" JOIN records t ON t.node = x.target{chosen}"
+        )
+        with self._rows(statement, compiler.parameters) as rows:
+            yield from map(self._relationship, rows)
+
+    def statistics(self) -> Statistics:
+        tables = ("records", "relationships", "record_images", "relationship_images", "revisions")
+        counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+        return Statistics(*self._all(f"SELECT {counts}")[0])
+
+    def type_usage(self) -> Usage:
+        with self._snapshot() as connection:
+
+            def used(source: str) -> dict[str, set[str]]:
+                found: dict[str, set[str]] = {}
+                for type_, name in connection.execute(f"SELECT DISTINCT e.type, j.key FROM ({source}) e, json_each(e.attributes) j"):  # fmt: skip
+                    found.setdefault(type_, set()).add(name)
+                return found
+
+            records = dict(connection.execute("SELECT type, count(*) FROM records GROUP BY type"))
+            links = dict(connection.execute("SELECT type, count(*) FROM (SELECT type FROM relationships UNION ALL SELECT type FROM relationship_images) GROUP BY type"))  # fmt: skip
+            return Usage(
+                records,
+                links,
+                used("SELECT type, attributes FROM records UNION ALL SELECT r.type, i.attributes FROM record_images i JOIN records r ON r.node = i.node"),  # fmt: skip
+                used("SELECT type, attributes FROM relationships UNION ALL SELECT type, attributes FROM relationship_images"),  # fmt: skip
+            )
+
+    def damage(self) -> Iterator[Finding]:
+        with self._snapshot() as connection:
+            for (problem,) in connection.execute("PRAGMA integrity_check(100)"):
+                if problem != "ok":
+                    yield Finding("damaged_file", str(self._connections.path), problem)
+            for code, statement, message in INTEGRITY:
+                for (subject,) in connection.execute(statement):
+                    yield Finding(code, str(subject), message)
+
+
+NEVER: Final = 2**62
+"""Beyond every revision number."""
+
+_MINE = " AND {0}.node = :node"
+_MINE_LINKS = " AND (x.source = :node OR x.target = :node)"
+_RECORD = "r.id, r.type, {0}.revision, {0}.attributes"
+_LINK = "s.id, x.type, t.id, x.revision, x.attributes"
+_ENDS = "JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target"
+
+CHANGE_STREAMS: Final = (
+    (f"SELECT r.revision, 'after', {_RECORD.format('r')} FROM records r WHERE r.revision > :after AND r.revision <= :upto{{mine}} ORDER BY r.revision", _MINE.format("r")),  # fmt: skip
+    (f"SELECT i.revision, 'after', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.revision > :after AND i.revision <= :upto{{mine}} ORDER BY i.revision", _MINE.format("i")),  # fmt: skip
+    (f"SELECT i.until, 'before', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.until > :after AND i.until <= :upto{{mine}} ORDER BY i.until", _MINE.format("i")),  # fmt: skip
+    (f"SELECT x.revision, 'after', {_LINK} FROM relationships x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision", _MINE_LINKS),  # fmt: skip
+    (f"SELECT x.revision, 'after', {_LINK} FROM relationship_images x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision", _MINE_LINKS),  # fmt: skip
+    (f"SELECT x.until, 'before', {_LINK} FROM relationship_images x {_ENDS} WHERE x.until > :after AND x.until <= :upto{{mine}} ORDER BY x.until", _MINE_LINKS),  # fmt: skip
+)
+"""What began or ended in a span of revisions, in order: records and relationships, live and past."""
+
+TOUCHED: Final = """
+    SELECT DISTINCT number FROM (
+        SELECT revision AS number FROM records WHERE node = :node
+        UNION ALL SELECT revision FROM record_images WHERE node = :node
+        UNION ALL SELECT revision FROM relationships WHERE source = :node
+        UNION ALL SELECT revision FROM relationships WHERE target = :node
+        UNION ALL SELECT revision FROM relationship_images WHERE source = :node
+        UNION ALL SELECT revision FROM relationship_images WHERE target = :node
+        UNION ALL SELECT until FROM relationship_images WHERE source = :node
+        UNION ALL SELECT until FROM relationship_images WHERE target = :node)
+    WHERE number < :before ORDER BY number DESC LIMIT :first"""
+"""The newest revisions that touched a record or its relationships."""
+
+TOUCHED_RECORDS: Final = (
+    "SELECT node FROM records WHERE revision > :after AND revision <= :upto"
+    " UNION SELECT node FROM record_images WHERE revision > :after AND revision <= :upto"
+    " UNION SELECT node FROM record_images WHERE until > :after AND until <= :upto"
+)
+TOUCHED_RELATIONSHIPS: Final = (
+    "SELECT source, type, target FROM relationships WHERE revision > :after AND revision <= :upto"
+    " UNION SELECT source, type, target FROM relationship_images WHERE revision > :after AND revision <= :upto"  # fmt: skip
+    " UNION SELECT source, type, target FROM relationship_images WHERE until > :after AND until <= :upto"  # fmt: skip
+)
+
+INTEGRITY: Final = (
+    ("dangling_end", "SELECT x.source || ' ' || x.type || ' ' || x.target FROM relationships x WHERE x.source NOT IN (SELECT node FROM records) OR x.target NOT IN (SELECT node FROM records)", "A relationship has an end that is not there."),  # fmt: skip
+    ("dangling_image", "SELECT node FROM record_images WHERE node NOT IN (SELECT node FROM records)", "An image belongs to no record."),  # fmt: skip
+    ("unknown_revision", "SELECT id FROM records WHERE revision NOT IN (SELECT number FROM revisions)", "A record names a revision that is not there."),  # fmt: skip
+    ("broken_interval", "SELECT node FROM record_images WHERE revision >= until", "An image ends before it begins."),  # fmt: skip
+    ("broken_interval", "SELECT source || ' ' || type || ' ' || target FROM relationship_images WHERE revision >= until", "An image ends before it begins."),  # fmt: skip
+    ("broken_interval", "SELECT r.id FROM record_images i JOIN records r ON r.node = i.node WHERE i.until NOT IN (SELECT revision FROM record_images n WHERE n.node = i.node UNION SELECT r.revision)", "A record's images leave a gap."),  # fmt: skip
+)
+"""(code, statement that finds the damaged, message)."""
+
+
+def _inlined(statement: str, span: dict[str, int]) -> str:
+    """The numbers of a span written into a statement whose other parameters are positional."""
+    return statement.replace(":after", str(int(span["after"]))).replace(":upto", str(int(span["upto"])))  # fmt: skip
+
+
+def _from_sql(kind: Any, value: Any) -> Any:
+    """A value that came out of json_extract, as the attribute has it."""
+    if value is None or kind is None:
+        return value
+    return bool(value) if kind.name == "boolean" else kind.from_json(value)

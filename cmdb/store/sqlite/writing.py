@@ -1,0 +1,219 @@
+"""The write transaction of the SQLite store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from cmdb.commits import End, Plan
+from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.revisions import Revision
+from cmdb.store.sqlite.rows import read_revision, write_json
+from schema.kinds import write_datetime
+from schema.model import Model
+
+
+class SqliteWriteTransaction:
+    """Reads and the one write within ``BEGIN IMMEDIATE``, which makes it the only writer.
+
+    Implements `cmdb.commits.WriteTransaction`. Ids that were looked up keep their node number, so
+    that writing needs no further look-up.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, model: Model | None, read: Callable[[str], dict[str, Any]]) -> None:  # fmt: skip
+        self._connection = connection
+        self._model = model
+        self._read = read
+        self._nodes: dict[str, int] = {}
+        row = connection.execute("SELECT * FROM revisions ORDER BY number DESC LIMIT 1").fetchone()
+        self.last: Revision | None = read_revision(row) if row else None
+
+    def revision_of(self, change_set: str) -> int | None:
+        row = self._connection.execute(
+            "SELECT number FROM revisions WHERE change_set = ?", (change_set,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def records(self, ids: Collection[str]) -> dict[str, Record]:
+        rows = self._connection.execute(
+            "SELECT r.node, r.id, r.type, r.revision, r.attributes FROM json_each(?) j"
+            " JOIN records r ON r.id = j.value",
+            (json.dumps(list(ids)),),
+        )
+        found = {}
+        for node, id, type_, revision, attributes in rows:
+            self._nodes[id] = node
+            found[id] = Record(id, type_, revision, self._read(attributes))
+        return found
+
+    def types(self, ids: Collection[str]) -> dict[str, str]:
+        rows = self._connection.execute(
+            "SELECT r.node, r.id, r.type FROM json_each(?) j JOIN records r ON r.id = j.value",
+            (json.dumps(list(ids)),),
+        )
+        found = {}
+        for node, id, type_ in rows:
+            self._nodes[id] = node
+            found[id] = type_
+        return found
+
+    def relationships(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, Relationship]:  # fmt: skip
+        asked = json.dumps([(self._nodes[k.source], k.type, self._nodes[k.target]) for k in keys])
+        rows = self._connection.execute(
+            "SELECT s.id, x.type, t.id, x.revision, x.attributes FROM json_each(?) j"
+            " JOIN relationships x ON x.source = j.value ->> 0 AND x.type = j.value ->> 1"
+            " AND x.target = j.value ->> 2"
+            " JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target",
+            (asked,),
+        )
+        found = (Relationship(*row[:4], self._read(row[4])) for row in rows)
+        return {relationship.key: relationship for relationship in found}
+
+    def relationships_at(self, end: End, ids: Collection[str], types: Collection[str]) -> list[RelationshipKey]:  # fmt: skip
+        rows = self._connection.execute(
+            f"SELECT s.id, x.type, t.id FROM json_each(?) j JOIN records e ON e.id = j.value"
+            f" JOIN relationships x ON x.{end} = e.node"
+            " AND x.type IN (SELECT value FROM json_each(?))"
+            " JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target",
+            (json.dumps(list(ids)), json.dumps(list(types))),
+        )
+        return [RelationshipKey(*row) for row in rows]
+
+    def holders(self, record_type: str, attribute: str, values: Collection[Any]) -> list[Record]:
+        assert self._model is not None
+        asked = [self._model.to_json({attribute: value})[attribute] for value in values]
+        types = self._model.record_types[record_type].concrete
+        rows = self._connection.execute(
+            "SELECT r.id, r.type, r.revision, r.attributes FROM json_each(?) j"
+            " JOIN attribute_values v ON v.attribute = ? AND v.value = j.value"
+            " JOIN records r ON r.node = v.node",
+            (json.dumps(asked), attribute),
+        )
+        return [Record(*row[:3], self._read(row[3])) for row in rows if row[1] in types]
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def write(self, revision: Revision, plan: Plan) -> None:
+        effective = revision.effective_on.isoformat() if revision.effective_on else None
+        self._many(
+            "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(revision.number, revision.change_set, write_datetime(revision.at), revision.actor, revision.source, revision.reason, effective)],  # fmt: skip
+        )
+        if plan.model is not None:
+            self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
+            from schema.model import read_document
+
+            self._model = read_document(plan.model)
+        assert self._model is not None
+        self._create(plan.created)
+        self._find_nodes(plan)
+        self._update(plan.updated)
+        self._relate(plan)
+        self.last = revision
+
+    def _many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._connection.executemany(statement, rows)
+
+    def _create(self, created: list[Record]) -> None:
+        if not created:
+            return
+        assert self._model is not None
+        (top,) = self._connection.execute("SELECT coalesce(max(node), 0) FROM records").fetchone()
+        to_json, indexed, nodes = self._model.to_json, self._model.indexed, self._nodes
+        rows, values = [], []
+        for node, record in enumerate(created, top + 1):
+            attributes = to_json(record.attributes)
+            nodes[record.id] = node
+            rows.append((node, record.id, record.type, record.revision, write_json(attributes)))
+            for name in indexed & attributes.keys():
+                values.append((name, attributes[name], node))
+        self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
+        values.sort(key=_by_attribute)
+        self._add_values(values)
+
+    def _update(self, updated: list[tuple[Record, Record]]) -> None:
+        if not updated:
+            return
+        assert self._model is not None
+        images, rows, gone, come = [], [], [], []
+        for before, after in updated:
+            node = self._nodes[after.id]
+            images.append((after.revision, node))
+            new = self._model.to_json(after.attributes)
+            old = self._model.to_json(before.attributes)
+            rows.append((after.revision, write_json(new), node))
+            for name in self._model.indexed:
+                if old.get(name) != new.get(name):
+                    gone += [(name, value, node) for value in _each(old.get(name))]
+                    come += [(name, value, node) for value in _each(new.get(name))]
+        self._many(
+            "INSERT INTO record_images SELECT node, revision, ?, attributes FROM records WHERE node = ?",
+            images,
+        )
+        self._many("UPDATE records SET revision = ?, attributes = ? WHERE node = ?", rows)
+        self._many("DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND node = ?", gone)  # fmt: skip
+        self._add_values(come)
+
+    def _relate(self, plan: Plan) -> None:
+        assert self._model is not None
+        nodes, to_json = self._nodes, self._model.to_json
+        number = self.last.number + 1 if self.last else 1
+        ended = [(nodes[x.source], x.type, nodes[x.target]) for x in plan.unrelated]
+        ended += [(nodes[x.source], x.type, nodes[x.target]) for _, x in plan.altered]
+        started = [
+            (nodes[x.source], x.type, nodes[x.target], x.revision, write_json(to_json(x.attributes)))
+            for x in (*plan.related, *(after for _, after in plan.altered))
+        ]
+        if ended:
+            self._many(
+                "INSERT INTO relationship_images SELECT source, type, target, revision, ?, attributes"
+                " FROM relationships WHERE source = ? AND type = ? AND target = ?",
+                [(number, *key) for key in ended],
+            )
+            self._many("DELETE FROM relationships WHERE source = ? AND type = ? AND target = ?", ended)  # fmt: skip
+        self._many("INSERT INTO relationships VALUES (?, ?, ?, ?, ?)", started)
+
+    def _find_nodes(self, plan: Plan) -> None:
+        """Node numbers that preparing did not look up: of copied revisions."""
+        ids: set[str] = {record.id for _, record in plan.updated}
+        for x in (*plan.related, *plan.unrelated, *(after for _, after in plan.altered)):
+            ids.add(x.source)
+            ids.add(x.target)
+        missing = ids - self._nodes.keys()
+        if missing:
+            self.types(missing)
+
+    def _add_values(self, values: Iterable[tuple[str, Any, int]]) -> None:
+        rows = ((name, element, node) for name, value, node in values for element in _each(value))
+        self._many("INSERT OR IGNORE INTO attribute_values VALUES (?, ?, ?)", rows)
+
+    def index_values(self, model: Model, names: Collection[str]) -> None:
+        """Make `attribute_values` hold exactly the indexed attributes of a model."""
+        kept = {row[0] for row in self._connection.execute("SELECT DISTINCT attribute FROM attribute_values")}  # fmt: skip
+        for name in kept - set(names):
+            self._connection.execute("DELETE FROM attribute_values WHERE attribute = ?", (name,))
+        for name in set(names) - kept:
+            if model.attributes[name].many:
+                self._connection.execute(
+                    f"INSERT OR IGNORE INTO attribute_values SELECT '{name}', j.value, r.node"
+                    f" FROM records r, json_each(r.attributes, '$.{name}') j"
+                )
+            else:
+                self._connection.execute(
+                    f"INSERT OR IGNORE INTO attribute_values SELECT '{name}', json_extract(attributes, '$.{name}'), node"  # fmt: skip
+                    f" FROM records WHERE json_extract(attributes, '$.{name}') IS NOT NULL"
+                )
+
+
+def _each(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def _by_attribute(row: tuple[str, Any, int]) -> tuple[str, str]:
+    return row[0], str(row[1])
+
+

@@ -1,0 +1,210 @@
+"""What must hold over a whole model before it may be used. Every mistake is found, not just the first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from schema.declarations import (
+    AttributeDeclaration,
+    ModelDeclaration,
+    RecordTypeDeclaration,
+    StateMachineDeclaration,
+)
+from schema.errors import Mistake
+from schema.kinds import KINDS
+from schema.model import ROOT, STATE_ATTRIBUTE, make_attribute
+
+RESERVED_ATTRIBUTES: Final = frozenset(
+    {STATE_ATTRIBUTE, "id", "type", "revision", "until", "source", "target", "created", "labels"}
+)
+"""Names the stores and doors use beside a record's own attributes."""
+
+RESERVED_TYPES: Final = frozenset(
+    {"Query", "Mutation", "Subscription", "Node", "PageInfo", "String", "Int", "Float", "Boolean", "ID"}  # fmt: skip
+)
+"""Names GraphQL or Relay give another meaning."""
+
+RANGED_KINDS: Final = ("integer", "number")
+
+Path = tuple[str | int, ...]
+Locate = Callable[[Path], str]
+
+
+def check_model(declared: ModelDeclaration, locate: Locate = lambda path: ".".join(map(str, path))) -> list[Mistake]:  # fmt: skip
+    """Every mistake in the merged declarations, in the order of the files.
+
+    Parameters
+    ----------
+    locate
+        Gives ``file:line`` of a path such as ``("record_types", "Server", "parent")``.
+    """
+    found: list[tuple[Path, str, str]] = [
+        *_record_types(declared),
+        *_attributes(declared),
+        *_relationship_types(declared),
+        *_state_machines(declared),
+    ]
+    return [Mistake(locate(path), what, remedy) for path, what, remedy in found]
+
+
+Found = Iterator[tuple[Path, str, str]]
+
+
+def ancestry(types: Mapping[str, RecordTypeDeclaration], name: str) -> list[str]:
+    """Names from a type up to its root; stops at an unknown parent or on meeting a name again."""
+    line: list[str] = []
+    current: str | None = name
+    while current is not None and current in types and current not in line:
+        line.append(current)
+        current = types[current].parent
+    return line
+
+
+def _inherited(types: Mapping[str, RecordTypeDeclaration], name: str) -> dict[str, AttributeDeclaration]:  # fmt: skip
+    line = ancestry(types, name)
+    return {n: a for ancestor in reversed(line) for n, a in types[ancestor].attributes.items()}
+
+
+def _record_types(declared: ModelDeclaration) -> Found:
+    types = declared.record_types
+    if ROOT not in types:
+        yield ("record_types",), f"the root type {ROOT} is missing", f"Declare {ROOT}, or load the shipped model too."  # fmt: skip
+    for name, record_type in types.items():
+        path: Path = ("record_types", name)
+        if name in RESERVED_TYPES:
+            yield path, f"{name} is a reserved name", "Choose another name."
+        if record_type.label is None:
+            yield path, f"{name} has no label", "Add `label: {en: …, zh: …}`."
+        if record_type.parent is None and name != ROOT:
+            yield path, f"{name} has no parent", f"Name one; every type stands under {ROOT}."
+        elif record_type.parent is not None and name == ROOT:
+            yield (*path, "parent"), f"{ROOT} has a parent", "It is the root: remove the parent."
+        elif record_type.parent is not None and record_type.parent not in types:
+            yield (*path, "parent"), f"the parent {record_type.parent} of {name} is not declared", "Declare it, or correct the name."  # fmt: skip
+        line = ancestry(types, name)
+        if types[line[-1]].parent in line:
+            yield (*path, "parent"), f"{' -> '.join([*line, str(types[line[-1]].parent)])} is a cycle", "Give one of them another parent."  # fmt: skip
+            continue
+        known = _inherited(types, name)
+        for rule, groups in (("unique", record_type.unique), ("identification", record_type.identification)):  # fmt: skip
+            for index, group in enumerate(groups):
+                for attribute in group:
+                    if attribute not in known:
+                        yield (*path, rule, index), f"{rule} of {name} names {attribute}, which {name} does not have", "Correct the name, or declare the attribute."  # fmt: skip
+                    elif rule == "unique" and (known[attribute].many or known[attribute].kind in ("json", "text")):  # fmt: skip
+                        yield (*path, rule, index), f"{attribute} of {name} cannot be part of a unique key", "Use an attribute with one short value."  # fmt: skip
+        if record_type.state_machine and record_type.state_machine not in declared.state_machines:
+            yield (*path, "state_machine"), f"the state machine {record_type.state_machine} of {name} is not declared", "Declare it, or correct the name."  # fmt: skip
+        for relationship in record_type.redundancy:
+            target = declared.relationship_types.get(relationship)
+            if target is None or target.impact is None:
+                yield (*path, "redundancy", relationship), f"{name} declares redundancy over {relationship}, which is no relationship type with an impact rule", "Correct the name, or give that type an impact rule."  # fmt: skip
+
+
+def _attributes(declared: ModelDeclaration) -> Found:
+    first: dict[str, tuple[str, AttributeDeclaration]] = {}
+    owners = [("record_types", declared.record_types), ("relationship_types", declared.relationship_types)]  # fmt: skip
+    for section, types in owners:
+        for owner, owner_type in types.items():  # type: ignore[attr-defined]
+            for name, attribute in owner_type.attributes.items():
+                path: Path = (section, owner, "attributes", name)
+                if name in RESERVED_ATTRIBUTES:
+                    yield path, f"{name} is a reserved attribute name", "Choose another name."
+                yield from _attribute(declared, path, owner, name, attribute)
+                if section == "relationship_types" and (attribute.unique or attribute.indexed):
+                    yield path, f"{name} of {owner}: attributes of relationships are neither unique nor indexed", "Remove it."  # fmt: skip
+                other, same = first.setdefault(name, (owner, attribute))
+                if (same.kind, same.many) != (attribute.kind, attribute.many):
+                    yield path, f"{name} is {_shape(attribute)} in {owner} and {_shape(same)} in {other}", "One name means one kind everywhere: use the same, or another name."  # fmt: skip
+    for owner, record_type in declared.record_types.items():
+        above = ancestry(declared.record_types, owner)[1:]
+        for name in record_type.attributes:
+            for ancestor in above:
+                if name in declared.record_types[ancestor].attributes:
+                    yield ("record_types", owner, "attributes", name), f"{owner} declares {name} again, which it inherits from {ancestor}", "Remove it here."  # fmt: skip
+
+
+def _attribute(declared: ModelDeclaration, path: Path, owner: str, name: str, attribute: AttributeDeclaration) -> Found:  # fmt: skip
+    kind = attribute.kind
+    if (kind == "enum") != (attribute.values is not None):
+        yield path, f"{name} of {owner}: an enum, and nothing else, has `values`", "Add or remove `values`."  # fmt: skip
+    if (kind == "reference") != (attribute.to is not None):
+        yield path, f"{name} of {owner}: a reference, and nothing else, has `to`", "Add or remove `to`."  # fmt: skip
+    if attribute.to is not None and attribute.to not in declared.record_types:
+        yield (*path, "to"), f"{name} of {owner} refers to {attribute.to}, which is not declared", "Correct the name."  # fmt: skip
+    if attribute.pattern is not None and not KINDS[kind].textual:
+        yield (*path, "pattern"), f"{name} of {owner}: {kind} takes no pattern", "Remove it."
+    if (attribute.minimum is not None or attribute.maximum is not None) and kind not in RANGED_KINDS:  # fmt: skip
+        yield path, f"{name} of {owner}: {kind} takes no minimum or maximum", "Remove it."
+    if attribute.unique and (attribute.many or kind in ("json", "text")):
+        yield path, f"{name} of {owner}: {_shape(attribute)} cannot be unique", "Use an attribute with one short value."  # fmt: skip
+    if attribute.indexed and kind in ("json", "text"):
+        yield path, f"{name} of {owner}: {kind} cannot be indexed", "Use `string`, or remove it."
+    if attribute.sensitive and attribute.searchable:
+        yield path, f"{name} of {owner} is sensitive and searchable", "Choose one of the two."
+    if attribute.default is not None and not (kind == "enum" and attribute.values is None):
+        try:
+            make_attribute(name, attribute, owner).parse(attribute.default)
+        except ValueError as error:
+            yield (*path, "default"), f"the default of {name} of {owner} {error}", "Correct it."
+
+
+def _relationship_types(declared: ModelDeclaration) -> Found:
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for name, relationship_type in declared.relationship_types.items():
+        path: Path = ("relationship_types", name)
+        names[name].append(name)
+        for what in ("label", "inverse", "inverse_label", "source", "target"):
+            if not getattr(relationship_type, what):
+                yield path, f"{name} has no {what}", f"Add `{what}: …`."
+        if relationship_type.inverse:
+            names[relationship_type.inverse].append(name)
+            if len(names[relationship_type.inverse]) > 1 or (
+                relationship_type.inverse in declared.relationship_types
+            ):
+                yield (*path, "inverse"), f"the inverse name {relationship_type.inverse} of {name} is taken", "Choose another."  # fmt: skip
+        for end in ("source", "target"):
+            for endpoint in getattr(relationship_type, end):
+                if endpoint not in declared.record_types:
+                    yield (*path, end), f"{name} names {endpoint} at its {end}, which is not declared", "Correct the name."  # fmt: skip
+        impact = relationship_type.impact
+        if impact and impact.redundancy and impact.redundancy.group_by and "group" not in relationship_type.attributes:  # fmt: skip
+            yield (*path, "impact"), f"{name} groups by an attribute `group` it does not have", "Declare the attribute."  # fmt: skip
+
+
+def _state_machines(declared: ModelDeclaration) -> Found:
+    for name, machine in declared.state_machines.items():
+        path: Path = ("state_machines", name)
+        if machine.label is None:
+            yield path, f"{name} has no label", "Add `label: {en: …, zh: …}`."
+        if machine.initial not in machine.states:
+            yield path, f"the initial state {machine.initial} of {name} is not one of its states", "Correct it."  # fmt: skip
+        for way, transition in machine.transitions.items():
+            for state in (*transition.source, transition.target):
+                if state not in machine.states:
+                    yield (*path, "transitions", way), f"{way} of {name} names the state {state}, which is not declared", "Declare it, or correct the name."  # fmt: skip
+        yield from _reachability(path, name, machine)
+
+
+def _reachability(path: Path, name: str, machine: StateMachineDeclaration) -> Found:
+    reached, frontier = set(), [machine.initial]
+    while frontier:
+        state = frontier.pop()
+        if state not in reached:
+            reached.add(state)
+            frontier += [t.target for t in machine.transitions.values() if state in t.source]
+    leaving = {state for t in machine.transitions.values() for state in t.source}
+    for state, declared in machine.states.items():
+        where = (*path, "states", state)
+        if state not in reached:
+            yield where, f"no transition of {name} leads to the state {state}", "Add one, or remove the state."  # fmt: skip
+        if declared.terminal and state in leaving:
+            yield where, f"{state} of {name} is terminal but a transition leaves it", "Choose one of the two."  # fmt: skip
+        if not declared.terminal and state not in leaving:
+            yield where, f"{state} of {name} is a dead end", "Add a transition that leaves it, or `terminal: true`."  # fmt: skip
+
+
+def _shape(attribute: AttributeDeclaration) -> str:
+    return f"a list of {attribute.kind}" if attribute.many else attribute.kind

@@ -1,0 +1,162 @@
+"""What a model file may say, as pydantic models: the shape of one declaration each.
+
+Checks that need only one declaration live here; those that need the whole model are in
+``schema.checks``. The JSON Schema published for editors is made from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from schema.kinds import KINDS
+
+TypeName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
+SnakeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+UpperName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
+Needed = Annotated[
+    str, StringConstraints(pattern=r"^(all|[1-9][0-9]{0,4}|(100|[1-9][0-9]?)%)$")
+]
+"""Members of a redundancy group that are needed: a count, a percentage (rounded up) or ``all``."""
+
+KindName = Literal[
+    "string", "text", "integer", "number", "boolean", "date", "datetime", "duration", "enum",
+    "ip_address", "ip_network", "mac", "url", "email", "money", "json", "reference",
+]  # fmt: skip
+
+
+class Declaration(BaseModel):
+    """Base of all declarations: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Label(Declaration):
+    """What people read: English and Chinese."""
+
+    en: str = Field(min_length=1)
+    zh: str = Field(min_length=1)
+
+
+class AttributeDeclaration(Declaration):
+    """One attribute of a record type or of a relationship type."""
+
+    kind: KindName
+    label: Label
+    description: Label | None = None
+    many: bool = Field(False, description="The value is a list of this kind.")
+    required: bool = False
+    unique: bool = Field(False, description="No two records of the type share a value.")
+    indexed: bool = Field(False, description="Finding records by this attribute is fast.")
+    sensitive: bool = Field(False, description="Never in logs or events; read only with a permission.")  # fmt: skip
+    searchable: bool | None = Field(None, description="Whether full-text search looks at it; by default textual kinds that are not sensitive.")  # fmt: skip
+    default: Any = None
+    pattern: str | None = Field(None, description="Regular expression the whole value matches.")
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str | None = None
+    values: dict[SnakeName, Label] | None = Field(None, description="Of an enum: its values.")
+    to: TypeName | None = Field(None, description="Of a reference: the record type it names.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"the pattern does not compile: {error}") from None
+        return pattern
+
+
+class RedundancyDeclaration(Declaration):
+    """How many of a CI's providers by one relationship type are needed.
+
+    ``group_by: group`` makes one group of those that share the relationship's ``group`` attribute;
+    without it all providers of that relationship type form one group.
+    """
+
+    needed: Needed = "1"
+    group_by: Literal["group"] | None = None
+
+    @field_validator("needed", mode="before")
+    @classmethod
+    def _count_as_text(cls, needed: object) -> object:
+        return str(needed) if isinstance(needed, int) else needed
+
+
+class ImpactDeclaration(Declaration):
+    """How failure travels along a relationship: from the provider's end to the other."""
+
+    provider: Literal["source", "target"]
+    strength: Literal["hard", "soft"] = "hard"
+    redundancy: RedundancyDeclaration | None = None
+
+
+class RecordTypeDeclaration(Declaration):
+    """One record type. ``extend: true`` adds to, or overrides parts of, a type declared elsewhere."""
+
+    extend: bool = False
+    parent: TypeName | None = None
+    abstract: bool = False
+    label: Label | None = None
+    description: Label | None = None
+    attributes: dict[SnakeName, AttributeDeclaration] = {}
+    unique: list[list[SnakeName]] = Field(default=[], description="Attributes that are unique together; name `organisation` among them for unique within an organisation.")  # fmt: skip
+    identification: list[list[SnakeName]] = Field(default=[], description="Identification rules, in order: attributes that together tell one record from all others.")  # fmt: skip
+    state_machine: SnakeName | None = None
+    redundancy: dict[UpperName, RedundancyDeclaration] = {}
+
+
+class RelationshipTypeDeclaration(Declaration):
+    """One relationship type, read from source to target: (app)-[:RUNS_ON]->(server)."""
+
+    extend: bool = False
+    label: Label | None = None
+    description: Label | None = None
+    inverse: UpperName | None = Field(None, description="The name of the other way round.")
+    inverse_label: Label | None = None
+    source: list[TypeName] = []
+    target: list[TypeName] = []
+    targets_per_source: Literal["one", "many"] = "many"
+    sources_per_target: Literal["one", "many"] = "many"
+    acyclic: bool = False
+    attributes: dict[SnakeName, AttributeDeclaration] = {}
+    impact: ImpactDeclaration | None = None
+
+
+class StateDeclaration(Declaration):
+    label: Label
+    operational: bool = Field(False, description="A CI in this state serves others; in another it is nobody's provider.")  # fmt: skip
+    terminal: bool = Field(False, description="Nothing leads out of this state.")
+
+
+class TransitionDeclaration(Declaration):
+    label: Label
+    source: list[SnakeName] = Field(min_length=1)
+    target: SnakeName
+    guards: list[SnakeName] = []
+    effects: list[SnakeName] = []
+
+
+class StateMachineDeclaration(Declaration):
+    """The states a record may be in, and the transitions between them."""
+
+    extend: bool = False
+    label: Label | None = None
+    initial: SnakeName | None = None
+    states: dict[SnakeName, StateDeclaration] = {}
+    transitions: dict[SnakeName, TransitionDeclaration] = {}
+
+
+class ModelDeclaration(Declaration):
+    """One model file, or the whole model after its files are merged."""
+
+    record_types: dict[TypeName, RecordTypeDeclaration] = {}
+    relationship_types: dict[UpperName, RelationshipTypeDeclaration] = {}
+    state_machines: dict[SnakeName, StateMachineDeclaration] = {}
+
+
+assert set(KindName.__args__) == set(KINDS)  # type: ignore[attr-defined]

@@ -1,0 +1,544 @@
+"""The resolved model: frozen objects with inheritance worked out, ready for use.
+
+Made from one merged and checked `ModelDeclaration` (``schema.loading`` and ``schema.checks``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal, NamedTuple
+
+from schema.declarations import (
+    AttributeDeclaration,
+    ImpactDeclaration,
+    Label,
+    ModelDeclaration,
+    RecordTypeDeclaration,
+    RedundancyDeclaration,
+    RelationshipTypeDeclaration,
+    StateMachineDeclaration,
+)
+from schema.errors import UnknownNameError
+from schema.kinds import KINDS, Kind
+
+ROOT: Final = "Record"
+STATE_ATTRIBUTE: Final = "lifecycle_state"
+ORGANISATION_ATTRIBUTE: Final = "organisation"
+ORGANISATION_TREE: Final = "PART_OF"
+"""The relationship type that makes organisations a tree: (child)-[:PART_OF]->(parent)."""
+
+Direction = Literal["out", "in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute as a record type or relationship type has it."""
+
+    name: str
+    kind: Kind
+    label: Label
+    description: Label | None
+    declared_by: str
+    many: bool
+    required: bool
+    unique: bool
+    indexed: bool
+    sensitive: bool
+    searchable: bool
+    default: Any
+    pattern: str | None
+    minimum: float | None
+    maximum: float | None
+    unit: str | None
+    values: Mapping[str, Label]
+    to: str | None
+    parse: Callable[[object], Any] = field(repr=False, compare=False)
+    """Canonical value of an input; raises ValueError with a sentence about it."""
+
+
+def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) -> Attribute:
+    """Resolve one attribute's declaration, its kind and constraints made into one parser."""
+    kind = KINDS[declared.kind]
+    parse = _with_list(_with_constraints(declared, kind.parse)) if declared.many else _with_constraints(declared, kind.parse)  # fmt: skip
+    searchable = declared.searchable
+    if searchable is None:
+        searchable = kind.searchable
+    return Attribute(
+        name=name,
+        kind=kind,
+        label=declared.label,
+        description=declared.description,
+        declared_by=declared_by,
+        many=declared.many,
+        required=declared.required,
+        unique=declared.unique,
+        indexed=declared.indexed or declared.unique,
+        sensitive=declared.sensitive,
+        searchable=searchable and not declared.sensitive,
+        default=declared.default,
+        pattern=declared.pattern,
+        minimum=declared.minimum,
+        maximum=declared.maximum,
+        unit=declared.unit,
+        values=declared.values or {},
+        to=declared.to,
+        parse=parse,
+    )
+
+
+def _with_constraints(
+    declared: AttributeDeclaration, parse: Callable[[object], Any]
+) -> Callable[[object], Any]:
+    if declared.values is not None:
+        values = declared.values
+
+        def parse_enum(value: object) -> str:
+            if value in values:
+                return str(value)
+            raise ValueError(f"{value!r} is not one of {', '.join(values)}")
+
+        return parse_enum
+    if declared.pattern is not None:
+        pattern, written = re.compile(declared.pattern), declared.pattern
+
+        def parse_pattern(value: object) -> Any:
+            parsed = parse(value)
+            if not pattern.fullmatch(parsed):
+                raise ValueError(f"{parsed!r} does not match the pattern {written}")
+            return parsed
+
+        return parse_pattern
+    if declared.minimum is not None or declared.maximum is not None:
+        low = -float("inf") if declared.minimum is None else declared.minimum
+        high = float("inf") if declared.maximum is None else declared.maximum
+
+        def parse_range(value: object) -> Any:
+            parsed = parse(value)
+            if not low <= parsed <= high:
+                raise ValueError(f"{parsed} is outside {low:g} to {high:g}")
+            return parsed
+
+        return parse_range
+    return parse
+
+
+def _with_list(parse: Callable[[object], Any]) -> Callable[[object], Any]:
+    def parse_list(value: object) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            raise ValueError("is not a list")
+        if len(value) > 10_000:
+            raise ValueError(f"has {len(value)} elements; a list takes 10000")
+        return [parse(element) for element in value]
+
+    return parse_list
+
+
+class State(NamedTuple):
+    name: str
+    label: Label
+    operational: bool
+    terminal: bool
+
+
+class Transition(NamedTuple):
+    name: str
+    label: Label
+    source: frozenset[str]
+    target: str
+    guards: tuple[str, ...]
+    effects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateMachine:
+    """The states a record may be in, and the declared ways between them."""
+
+    name: str
+    label: Label
+    initial: str
+    states: Mapping[str, State]
+    transitions: Mapping[str, Transition]
+
+    def ways(self, source: str) -> list[Transition]:
+        """The transitions that leave a state, in declared order."""
+        return [way for way in self.transitions.values() if source in way.source]
+
+    def between(self, source: str, target: str) -> Transition | None:
+        """The first declared transition from one state to another, if there is one."""
+        return next((way for way in self.ways(source) if way.target == target), None)
+
+
+class UniqueKey(NamedTuple):
+    """Attributes that no two records of ``record_type`` (subtypes included) share together."""
+
+    record_type: str
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecordType:
+    """A record type with all it inherits.
+
+    Attributes
+    ----------
+    ancestors
+        Names from the root down to the type itself: its labels in Neo4j.
+    concrete
+        Names of all types a record of this type may have: the type and its subtypes, less the
+        abstract ones.
+    unique, identification
+        Inherited ones first for `unique`; for `identification` the type's own rules come before
+        its ancestors'.
+    """
+
+    name: str
+    parent: str | None
+    abstract: bool
+    label: Label
+    description: Label | None
+    ancestors: tuple[str, ...]
+    concrete: frozenset[str]
+    attributes: Mapping[str, Attribute]
+    unique: tuple[UniqueKey, ...]
+    identification: tuple[tuple[str, ...], ...]
+    state_machine: StateMachine | None
+    redundancy: Mapping[str, RedundancyDeclaration]
+
+    @cached_property
+    def parsers(self) -> dict[str, Callable[[object], Any]]:
+        return {name: attribute.parse for name, attribute in self.attributes.items()}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        return frozenset(a.name for a in self.attributes.values() if a.required)
+
+    @cached_property
+    def references(self) -> tuple[Attribute, ...]:
+        return tuple(a for a in self.attributes.values() if a.kind.name == "reference")
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Parsed defaults of a new record, its initial state among them."""
+        return {
+            a.name: a.parse(a.default) for a in self.attributes.values() if a.default is not None
+        }
+
+
+@dataclass(frozen=True)
+class RelationshipType:
+    """A relationship type: (source)-[:NAME]->(target).
+
+    ``sources`` and ``targets`` are the concrete record types allowed at each end.
+    """
+
+    name: str
+    label: Label
+    description: Label | None
+    inverse: str
+    inverse_label: Label
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    sources: frozenset[str]
+    targets: frozenset[str]
+    one_target: bool
+    one_source: bool
+    acyclic: bool
+    attributes: Mapping[str, Attribute]
+    impact: ImpactDeclaration | None
+
+    @cached_property
+    def parsers(self) -> dict[str, Callable[[object], Any]]:
+        return {name: attribute.parse for name, attribute in self.attributes.items()}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        return frozenset(a.name for a in self.attributes.values() if a.required)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        return {
+            a.name: a.parse(a.default) for a in self.attributes.values() if a.default is not None
+        }
+
+
+class Model:
+    """All record types, relationship types and state machines, by name.
+
+    Parameters
+    ----------
+    declaration
+        The merged declarations, already checked as a whole by ``schema.checks``.
+    """
+
+    def __init__(self, declaration: ModelDeclaration) -> None:
+        self.declaration = declaration
+        self.state_machines: dict[str, StateMachine] = {
+            name: _state_machine(name, declared)
+            for name, declared in declaration.state_machines.items()
+        }
+        self.record_types: dict[str, RecordType] = self._record_types(declaration.record_types)
+        self.relationship_types: dict[str, RelationshipType] = {
+            name: self._relationship_type(name, declared)
+            for name, declared in declaration.relationship_types.items()
+        }
+        self._directions: dict[str, tuple[RelationshipType, Direction]] = {}
+        for relationship_type in self.relationship_types.values():
+            self._directions[relationship_type.name] = (relationship_type, "out")
+            self._directions[relationship_type.inverse] = (relationship_type, "in")
+
+    # -- looking up -----------------------------------------------------------------------------
+
+    def record_type(self, name: str) -> RecordType:
+        """The record type of that name; raises `UnknownNameError` with near misses."""
+        try:
+            return self.record_types[name]
+        except KeyError:
+            raise _unknown("record type", name, self.record_types) from None
+
+    def relationship_type(self, name: str) -> RelationshipType:
+        """The relationship type of that name; raises `UnknownNameError` with near misses."""
+        try:
+            return self.relationship_types[name]
+        except KeyError:
+            raise _unknown("relationship type", name, self.relationship_types) from None
+
+    def direction(self, name: str) -> tuple[RelationshipType, Direction]:
+        """The relationship type that a name or an inverse name reads, and which way."""
+        try:
+            return self._directions[name]
+        except KeyError:
+            raise _unknown("relationship", name, self._directions) from None
+
+    def attribute(self, record_type: str, name: str) -> Attribute:
+        """An attribute that records of a type, or of one of its subtypes, may have.
+
+        Raises `UnknownNameError`.
+        """
+        wanted = self.record_type(record_type)
+        found = wanted.attributes.get(name) or self._attributes_below[record_type].get(name)
+        if found is None:
+            known = self._attributes_below[record_type]
+            raise _unknown(f"attribute of {record_type}", name, known)
+        return found
+
+    @cached_property
+    def _attributes_below(self) -> dict[str, dict[str, Attribute]]:
+        """For each record type, the attributes of the type and of all its subtypes."""
+        below: dict[str, dict[str, Attribute]] = {name: {} for name in self.record_types}
+        for record_type in self.record_types.values():
+            for ancestor in record_type.ancestors:
+                for name, attribute in record_type.attributes.items():
+                    below[ancestor].setdefault(name, attribute)
+        return below
+
+    @cached_property
+    def attributes(self) -> dict[str, Attribute]:
+        """One attribute for each name anywhere in the model.
+
+        A name means the same kind everywhere, so this is enough to read and write stored values.
+        """
+        everywhere: dict[str, Attribute] = {}
+        for owner in (*self.record_types.values(), *self.relationship_types.values()):
+            for name, attribute in owner.attributes.items():
+                everywhere.setdefault(name, attribute)
+        return everywhere
+
+    @cached_property
+    def indexed(self) -> frozenset[str]:
+        """Names of the record attributes that are indexed, alone or as part of a unique key."""
+        names = {STATE_ATTRIBUTE, ORGANISATION_ATTRIBUTE}
+        for record_type in self.record_types.values():
+            names.update(a.name for a in record_type.attributes.values() if a.indexed)
+            names.update(name for key in record_type.unique for name in key.attributes)
+            names.update(name for rule in record_type.identification for name in rule)
+        return frozenset(names)
+
+    @cached_property
+    def searchable(self) -> tuple[str, ...]:
+        """Names of the record attributes that full-text search looks at, sorted."""
+        names = (
+            name
+            for record_type in self.record_types.values()
+            for name, attribute in record_type.attributes.items()
+            if attribute.searchable
+        )
+        return tuple(sorted(set(names)))
+
+    @cached_property
+    def sensitive(self) -> frozenset[str]:
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.sensitive)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the declarations: equal for equal models."""
+        return hashlib.sha256(self.document.encode()).hexdigest()
+
+    @cached_property
+    def document(self) -> str:
+        """The declarations as one JSON text, keys sorted; `read_document` reads it back."""
+        plain = self.declaration.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(_sorted(plain), ensure_ascii=False)
+
+    # -- values as JSON -------------------------------------------------------------------------
+
+    @cached_property
+    def _writers(self) -> dict[str, Callable[[Any], Any]]:
+        return {
+            name: _each(a.kind.to_json) if a.many else a.kind.to_json
+            for name, a in self.attributes.items()
+            if not a.kind.plain
+        }
+
+    @cached_property
+    def _readers(self) -> dict[str, Callable[[Any], Any]]:
+        return {
+            name: _each(a.kind.from_json) if a.many else a.kind.from_json
+            for name, a in self.attributes.items()
+            if not a.kind.plain
+        }
+
+    def to_json(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Canonical attribute values as JSON values. The argument itself where nothing differs."""
+        special = self._writers.keys() & attributes.keys()
+        if not special:
+            return attributes
+        return attributes | {name: self._writers[name](attributes[name]) for name in special}  # type: ignore[operator, no-any-return]
+
+    def from_json(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        """The inverse of `to_json`; changes and returns its argument."""
+        for name in self._readers.keys() & attributes.keys():
+            attributes[name] = self._readers[name](attributes[name])
+        return attributes
+
+    # -- resolving ------------------------------------------------------------------------------
+
+    def _record_types(self, declared: Mapping[str, RecordTypeDeclaration]) -> dict[str, RecordType]:
+        children: dict[str, list[str]] = {}
+        for name, declaration in declared.items():
+            if declaration.parent:
+                children.setdefault(declaration.parent, []).append(name)
+        resolved: dict[str, RecordType] = {}
+
+        def concrete(name: str) -> set[str]:
+            below = set().union(*(concrete(child) for child in children.get(name, [])))
+            return below if declared[name].abstract else below | {name}
+
+        def resolve(name: str, parent: RecordType | None) -> None:
+            declaration = declared[name]
+            own = {n: make_attribute(n, a, name) for n, a in declaration.attributes.items()}
+            machine = self.state_machines.get(declaration.state_machine or "")
+            if machine:
+                own[STATE_ATTRIBUTE] = _state_attribute(machine, name)
+            elif parent:
+                machine = parent.state_machine
+            keys = [UniqueKey(name, (n,)) for n, a in own.items() if a.unique]
+            keys += [UniqueKey(name, tuple(together)) for together in declaration.unique]
+            rules = tuple(tuple(rule) for rule in declaration.identification)
+            resolved[name] = RecordType(
+                name=name,
+                parent=declaration.parent,
+                abstract=declaration.abstract,
+                label=_given(declaration.label),
+                description=declaration.description,
+                ancestors=(*(parent.ancestors if parent else ()), name),
+                concrete=frozenset(concrete(name)),
+                attributes={**(parent.attributes if parent else {}), **own},
+                unique=(*(parent.unique if parent else ()), *keys),
+                identification=(*rules, *(parent.identification if parent else ())),
+                state_machine=machine,
+                redundancy={**(parent.redundancy if parent else {}), **declaration.redundancy},
+            )
+            for child in children.get(name, []):
+                resolve(child, resolved[name])
+
+        if ROOT in declared:
+            resolve(ROOT, None)
+        return {name: resolved[name] for name in declared if name in resolved}
+
+    def _relationship_type(
+        self, name: str, declared: RelationshipTypeDeclaration
+    ) -> RelationshipType:
+        def ends(names: Iterable[str]) -> frozenset[str]:
+            return frozenset().union(*(self.record_types[n].concrete for n in names))
+
+        return RelationshipType(
+            name=name,
+            label=_given(declared.label),
+            description=declared.description,
+            inverse=declared.inverse or "",
+            inverse_label=_given(declared.inverse_label),
+            source=tuple(declared.source),
+            target=tuple(declared.target),
+            sources=ends(declared.source),
+            targets=ends(declared.target),
+            one_target=declared.targets_per_source == "one",
+            one_source=declared.sources_per_target == "one",
+            acyclic=declared.acyclic,
+            attributes={n: make_attribute(n, a, name) for n, a in declared.attributes.items()},
+            impact=declared.impact,
+        )
+
+
+def read_document(document: str) -> Model:
+    """The model that `Model.document` wrote."""
+    return Model(ModelDeclaration.model_validate_json(document))
+
+
+def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine:
+    return StateMachine(
+        name=name,
+        label=_given(declared.label),
+        initial=declared.initial or "",
+        states={
+            n: State(n, s.label, s.operational, s.terminal) for n, s in declared.states.items()
+        },
+        transitions={
+            n: Transition(n, t.label, frozenset(t.source), t.target, tuple(t.guards), tuple(t.effects))  # fmt: skip
+            for n, t in declared.transitions.items()
+        },
+    )
+
+
+def _state_attribute(machine: StateMachine, declared_by: str) -> Attribute:
+    declared = AttributeDeclaration(
+        kind="enum",
+        label=Label(en="Lifecycle state", zh="生命周期状态"),
+        indexed=True,
+        default=machine.initial,
+        values={name: state.label for name, state in machine.states.items()},
+    )
+    return make_attribute(STATE_ATTRIBUTE, declared, declared_by)
+
+
+def _each(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda values: [function(value) for value in values]
+
+
+def _given(label: Label | None) -> Label:
+    assert label is not None, "the declarations were not checked"
+    return label
+
+
+def _sorted(value: Any) -> Any:
+    """Types and attributes sorted by name; what is inside a state machine keeps its order."""
+    if isinstance(value, dict):
+        return {
+            key: value[key] if key in ("state_machines", "values") else _sorted(value[key])
+            for key in sorted(value)
+        }
+    return value
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    folded = [n for n in names if n.lower().replace("_", "") == name.lower().replace("_", "")]
+    near = list(dict.fromkeys([*folded, *near]))
+    remedy = f"Did you mean {' or '.join(near)}?" if near else "`cmdb schema show` lists the names."
+    return UnknownNameError(f"There is no {what} {name!r}.", remedy)
