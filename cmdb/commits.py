@@ -44,11 +44,12 @@ class Plan:
 class WriteTransaction(Protocol):
     """What a store offers inside one serialised write transaction.
 
-    ``last`` is the newest revision (None in an empty store). No other commit can come between
-    these reads and `write`.
+    ``last`` is the newest revision, ``model`` the model applied to the store (None in an empty
+    one). No other commit can come between these reads and `write`.
     """
 
     last: Revision | None
+    model: Model | None
 
     def revision_of(self, change_set: str) -> int | None:
         """The revision a change set became, if it was committed before."""
@@ -87,7 +88,7 @@ class StaleError(Exception):
         self.record, self.expected, self.actual = record, expected, actual
 
 
-def prepare(model: Model, operations: Iterable[Operation], view: WriteTransaction, number: int) -> Plan:  # fmt: skip
+def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int) -> Plan:
     """Check operations against the model and the live graph, and give their net effect.
 
     Parameters
@@ -116,7 +117,9 @@ def prepare(model: Model, operations: Iterable[Operation], view: WriteTransactio
     operations = list(operations)
     if len(operations) > CHANGE_SET_LIMIT:
         raise CmdbError(f"The change set has {len(operations)} operations; {CHANGE_SET_LIMIT} is the most.", "Commit it in several.")  # fmt: skip
-    preparation = _Preparation(model, view, number)
+    if view.model is None:
+        raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
+    preparation = _Preparation(view.model, view, number)
     preparation.gather(operations)
     for index, operation in enumerate(operations):
         preparation.apply(index, operation)

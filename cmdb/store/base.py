@@ -222,7 +222,7 @@ class GraphStore(ABC):
             if done is not None:
                 return CommitResult(done, False)
             revision = self._next_revision(transaction, change_set)
-            plan = prepare(self.model, change_set.operations, transaction, revision.number)
+            plan = prepare(change_set.operations, transaction, revision.number)
             if not plan:
                 return CommitResult(revision.number - 1, False)
             transaction.write(revision, plan)
@@ -263,7 +263,7 @@ class GraphStore(ABC):
 
         def work(transaction: WriteTransaction) -> CommitResult:
             number = transaction.last.number if transaction.last else 0
-            if transaction.last and self.model.fingerprint == model.fingerprint:
+            if transaction.model and transaction.model.fingerprint == model.fingerprint:
                 return CommitResult(number, False)
             if planned is not None and number != planned:
                 raise StoreBusyError("Records changed while the model change was checked.", "Try again, or when writers are quiet.")  # fmt: skip

@@ -12,7 +12,7 @@ from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
 from cmdb.store.sqlite.rows import read_revision, write_json
 from schema.kinds import write_datetime
-from schema.model import Model
+from schema.model import Model, read_document
 
 
 class SqliteWriteTransaction:
@@ -24,7 +24,7 @@ class SqliteWriteTransaction:
 
     def __init__(self, connection: sqlite3.Connection, model: Model | None, read: Callable[[str], dict[str, Any]]) -> None:  # fmt: skip
         self._connection = connection
-        self._model = model
+        self.model = model
         self._read = read
         self._nodes: dict[str, int] = {}
         row = connection.execute("SELECT * FROM revisions ORDER BY number DESC LIMIT 1").fetchone()
@@ -82,9 +82,9 @@ class SqliteWriteTransaction:
         return [RelationshipKey(*row) for row in rows]
 
     def holders(self, record_type: str, attribute: str, values: Collection[Any]) -> list[Record]:
-        assert self._model is not None
-        asked = [self._model.to_json({attribute: value})[attribute] for value in values]
-        types = self._model.record_types[record_type].concrete
+        assert self.model is not None
+        asked = [self.model.to_json({attribute: value})[attribute] for value in values]
+        types = self.model.record_types[record_type].concrete
         rows = self._connection.execute(
             "SELECT r.id, r.type, r.revision, r.attributes FROM json_each(?) j"
             " JOIN attribute_values v ON v.attribute = ? AND v.value = j.value"
@@ -103,10 +103,8 @@ class SqliteWriteTransaction:
         )
         if plan.model is not None:
             self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
-            from schema.model import read_document
-
-            self._model = read_document(plan.model)
-        assert self._model is not None
+            self.model = read_document(plan.model)
+        assert self.model is not None
         self._create(plan.created)
         self._find_nodes(plan)
         self._update(plan.updated)
@@ -119,9 +117,9 @@ class SqliteWriteTransaction:
     def _create(self, created: list[Record]) -> None:
         if not created:
             return
-        assert self._model is not None
+        assert self.model is not None
         (top,) = self._connection.execute("SELECT coalesce(max(node), 0) FROM records").fetchone()
-        to_json, indexed, nodes = self._model.to_json, self._model.indexed, self._nodes
+        to_json, indexed, nodes = self.model.to_json, self.model.indexed, self._nodes
         rows, values = [], []
         for node, record in enumerate(created, top + 1):
             attributes = to_json(record.attributes)
@@ -136,15 +134,15 @@ class SqliteWriteTransaction:
     def _update(self, updated: list[tuple[Record, Record]]) -> None:
         if not updated:
             return
-        assert self._model is not None
+        assert self.model is not None
         images, rows, gone, come = [], [], [], []
         for before, after in updated:
             node = self._nodes[after.id]
             images.append((after.revision, node))
-            new = self._model.to_json(after.attributes)
-            old = self._model.to_json(before.attributes)
+            new = self.model.to_json(after.attributes)
+            old = self.model.to_json(before.attributes)
             rows.append((after.revision, write_json(new), node))
-            for name in self._model.indexed:
+            for name in self.model.indexed:
                 if old.get(name) != new.get(name):
                     gone += [(name, value, node) for value in _each(old.get(name))]
                     come += [(name, value, node) for value in _each(new.get(name))]
@@ -157,8 +155,8 @@ class SqliteWriteTransaction:
         self._add_values(come)
 
     def _relate(self, plan: Plan) -> None:
-        assert self._model is not None
-        nodes, to_json = self._nodes, self._model.to_json
+        assert self.model is not None
+        nodes, to_json = self._nodes, self.model.to_json
         number = self.last.number + 1 if self.last else 1
         ended = [(nodes[x.source], x.type, nodes[x.target]) for x in plan.unrelated]
         ended += [(nodes[x.source], x.type, nodes[x.target]) for _, x in plan.altered]

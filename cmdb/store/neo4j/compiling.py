@@ -1,0 +1,304 @@
+"""Cypher from parsed queries.
+
+Labels, relationship types and property names come from the model only; everything else is a
+parameter. ``Compiler`` gathers the parameters while it writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from cmdb.queries import CLOSENESS, SYSTEM_KINDS, AllOf, AnyOf, Comparison, Condition, Not, ParsedQuery, Related  # fmt: skip
+from cmdb.store.neo4j.statements import SEARCH_INDEX
+from schema.kinds import Kind
+from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
+
+SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+
+
+class Compiler:
+    """Writes the Cypher of one statement, over the live graph or as of a revision.
+
+    Parameters
+    ----------
+    as_of
+        Revision number, or None for now.
+    subtree
+        As of the past: ids of the organisation asked for and of those that were below it.
+    """
+
+    def __init__(self, model: Model, as_of: int | None, subtree: Sequence[str] = ()) -> None:
+        self.model = model
+        self.as_of = as_of
+        self.subtree = subtree
+        self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
+        self._depth = 0
+
+    def parameter(self, value: Any) -> str:
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"${name}"
+
+    # -- whole statements ---------------------------------------------------------------------------
+
+    def page(self, query: ParsedQuery) -> str:
+        """Returns column ``n``: one row more than the page takes."""
+        return f"{self._page(query)} RETURN n ORDER BY {self._order(query)} LIMIT {self.parameter(query.first + 1)}"  # fmt: skip
+
+    def page_with_total(self, query: ParsedQuery) -> str:
+        """Returns one row: ``page`` (a list of nodes) and ``total``."""
+        order, limit = self._order(query), self.parameter(query.first + 1)
+        page = f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit} RETURN collect(n) AS page"  # fmt: skip
+        return f"CALL () {{ {page} }} CALL () {{ {self._matching(query)} RETURN count(n) AS total }} RETURN page, total"  # fmt: skip
+
+    def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
+        """Returns ``v0``, ``v1`` … and ``count``; a type is given as labels or a list of one type."""
+        type_ = "CASE WHEN n:`_RecordImage` THEN [n.type] ELSE labels(n) END"
+        columns = [type_ if a == "type" else self.attribute("n", a) for a in attributes]
+        keys = ", ".join(f"{column} AS v{i}" for i, column in enumerate(columns))
+        return f"{self._matching(query)} RETURN {keys}, count(*) AS count"
+
+    def neighbours(self, types: Sequence[str] | None, ways: Sequence[str]) -> str:
+        """Returns ``of``, ``way``, ``type``, ``link`` (properties) and ``r``; takes ``$ids``."""
+        chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in types)
+        if types is not None:
+            self.parameters["types"] = list(types)
+        arms = []
+        for way in ways:
+            arrow = f"-[x{chosen}]->" if way == "out" else f"<-[x{chosen}]-"
+            match = f"UNWIND $ids AS of MATCH (a:`Record` {{id: of}}){arrow}(r:`Record`)"
+            result = f"RETURN of, '{way}' AS way, type(x) AS type, properties(x) AS link, r"
+            if self.as_of is not None:
+                near, far = ("source", "target") if way == "out" else ("target", "source")
+                narrowed = "" if types is None else " AND x.type IN $types"
+                match = (
+                    "UNWIND $ids AS of CALL (of) {"
+                    f" MATCH (a:`Record` {{id: of}}){arrow}(y:`Record`) WHERE x.revision <= $at"
+                    " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
+                    f" UNION ALL MATCH (x:`_RelationshipImage` {{{near}: of}})"
+                    f" WHERE x.revision <= $at AND x.until > $at{narrowed}"
+                    f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
+                    f" {self._record_of('other', 'r')}"
+                )
+                result = f"RETURN of, '{way}' AS way, type, link, r"
+            arms.append(f"{match} {result}")
+        return " UNION ALL ".join(arms)
+
+    def get(self) -> str:
+        """Returns ``n``; takes ``$ids``."""
+        if self.as_of is None:
+            return "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN n"
+        return f"UNWIND $ids AS id {self._record_of('id', 'n')} RETURN n"
+
+    # -- where records come from ----------------------------------------------------------------------
+
+    def _page(self, query: ParsedQuery) -> str:
+        matching = self._matching(query)
+        return f"{matching} WITH n{self._closeness(query)}{self._after(query)}"
+
+    def _matching(self, query: ParsedQuery) -> str:
+        """Binds ``n`` to each record that matches."""
+        conditions = self._conditions(query)
+        if query.text is not None:
+            terms = lucene(query.text)
+            source = f"MATCH (n:`{query.label}`)"
+            if terms:
+                source = f"CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n"  # fmt: skip
+                conditions.insert(0, f"n:`{query.label}`")
+            conditions.append(self._occurs(query.text))
+            return f"{source} WHERE {' AND '.join(conditions)}"
+        if self.as_of is None:
+            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+            return f"MATCH (n:`{query.label}`){where}"
+        types = self.parameter(list(query.types))
+        source = (
+            f"CALL () {{ MATCH (n:`{query.label}`) WHERE n.revision <= $at RETURN n"
+            f" UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN {types} RETURN n }}"  # fmt: skip
+        )
+        return f"{source} WITH n WHERE {' AND '.join(conditions) or 'true'}"
+
+    def _record_of(self, id: str, name: str) -> str:
+        """Binds a name to the record of an id, as it was."""
+        return (
+            f"CALL ({id}) {{ MATCH ({name}:`Record` {{id: {id}}}) WHERE {name}.revision <= $at RETURN {name}"  # fmt: skip
+            f" UNION ALL MATCH ({name}:`_RecordImage` {{id: {id}}}) WHERE {name}.revision <= $at AND {name}.until > $at RETURN {name} }}"  # fmt: skip
+        )
+
+    def _conditions(self, query: ParsedQuery) -> list[str]:
+        parts = []
+        if not query.subtypes:
+            below = (t for t in self.model.record_types.values() if t.parent == query.label)
+            parts += [f"NOT n:`{child.name}`" for child in below]
+        if query.organisation is not None:
+            parts.append(self._organisation(query.organisation))
+        if query.condition != AllOf(()):
+            parts.append(self.condition("n", query.condition))
+        return parts
+
+    # -- conditions -----------------------------------------------------------------------------------
+
+    def attribute(self, alias: str, name: str) -> str:
+        return name if name == CLOSENESS else f"{alias}.`{name}`"
+
+    def condition(self, alias: str, condition: Condition) -> str:
+        """True, or else false or null. `Not` makes null false first, so it is the complement."""
+        if isinstance(condition, Comparison):
+            return self._comparison(alias, condition)
+        if isinstance(condition, AllOf | AnyOf):
+            if not condition.parts:
+                return "true" if isinstance(condition, AllOf) else "false"
+            joint = " AND " if isinstance(condition, AllOf) else " OR "
+            return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
+        if isinstance(condition, Not):
+            return f"NOT coalesce({self.condition(alias, condition.part)}, false)"
+        return self._related(alias, condition)
+
+    def _related(self, alias: str, related: Related) -> str:
+        self._depth += 1
+        depth = self._depth
+        far, link = f"m{depth}", f"x{depth}"
+        condition = self.condition(far, related.condition)
+        out = related.direction == "out"
+        left, right = ("-", "->") if out else ("<-", "-")
+        if self.as_of is None:
+            arrow = f"{left}[:`{related.relationship_type}`]{right}"
+            return f"EXISTS {{ MATCH ({alias}){arrow}({far}:`Record`) WHERE {condition} }}"
+        arrow = f"{left}[{link}:`{related.relationship_type}`]{right}"
+        near, end = ("source", "target") if out else ("target", "source")
+        other = f"other{depth}"
+        return (
+            f"EXISTS {{ CALL ({alias}) {{"
+            f" MATCH (:`Record` {{id: {alias}.id}}){arrow}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"  # fmt: skip
+            f" UNION MATCH ({link}:`_RelationshipImage` {{{near}: {alias}.id, type: '{related.relationship_type}'}})"  # fmt: skip
+            f" WHERE {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
+            f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
+        )
+
+    def _organisation(self, organisation: str) -> str:
+        if self.as_of is None:
+            root = self.parameter(organisation)
+            members = f"COLLECT {{ MATCH (:`Record` {{id: {root}}})<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`) RETURN o.id }}"  # fmt: skip
+        else:
+            members = self.parameter(list(self.subtree))
+        return f"(n.`{ORGANISATION_ATTRIBUTE}` IN {members} OR n.id IN {members})"
+
+    def _comparison(self, alias: str, comparison: Comparison) -> str:
+        name, kind, many, operator, value = comparison
+        expression = self.attribute(alias, name)
+        if operator == "null":
+            return f"{expression} IS {'' if value else 'NOT '}NULL"
+        if many:
+            return f"{self.parameter(_property(kind, value))} IN {expression}"
+        if operator == "ne":
+            return f"NOT coalesce({self._scalar(expression, kind, 'eq', value)}, false)"
+        return self._scalar(expression, kind, operator, value)
+
+    def _scalar(self, expression: str, kind: Kind, operator: str, value: Any) -> str:
+        if operator == "contains":
+            return f"{expression} CONTAINS {self.parameter(value)}"
+        if operator == "prefix":
+            return f"{expression} STARTS WITH {self.parameter(value)}"
+        if operator == "in":
+            if kind.name == "money":
+                parts = [self._scalar(expression, kind, "eq", element) for element in value]
+                return f"({' OR '.join(parts)})" if parts else "false"
+            return f"{expression} IN {self.parameter([_property(kind, v) for v in value])}"  # fmt: skip
+        if kind.name == "money":
+            currency, amount = _money(expression)
+            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"  # fmt: skip
+        return f"{expression} {SYMBOLS[operator]} {self.parameter(_property(kind, value))}"  # fmt: skip
+
+    # -- order and position -----------------------------------------------------------------------------
+
+    def _keys(self, query: ParsedQuery) -> list[tuple[str, bool]]:
+        keys: list[tuple[str, bool]] = []
+        for name, kind, descending in query.sort:
+            expression = self.attribute("n", name)
+            parts = _money(expression) if kind.name == "money" else (expression,)
+            keys += [(part, descending) for part in parts]
+        return keys
+
+    def _order(self, query: ParsedQuery) -> str:
+        keys = [
+            f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
+            for expression, descending in self._keys(query)
+        ]
+        return ", ".join([*keys, "n.id"])
+
+    def _after(self, query: ParsedQuery) -> str:
+        """Rows behind the position: for some key all earlier ones equal and this one behind."""
+        if query.position is None:
+            return ""
+        values: list[Any] = []
+        for (name, kind, _), value in zip(query.sort, query.position, strict=False):
+            if kind.name == "money":
+                values += [None, None] if value is None else [value.currency, float(value.amount)]
+            else:
+                values.append(None if value is None else _property(kind, value))
+        alternatives, equal = [], ""
+        for (expression, descending), value in zip(self._keys(query), values, strict=True):
+            if value is None:
+                equal += f"{expression} IS NULL AND "
+                continue
+            parameter = self.parameter(value)
+            symbol = "<" if descending else ">"
+            alternatives.append(f"{equal}({expression} {symbol} {parameter} OR {expression} IS NULL)")  # fmt: skip
+            equal += f"{expression} = {parameter} AND "
+        alternatives.append(f"{equal}n.id > {self.parameter(query.position[-1])}")
+        return f" WHERE ({' OR '.join(alternatives)})"
+
+    # -- search -----------------------------------------------------------------------------------------
+
+    def _closeness(self, query: ParsedQuery) -> str:
+        if query.text is None:
+            return ""
+        text = self.parameter(query.text)
+        return (
+            f", CASE WHEN toLower(n.`name`) = {text} THEN 0"
+            f" WHEN toLower(n.`name`) STARTS WITH {text} THEN 1 ELSE 2 END AS {CLOSENESS}"
+        )
+
+    def _occurs(self, text: str) -> str:
+        """Every word stands in a searchable value: what the index finds, made exact."""
+        attributes = self.model.attributes
+        lists = self.parameter([n for n in self.model.searchable if attributes[n].many])
+        single = self.parameter([n for n in self.model.searchable if not attributes[n].many])
+        return (
+            f"all(word IN {self.parameter(text.split())} WHERE"
+            f" any(k IN keys(n) WHERE k IN {single} AND toLower(n[k]) CONTAINS word)"
+            f" OR any(k IN keys(n) WHERE k IN {lists} AND any(v IN n[k] WHERE toLower(v) CONTAINS word)))"  # fmt: skip
+        )
+
+
+_RUNS = re.compile(
+    r"(?P<characters>[⺀-〿㐀-䶿一-鿿豈-﫿𠀀-\U0003ffff぀-ゟ]+)"
+    r"|(?P<letters>[^\W_⺀-〿㐀-䶿一-鿿豈-﫿𠀀-\U0003ffff぀-ゟ]+)"
+)
+
+
+def lucene(text: str) -> str:
+    """A query whose matches include every record in which all words of a text occur.
+
+    The analyzer splits at punctuation and makes a token of each ideograph; it never splits a run of
+    letters and digits. So each run of a word stands inside one token (``*run*``), and a run of
+    ideographs is a phrase. Empty where no word has such a run: then nothing narrows the search.
+    """
+    return " AND ".join(_terms(text))
+
+
+def _terms(text: str) -> Iterator[str]:
+    for match in _RUNS.finditer(text):
+        if match["characters"]:
+            yield f'"{match["characters"]}"'
+        elif match["letters"].isascii():
+            yield f"*{match['letters']}*"
+
+
+def _property(kind: Kind, value: Any) -> Any:
+    return value.total_seconds() if kind.name == "duration" else value
+
+
+def _money(expression: str) -> tuple[str, str]:
+    return f"left({expression}, 3)", f"toFloat(substring({expression}, 4))"

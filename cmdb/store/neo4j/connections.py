@@ -1,0 +1,173 @@
+"""The driver: opened from a URL, transactions retried, errors translated; all in this one place."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import neo4j
+from neo4j import exceptions as driver_errors
+
+from cmdb.errors import (
+    CmdbError,
+    StoreAccessError,
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    StoreURLError,
+)
+
+RETRY_SECONDS: Final = 30.0
+"""How long a transaction is repeated while the server asks for it or is away."""
+CONNECT_SECONDS: Final = 10.0
+STATEMENT_SECONDS: Final = 120.0
+"""How long one read may take in the server."""
+TRANSACTION_SECONDS: Final = 600.0
+"""How long one write transaction may take in the server."""
+
+
+class Address(NamedTuple):
+    """A store URL taken apart. ``shown`` has no password."""
+
+    uri: str
+    user: str
+    password: str
+    database: str | None
+    shown: str
+
+
+def parse_url(url: str, environment: Mapping[str, str] = os.environ) -> Address:
+    """Take a URL apart; the password may come from the environment or a file it names.
+
+    ``CMDB_NEO4J_PASSWORD``, or ``CMDB_NEO4J_PASSWORD_FILE``; likewise ``CMDB_NEO4J_USER``.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        raise StoreURLError("That Neo4j URL names no host.", "Write neo4j://user@host:7687/database.")  # fmt: skip
+    database = parts.path.strip("/") or None
+    if database and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-]{2,62}", database):
+        raise StoreURLError(f"{database!r} is no database name.", "Use letters, digits, dots and dashes.")  # fmt: skip
+    user = unquote(parts.username or "") or environment.get("CMDB_NEO4J_USER", "neo4j")
+    password = unquote(parts.password or "") or environment.get("CMDB_NEO4J_PASSWORD", "")
+    file = environment.get("CMDB_NEO4J_PASSWORD_FILE", "")
+    if not password and file:
+        try:
+            password = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise StoreURLError(f"The password file {file} cannot be read.", "Correct CMDB_NEO4J_PASSWORD_FILE.") from None  # fmt: skip
+    shown_host = f"[{host}]" if ":" in host else host
+    place = f"{shown_host}:{port}" if port else shown_host
+    path = f"/{database}" if database else ""
+    return Address(f"{parts.scheme}://{place}", user, password, database, f"{parts.scheme}://{place}{path}")  # fmt: skip
+
+
+class Connection:
+    """One driver and its bookmarks.
+
+    Reads go to any server of a cluster (routing), after the newest write of this store (bookmark),
+    so that a reader sees what was written here.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
+        with translating(address.shown):
+            self.driver = neo4j.GraphDatabase.driver(
+                address.uri,
+                auth=(address.user, address.password) if address.password else None,
+                connection_timeout=CONNECT_SECONDS,
+                connection_acquisition_timeout=RETRY_SECONDS,
+                max_transaction_retry_time=RETRY_SECONDS,
+                user_agent="graph-cmdb",
+                notifications_min_severity="OFF",
+            )
+
+    def session(self, access: str) -> neo4j.Session:
+        return self.driver.session(
+            database=self.address.database,
+            bookmark_manager=self._bookmarks,
+            default_access_mode=access,
+            fetch_size=1_000,
+        )
+
+    @contextmanager
+    def reading(self, seconds: float | None = STATEMENT_SECONDS) -> Iterator[neo4j.Transaction]:
+        """One read transaction, as it comes (streams cannot be repeated)."""
+        with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
+            transaction = session.begin_transaction(timeout=seconds)
+            try:
+                yield transaction
+            finally:
+                transaction.close()
+
+    def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[neo4j.Record]:
+        """One statement in a read transaction of its own, repeated where the server asks for it."""
+
+        @neo4j.unit_of_work(timeout=STATEMENT_SECONDS)
+        def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
+            return list(transaction.run(statement, parameters))
+
+        with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
+            return session.execute_read(work)
+
+    def close(self) -> None:
+        self.driver.close()
+
+
+@contextmanager
+def translating(shown: str) -> Iterator[None]:
+    """Driver errors as store errors, in this one place."""
+    try:
+        yield
+    except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
+        raise translated(shown, error) from error
+    except (ValueError, OSError) as error:
+        if isinstance(error, ValueError) and "resolve" not in str(error):
+            raise
+        raise StoreUnavailableError(f"{shown} is not reachable: {error}.", "Check the address, and that the server runs.") from error  # fmt: skip
+
+
+_BY_CODE: Final[tuple[tuple[str, type[StoreError], str, str], ...]] = (
+    ("Neo.ClientError.Security", StoreAccessError, "refused the sign-in or the operation", "Check user, password and rights (CMDB_NEO4J_PASSWORD)."),  # fmt: skip
+    ("Neo.TransientError.General.MemoryPoolOutOfMemoryError", StoreFullError, "ran out of transaction memory", "Commit in smaller change sets, or give the server more memory."),  # fmt: skip
+    ("Neo.TransientError.General.TransactionOutOfMemoryError", StoreFullError, "ran out of transaction memory", "Commit in smaller change sets, or give the server more memory."),  # fmt: skip
+    ("Neo.TransientError.General.OutOfMemoryError", StoreFullError, "is out of memory", "Give the server more memory."),  # fmt: skip
+    ("Neo.TransientError.Transaction.DeadlockDetected", StoreBusyError, "found a deadlock again and again", "Try again; something else may be writing to the database."),  # fmt: skip
+    ("Neo.TransientError.Transaction.LockClientStopped", StoreBusyError, "ended the transaction for another one", "Try again."),  # fmt: skip
+    ("Neo.ClientError.Transaction.TransactionTimedOut", StoreBusyError, "ended the transaction because it took too long", "Ask for less at once, or look at the load on the server."),  # fmt: skip
+    ("Neo.TransientError.Transaction.Terminated", StoreBusyError, "ended the transaction", "Try again."),  # fmt: skip
+    ("Neo.ClientError.Cluster.NotALeader", StoreReadOnlyError, "does not take writes", "Use neo4j:// so that writes find the leader."),  # fmt: skip
+    ("Neo.ClientError.General.ForbiddenOnReadOnlyDatabase", StoreReadOnlyError, "is read-only", "Ask its administrator."),  # fmt: skip
+    ("Neo.ClientError.General.WriteOnReadOnlyAccessDatabase", StoreReadOnlyError, "is read-only", "Ask its administrator."),  # fmt: skip
+    ("Neo.ClientError.Database.DatabaseNotFound", StoreUnavailableError, "has no such database", "Correct the database in the URL."),  # fmt: skip
+    ("Neo.ClientError.Schema.ConstraintValidationFailed", StoreError, "refused a value that another record has", "Read the record again and repeat the change."),  # fmt: skip
+    ("Neo.TransientError", StoreBusyError, "could not do it now", "Try again."),
+)
+"""(start of the driver's code, our error, what happened, what to do), the first that fits."""
+
+
+def translated(shown: str, error: Exception) -> CmdbError:
+    if isinstance(error, driver_errors.AuthConfigurationError | driver_errors.AuthError | driver_errors.TokenExpired):  # fmt: skip
+        return StoreAccessError(f"{shown} refused the sign-in.", "Check user and password (CMDB_NEO4J_PASSWORD).")  # fmt: skip
+    if isinstance(error, driver_errors.Neo4jError):
+        code = error.code or ""
+        for start, kind, what, remedy in _BY_CODE:
+            if code.startswith(start):
+                return kind(f"{shown} {what} ({code}).", remedy)
+        return StoreError(f"{shown}: {error.message} ({code}).", "This should not happen; please report it.")  # fmt: skip
+    if isinstance(error, driver_errors.ServiceUnavailable | driver_errors.SessionExpired):
+        return StoreUnavailableError(f"{shown} is not reachable.", "Check the address, and that the server runs.")  # fmt: skip
+    if isinstance(error, driver_errors.ConfigurationError):
+        return StoreURLError(f"{shown}: {error}.", "Correct the URL.")
+    return StoreUnavailableError(f"{shown}: {error}.", "Check the server and the network.")

@@ -1,0 +1,87 @@
+"""Attribute values as Neo4j properties and back.
+
+Dates and instants are native temporal values, so that Cypher written by hand can reckon with them.
+Durations are seconds, money is ``"CNY 1234.50"``, JSON is its text: properties cannot hold them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any, Final
+
+from cmdb.records import Record
+from schema.model import Model
+
+IMAGE: Final = "_RecordImage"
+_NOT_ATTRIBUTES: Final = ("id", "type", "revision", "until", "source", "target")
+
+_WRITERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "duration": lambda value: value.total_seconds(),
+    "money": str,
+    "json": lambda value: json.dumps(value, ensure_ascii=False),
+}
+
+
+def _native(value: Any) -> Any:
+    return value.to_native()
+
+
+def _instant(value: Any) -> Any:
+    return value.to_native().astimezone(UTC)
+
+
+class Properties:
+    """Translates attributes of one model."""
+
+    def __init__(self, model: Model) -> None:
+        self._write: dict[str, Callable[[Any], Any]] = {}
+        self._read: dict[str, Callable[[Any], Any]] = {}
+        for name, attribute in model.attributes.items():
+            kind = attribute.kind
+            write = _WRITERS.get(kind.name)
+            read = {"date": _native, "datetime": _instant, "json": json.loads}.get(kind.name)
+            if read is None and not kind.plain:
+                read = kind.from_json
+            if write is not None:
+                self._write[name] = _each(write) if attribute.many else write
+            if read is not None:
+                self._read[name] = _each(read) if attribute.many else read
+        concrete = [t for t in model.record_types.values() if not t.abstract]
+        self._types = {frozenset(t.ancestors): t.name for t in concrete}
+        self._depths = {t.name: len(t.ancestors) for t in concrete}
+
+    def to_properties(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        properties = dict(attributes)
+        for name in self._write.keys() & properties.keys():
+            properties[name] = self._write[name](properties[name])
+        return properties
+
+    def to_property(self, name: str, value: Any) -> Any:
+        return self._write[name](value) if name in self._write else value
+
+    def to_attributes(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        attributes = dict(properties)
+        for name in _NOT_ATTRIBUTES:
+            attributes.pop(name, None)
+        for name in self._read.keys() & attributes.keys():
+            attributes[name] = self._read[name](attributes[name])
+        return attributes
+
+    def record(self, node: Any) -> Record:
+        """The record of a live node or of an image."""
+        type_ = node["type"] if IMAGE in node.labels else self.type_of(node.labels)
+        return Record(node["id"], type_, node["revision"], self.to_attributes(node))
+
+    def type_of(self, labels: frozenset[str]) -> str:
+        """The record type of a node's labels: the most specific one that the model knows."""
+        found = self._types.get(labels)
+        if found is None:
+            known = [label for label in labels if label in self._depths]
+            found = max(known, key=lambda label: self._depths[label], default="Record")
+        return found
+
+
+def _each(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda values: [function(value) for value in values]

@@ -1,0 +1,267 @@
+"""The Cypher that does not depend on a query: set-up, writing, history.
+
+Labels, relationship types and property names come from the model only, and stand in backticks;
+everything else is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from schema.model import Model, RecordType
+
+SEARCH_INDEX: Final = "cmdb_search"
+
+CONSTRAINTS: Final = (
+    "CREATE CONSTRAINT `cmdb_record_id` IF NOT EXISTS FOR (n:`Record`) REQUIRE n.`id` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_store` IF NOT EXISTS FOR (s:`_Store`) REQUIRE s.`key` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_revision` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`number` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_change_set` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`change_set` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_model` IF NOT EXISTS FOR (m:`_Model`) REQUIRE m.`revision` IS UNIQUE",
+    "CREATE INDEX `cmdb_revision_at` IF NOT EXISTS FOR (v:`_Revision`) ON (v.`at`)",
+    "CREATE INDEX `cmdb_image_id` IF NOT EXISTS FOR (i:`_RecordImage`) ON (i.`id`)",
+    "CREATE INDEX `cmdb_image_until` IF NOT EXISTS FOR (i:`_RecordImage`) ON (i.`until`)",
+    "CREATE INDEX `cmdb_link_source` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`source`, i.`type`, i.`target`)",
+    "CREATE INDEX `cmdb_link_from` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`source`)",
+    "CREATE INDEX `cmdb_link_target` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`target`)",
+    "CREATE INDEX `cmdb_link_until` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`until`)",
+)  # fmt: skip
+"""What every store needs, whatever its model."""
+
+
+def model_constraints(model: Model) -> dict[str, str]:
+    """Name -> statement: a uniqueness constraint for each unique key that the model declares."""
+    found: dict[str, str] = {}
+    for record_type in model.record_types.values():
+        for key in record_type.unique:
+            if key.record_type == record_type.name:
+                name = f"cmdb_unique_{key.record_type}_{'_'.join(key.attributes)}"
+                properties = ", ".join(f"n.`{attribute}`" for attribute in key.attributes)
+                found[name] = f"CREATE CONSTRAINT `{name}` IF NOT EXISTS FOR (n:`{key.record_type}`) REQUIRE ({properties}) IS UNIQUE"  # fmt: skip
+    return found
+
+
+def model_indexes(model: Model) -> dict[str, str]:
+    """Name -> statement: an index for each indexed attribute, at the type that declares it.
+
+    A uniqueness constraint over that one attribute brings its own.
+    """
+    found: dict[str, str] = {}
+    for record_type in model.record_types.values():
+        unique = {key.attributes for key in record_type.unique if key.record_type == record_type.name}  # fmt: skip
+        for attribute in record_type.attributes.values():
+            declared = attribute.declared_by == record_type.name
+            if declared and attribute.name in model.indexed and (attribute.name,) not in unique:
+                name = f"cmdb_index_{record_type.name}_{attribute.name}"
+                found[name] = f"CREATE INDEX `{name}` IF NOT EXISTS FOR (n:`{record_type.name}`) ON (n.`{attribute.name}`)"  # fmt: skip
+    return found
+
+
+def search_index(model: Model) -> str:
+    """The full-text index over all searchable attributes.
+
+    The analyzer makes one token of each ideograph and one of each run of letters and digits, and
+    leaves no word out.
+    """
+    properties = ", ".join(f"n.`{name}`" for name in model.searchable)
+    return f"CREATE FULLTEXT INDEX `{SEARCH_INDEX}` IF NOT EXISTS FOR (n:`Record`) ON EACH [{properties}] OPTIONS {{indexConfig: {{`fulltext.analyzer`: 'standard-no-stop-words'}}}}"  # fmt: skip
+
+
+def labels(record_type: RecordType) -> str:
+    return "".join(f":`{name}`" for name in record_type.ancestors)
+
+
+# -- writing: one statement for all rows of a type --------------------------------------------------
+
+
+def create_records(record_type: RecordType) -> str:
+    return f"UNWIND $rows AS row CREATE (n{labels(record_type)}) SET n = row"
+
+
+def relate(relationship_type: str) -> str:
+    """(source)-[:TYPE]->(target), where none was."""
+    return (
+        "UNWIND $rows AS row MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+        f" CREATE (s)-[x:`{relationship_type}`]->(t) SET x = row[2]"
+    )
+
+
+def alter(relationship_type: str) -> str:
+    """New attributes for a relationship, its image kept."""
+    return (
+        f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"  # fmt: skip
+        " CREATE (i:`_RelationshipImage`) SET i = properties(x), i.source = row[0],"
+        f" i.type = '{relationship_type}', i.target = row[1], i.until = $revision SET x = row[2]"
+    )
+
+
+def unrelate(relationship_type: str) -> str:
+    """Close a relationship, its image kept."""
+    return (
+        f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"  # fmt: skip
+        " CREATE (i:`_RelationshipImage`) SET i = properties(x), i.source = row[0],"
+        f" i.type = '{relationship_type}', i.target = row[1], i.until = $revision DELETE x"
+    )
+
+
+def release_unique(attributes: Iterable[str]) -> str:
+    """Take unique values off records before they are written anew, so that two may swap them."""
+    removed = ", ".join(f"n.`{name}`" for name in sorted(attributes))
+    return f"UNWIND $ids AS id MATCH (n:`Record` {{id: id}}) REMOVE {removed}"
+
+
+KEEP_IMAGES: Final = (
+    "UNWIND $rows AS row MATCH (n:`Record` {id: row.id})"
+    " CREATE (i:`_RecordImage`) SET i = properties(n), i.type = row.type, i.until = $revision"
+)
+UPDATE_RECORDS: Final = (
+    "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
+)
+
+LOCK: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
+    " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
+    " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
+    " RETURN v, m.document AS document"
+)
+"""Take the writers' lock, held to the end of the transaction, and read the newest revision."""
+
+WRITE_REVISION: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) SET s.number = $revision.number"
+    " CREATE (v:`_Revision`) SET v = $revision"
+)
+WRITE_MODEL: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) SET s.model = $revision"
+    " CREATE (m:`_Model` {revision: $revision, document: $document})"
+)
+REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.number AS number"
+
+# -- reading inside the write transaction -----------------------------------------------------------
+
+RECORDS: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN n"
+TYPES: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN id, labels(n) AS labels"
+RELATIONSHIPS: Final = (
+    "UNWIND $keys AS key MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]})"
+    " WHERE type(x) = key[1] RETURN key, properties(x) AS properties"
+)
+
+
+def relationships_at(end: str, types: Iterable[str]) -> str:
+    chosen = "|".join(f"`{name}`" for name in sorted(types))
+    pattern = f"-[x:{chosen}]->" if end == "source" else f"<-[x:{chosen}]-"
+    return (
+        f"UNWIND $ids AS id MATCH (n:`Record` {{id: id}}){pattern}(o:`Record`)"
+        " RETURN id, type(x) AS type, o.id AS other"
+    )
+
+
+def holders(record_type: str, attribute: str) -> str:
+    return f"MATCH (n:`{record_type}`) WHERE n.`{attribute}` IN $values RETURN n"
+
+
+# -- revisions and history --------------------------------------------------------------------------
+
+LAST_REVISION: Final = "MATCH (s:`_Store` {key: 'store'}) MATCH (v:`_Revision` {number: s.number}) RETURN v"  # fmt: skip
+REVISIONS: Final = "MATCH (v:`_Revision`) WHERE v.number IN $numbers RETURN v"
+REVISION_AT: Final = "MATCH (v:`_Revision`) WHERE v.at <= $instant RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"  # fmt: skip
+LATEST_MODEL: Final = (
+    "MATCH (s:`_Store` {key: 'store'})"
+    " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
+    " RETURN s.format AS format, m.revision AS revision, m.document AS document"
+)
+"""The format, and the model if it is another one than the reader knows."""
+
+REVISION_HEADERS: Final = (
+    "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= $upto"
+    " OPTIONAL MATCH (m:`_Model` {revision: v.number})"
+    " RETURN v {.number, .change_set, .at, .actor, .source, .reason, .effective_on} AS v,"
+    " size(v.records) + size(v.relationships) AS size, m.document AS model"
+    " ORDER BY v.number LIMIT 500"
+)
+
+_SPAN = "v.number > $after AND v.number <= $upto"
+_TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
+_TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"  # fmt: skip
+
+LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN n"  # fmt: skip
+RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN n"  # fmt: skip
+LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"  # fmt: skip
+LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"  # fmt: skip
+
+RECORDS_CHANGED_AS_OF: Final = (
+    f"{_TOUCHED_RECORDS} CALL (id) {{"
+    " MATCH (n:`Record` {id: id}) WHERE n.revision <= $at RETURN n"
+    " UNION ALL MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n }"
+    " RETURN n"
+)
+LINKS_CHANGED_AS_OF: Final = (
+    f"{_TOUCHED_LINKS} CALL (key) {{"
+    " MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]})"
+    " WHERE type(x) = key[1] AND x.revision <= $at RETURN properties(x) AS properties"
+    " UNION ALL MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
+    " WHERE x.revision <= $at AND x.until > $at RETURN properties(x) AS properties }"
+    " RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties"
+)
+
+TOUCHED: Final = (
+    "MATCH (n:`Record` {id: $id}) CALL (n) {"
+    " RETURN n.revision AS number"
+    " UNION MATCH (i:`_RecordImage` {id: n.id}) RETURN i.revision AS number"
+    " UNION MATCH (n)-[x]-() RETURN x.revision AS number"
+    " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"  # fmt: skip
+    " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"  # fmt: skip
+    " WITH DISTINCT number WHERE number < $before RETURN number ORDER BY number DESC LIMIT $first"
+)
+"""The newest revisions that touched a record or its relationships."""
+
+RECORD_IMAGES_OF: Final = "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto RETURN n"  # fmt: skip
+LINKS_OF: Final = (
+    "MATCH (n:`Record` {id: $id})-[x]-(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
+    " WITH DISTINCT x RETURN startNode(x).id AS source, type(x) AS type, endNode(x).id AS target, properties(x) AS properties"  # fmt: skip
+)
+LINK_IMAGES_OF: Final = (
+    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x"  # fmt: skip
+    " UNION MATCH (x:`_RelationshipImage` {target: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x }"  # fmt: skip
+    " RETURN x.source AS source, x.type AS type, x.target AS target, properties(x) AS properties"
+)
+
+# -- everything -------------------------------------------------------------------------------------
+
+SCAN_RECORDS: Final = "MATCH (n:`Record`) RETURN n"
+SCAN_IMAGES: Final = "UNWIND $ids AS id MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n"  # fmt: skip
+
+
+def scan_relationships(types: Iterable[str] | None) -> str:
+    chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in sorted(types))
+    return f"MATCH (s:`Record`)-[x{chosen}]->(t:`Record`) WHERE x.revision <= $at RETURN s.id AS source, type(x) AS type, t.id AS target, properties(x) AS properties"  # fmt: skip
+
+
+SCAN_RELATIONSHIP_IMAGES: Final = (
+    "MATCH (x:`_RelationshipImage`) WHERE x.until > $at AND x.revision <= $at"
+    " AND ($types IS NULL OR x.type IN $types)"
+    " RETURN x.source AS source, x.type AS type, x.target AS target, properties(x) AS properties"
+)
+STATISTICS: Final = (
+    "CALL () { MATCH (n:`Record`) RETURN count(n) AS records }"
+    " CALL () { MATCH ()-[x]->() RETURN count(x) AS relationships }"
+    " CALL () { MATCH (n:`_RecordImage`) RETURN count(n) AS record_images }"
+    " CALL () { MATCH (n:`_RelationshipImage`) RETURN count(n) AS relationship_images }"
+    " CALL () { MATCH (n:`_Revision`) RETURN count(n) AS revisions }"
+    " RETURN records, relationships, record_images, relationship_images, revisions"
+)
+USAGE_RECORDS: Final = "MATCH (n:`Record`) UNWIND keys(n) AS name RETURN labels(n) AS labels, name, count(*) AS count"  # fmt: skip
+USAGE_RECORD_IMAGES: Final = "MATCH (n:`_RecordImage`) UNWIND keys(n) AS name RETURN DISTINCT n.type AS type, name"  # fmt: skip
+USAGE_RELATIONSHIPS: Final = "MATCH ()-[x]->() UNWIND keys(x) AS name RETURN type(x) AS type, name, count(*) AS count"  # fmt: skip
+USAGE_RELATIONSHIP_IMAGES: Final = "MATCH (x:`_RelationshipImage`) UNWIND keys(x) AS name RETURN x.type AS type, name, count(*) AS count"  # fmt: skip
+
+DAMAGE: Final = (
+    ("foreign_node", "MATCH (n:`Record`) WHERE n.id IS NULL OR n.revision IS NULL RETURN elementId(n) AS subject", "A node has the label Record but no id or revision: something else wrote it."),  # fmt: skip
+    ("foreign_relationship", "MATCH (s)-[x]->(t) WHERE x.revision IS NULL OR NOT s:`Record` OR NOT t:`Record` RETURN elementId(x) AS subject", "A relationship was not written by this product."),  # fmt: skip
+    ("dangling_image", "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`Record` {id: i.id}) } RETURN i.id AS subject", "An image belongs to no record."),  # fmt: skip
+    ("unknown_revision", "MATCH (n:`Record`) WHERE NOT EXISTS { (:`_Revision` {number: n.revision}) } RETURN n.id AS subject", "A record names a revision that is not there."),  # fmt: skip
+    ("broken_interval", "MATCH (i:`_RecordImage`|`_RelationshipImage`) WHERE i.revision >= i.until RETURN coalesce(i.id, i.source + ' ' + i.type + ' ' + i.target) AS subject", "An image ends before it begins."),  # fmt: skip
+    ("broken_interval", "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`_RecordImage` {id: i.id, revision: i.until}) } AND NOT EXISTS { (:`Record` {id: i.id, revision: i.until}) } RETURN i.id AS subject", "A record's images leave a gap."),  # fmt: skip
+    ("lost_revision", "MATCH (s:`_Store`) CALL () { MATCH (v:`_Revision`) RETURN count(v) AS count, max(v.number) AS top } WITH s, count, top WHERE s.number <> top OR count <> top RETURN toString(s.number) AS subject", "The newest revision does not agree with the revisions kept."),  # fmt: skip
+)
+"""(code, statement that finds the damaged as ``subject``, message)."""

@@ -1,0 +1,494 @@
+"""`GraphStore` on Neo4j."""
+
+from __future__ import annotations
+
+
+import threading
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import neo4j
+from neo4j import exceptions as driver_errors
+
+from cmdb.commits import WriteTransaction
+from cmdb.errors import (
+    InvalidChangeError,
+    NotFoundError,
+    Problem,
+    QueryError,
+    StoreDamagedError,
+    StoreExistsError,
+    StoreNotFoundError,
+    StoreVersionError,
+)
+from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
+from cmdb.records import Record, Relationship
+from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from cmdb.store.base import FORMAT, Direction, Finding, GraphStore, Neighbour, Statistics, Usage
+from cmdb.store.changes import Side, gathered, net_changes, sort_counts
+from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.compiling import Compiler
+from cmdb.store.neo4j.connections import (
+    TRANSACTION_SECONDS,
+    Connection,
+    parse_url,
+
+    translating,
+)
+from cmdb.store.neo4j.properties import Properties
+from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship, read_revision
+from schema.errors import UnknownNameError
+from schema.model import ORGANISATION_TREE, Model, read_document
+
+MODEL_SECONDS: Final = 1.0
+"""How long a model is used before looking whether another process has applied a newer one."""
+FEED_SIZE: Final = 20_000
+"""Changed elements that one round of reading the feed takes, unless one revision has more."""
+SCAN_BATCH: Final = 2_000
+DEFINITIONS: Final = (
+    ("CONSTRAINT", "CONSTRAINTS", "cmdb_unique_"),
+    ("INDEX", "INDEXES", "cmdb_index_"),
+)
+"""What a model defines in the database: kind, its plural, how our names for it begin."""
+
+
+def open_neo4j(url: str, *, create: bool) -> Neo4jStore:
+    """Open or create the store in a Neo4j database.
+
+    Raises
+    ------
+    StoreExistsError, StoreNotFoundError, StoreVersionError, StoreUnavailableError, StoreAccessError
+    """
+    connection = Connection(parse_url(url))
+    store = Neo4jStore(connection)
+    try:
+        if create:
+            store.create()
+        else:
+            store.check_format()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+class Neo4jStore(GraphStore):
+    """The production store.
+
+    Parameters
+    ----------
+    connection
+        An open driver; the store closes it.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.url = connection.address.shown
+        self.statements = 0
+        self._connection = connection
+        self._model: Model | None = None
+        self._properties: Properties | None = None
+        self._model_revision = 0
+        self._model_checked = 0.0
+        self._model_lock = threading.Lock()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def create(self) -> None:
+        """Make an empty store: its constraints, its indexes and its node of state."""
+        if self._rows("MATCH (s:`_Store` {key: 'store'}) RETURN s"):
+            raise StoreExistsError(f"There is a store at {self.url} already.", "Choose another database, or use the store that is there.")  # fmt: skip
+        if self._rows("MATCH (n) RETURN 1 LIMIT 1"):
+            raise StoreExistsError(f"The database at {self.url} is not empty.", "Give the store a database of its own.")  # fmt: skip
+        self._define(statements.CONSTRAINTS)
+        self._define(("MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format",), format=FORMAT)  # fmt: skip
+
+    def check_format(self) -> None:
+        self._refresh_model()
+
+    # -- model ----------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        if self._model is None or time.monotonic() - self._model_checked > MODEL_SECONDS:
+            self._refresh_model()
+        if self._model is None:
+            raise StoreDamagedError(f"{self.url} holds no model.", "Its creation was interrupted: empty the database and run `cmdb init`.")  # fmt: skip
+        return self._model
+
+    @property
+    def properties(self) -> Properties:
+        """Translates values, by the model in use."""
+        _ = self.model
+        assert self._properties is not None
+        return self._properties
+
+    def _refresh_model(self) -> None:
+        with self._model_lock:
+            rows = self._connection.rows(statements.LATEST_MODEL, {"known": self._model_revision})
+            if not rows:
+                raise StoreNotFoundError(f"There is no store at {self.url}.", "`cmdb init` makes one.")  # fmt: skip
+            if rows[0]["format"] > FORMAT:
+                raise StoreVersionError(f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.", "Use a newer release.")  # fmt: skip
+            if rows[0]["document"] is not None:
+                model = read_document(rows[0]["document"])
+                self._properties, self._model = Properties(model), model
+                self._model_revision = rows[0]["revision"]
+            self._model_checked = time.monotonic()
+
+    def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
+        try:
+            return parse_query(self.model, query, text)
+        except UnknownNameError:
+            self._refresh_model()
+            return parse_query(self.model, query, text)
+
+    def _model_applied(self, model: Model) -> None:
+        """Constraints, indexes and the full-text index as the model wants them, no others of ours."""
+        self._refresh_model()
+        wanted = {**statements.model_constraints(model), **statements.model_indexes(model)}
+        for kind, kinds, prefix in DEFINITIONS:
+            for row in self._rows(f"SHOW {kinds} YIELD name WHERE name STARTS WITH $prefix RETURN name", prefix=prefix):  # fmt: skip
+                if row["name"] not in wanted:
+                    self._define((f"DROP {kind} `{row['name']}` IF EXISTS",))
+        self._define(list(wanted.values()))
+        rows = self._rows("SHOW INDEXES YIELD name, properties WHERE name = $name RETURN properties", name=statements.SEARCH_INDEX)  # fmt: skip
+        if not rows or set(rows[0]["properties"]) != set(model.searchable):
+            self._define((f"DROP INDEX `{statements.SEARCH_INDEX}` IF EXISTS",))
+            self._define((statements.search_index(model),))
+        self._define(("CALL db.awaitIndexes(3600)",))
+
+    def _define(self, commands: Sequence[str], **parameters: Any) -> None:
+        with translating(self.url), self._connection.session(neo4j.WRITE_ACCESS) as session:
+            for command in commands:
+                session.run(command, parameters).consume()
+
+    # -- statements -----------------------------------------------------------------------------------
+
+    def _rows(self, statement: str, **parameters: Any) -> list[neo4j.Record]:
+        self._count()
+        return self._connection.rows(statement, parameters)
+
+    def _count(self) -> None:
+        self.statements += 1
+
+    def _stream(self, statement: str, **parameters: Any) -> Iterator[neo4j.Record]:
+        """Rows as they come, in bounded memory."""
+        self._count()
+        with self._connection.reading(seconds=None) as transaction:
+            yield from transaction.run(statement, parameters)
+
+    def _compiler(self, as_of: AsOf, organisation: str | None = None) -> Compiler:
+        at = self.resolve(as_of)
+        subtree = self._subtree(organisation, at) if organisation and at is not None else ()
+        return Compiler(self.model, at, subtree)
+
+    def _subtree(self, organisation: str, at: int) -> list[str]:
+        """An organisation and those that were below it; one statement for each level."""
+        found, frontier = {organisation}, {organisation}
+        while frontier:
+            links = self.neighbours(frontier, [ORGANISATION_TREE], "in", at)
+            frontier = {link.record.id for link in links} - found
+            found |= frontier
+        return sorted(found)
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
+        """Managed transactions are repeated by the driver while the server asks for it.
+
+        A connection lost during the commit itself leaves open whether it happened: then the work is
+        done again, and finds its own change set if it did.
+        """
+
+        @neo4j.unit_of_work(timeout=TRANSACTION_SECONDS)
+        def once(transaction: neo4j.ManagedTransaction) -> CommitResult:
+            known = Known(self._model, self._model_revision)
+            return work(Neo4jWriteTransaction(transaction, known, self._count))
+
+        uncertain = False
+        with translating(self.url), self._connection.session(neo4j.WRITE_ACCESS) as session:
+            while True:
+                try:
+                    result = session.execute_write(once)
+                    return result._replace(committed=True) if uncertain else result
+                except driver_errors.IncompleteCommit:
+                    if uncertain:
+                        raise
+                    uncertain = True
+                except driver_errors.ConstraintError as error:
+                    if "cmdb_unique" in str(error) or "`id`" not in str(error):
+                        raise
+                    raise InvalidChangeError([Problem(0, "", "exists", "A record to be created has the id of one that exists.")]) from None  # fmt: skip
+
+    # -- revisions ------------------------------------------------------------------------------------
+
+    def last_revision(self) -> Revision:
+        rows = self._rows(statements.LAST_REVISION)
+        if not rows:
+            raise StoreDamagedError(f"{self.url} has no revisions.", "Its creation was interrupted: empty the database and run `cmdb init`.")  # fmt: skip
+        return read_revision(rows[0]["v"])
+
+    def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
+        rows = self._rows(statements.REVISIONS, numbers=list(numbers))
+        return {row["v"]["number"]: read_revision(row["v"]) for row in rows}
+
+    def revision_at(self, instant: datetime) -> int:
+        rows = self._rows(statements.REVISION_AT, instant=instant)
+        return int(rows[0]["number"]) if rows else 0
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+        compiler = self._compiler(as_of)
+        read = self.properties.record
+        rows = self._rows(compiler.get(), ids=list(ids), **compiler.parameters)
+        return {row["n"]["id"]: read(row["n"]) for row in rows}
+
+    def find(self, query: Query) -> Page:
+        return self._page(query, self._parsed(query))
+
+    def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
+        return self._page(query, self._parsed(query, text))
+
+    def _page(self, query: Query, parsed: ParsedQuery) -> Page:
+        compiler = self._compiler(query.as_of, query.organisation)
+        total = None
+        if query.total:
+            row = self._rows(compiler.page_with_total(parsed), **compiler.parameters)[0]
+            nodes, total = row["page"], row["total"]
+        else:
+            nodes = [row["n"] for row in self._rows(compiler.page(parsed), **compiler.parameters)]
+        records = [self.properties.record(node) for node in nodes[: query.first]]
+        more = len(nodes) > query.first
+        return Page(records, parsed.cursor(records[-1]) if more else None, total)
+
+    def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
+        parsed = self._parsed(query)
+        if not attributes:
+            raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
+        for name in attributes:
+            attribute = None if name == "type" else self.model.attribute(query.type, name)
+            if attribute is not None and (attribute.many or attribute.kind.name == "json"):
+                raise QueryError(f"{name} cannot be counted by.", "Count by attributes with one value.")  # fmt: skip
+        compiler = self._compiler(query.as_of, query.organisation)
+        rows = self._rows(compiler.count_by(parsed, attributes), **compiler.parameters)
+        counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+        for row in rows:
+            values = []
+            for index, name in enumerate(attributes):
+                value = row[f"v{index}"]
+                if name == "type":
+                    value = value[0] if len(value) == 1 else self.properties.type_of(frozenset(value))  # fmt: skip
+                elif value is not None:
+                    value = self.properties.to_attributes({name: value})[name]
+                values.append(value)
+            counts[tuple(values)] += row["count"]
+        return sort_counts(Count(values, count) for values, count in counts.items())
+
+    def neighbours(
+        self,
+        ids: Collection[str],
+        types: Collection[str] | None = None,
+        direction: Direction = "both",
+        as_of: AsOf = None,
+    ) -> list[Neighbour]:
+        for name in types or ():
+            self.model.relationship_type(name)
+        if types is not None and not types:
+            return []
+        compiler = self._compiler(as_of)
+        ways = ("out", "in") if direction == "both" else (direction,)
+        statement = compiler.neighbours(None if types is None else sorted(types), ways)
+        rows = self._rows(statement, ids=sorted(set(ids)), **compiler.parameters)
+        found = []
+        for row in rows:
+            of, other = row["of"], self.properties.record(row["r"])
+            ends = (of, other.id) if row["way"] == "out" else (other.id, of)
+            link = read_relationship(ends[0], row["type"], ends[1], row["link"], self.properties)
+            found.append((of, row["type"], row["way"] == "in", other.id, Neighbour(of, link, other)))  # fmt: skip
+        return [entry[-1] for entry in sorted(found, key=lambda entry: entry[:4])]
+
+    def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """The full-text index is part of every commit: there is nothing to catch up."""
+
+    # -- history --------------------------------------------------------------------------------------
+
+    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
+        top = NEVER if before is None else before
+        rows = self._rows(statements.TOUCHED, id=id, before=top, first=first)
+        numbers = [row["number"] for row in rows]
+        live = self.get([id]).get(id)
+        if live is None:
+            raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
+        if not numbers:
+            return []
+        span = {"after": min(numbers) - 1, "upto": max(numbers)}
+        elements: list[Record | Relationship] = []
+        if span["after"] < live.revision <= span["upto"]:
+            elements.append(live)
+        images: list[tuple[int, Record | Relationship]] = []
+        elements += [self._link(row) for row in self._rows(statements.LINKS_OF, id=id, **span)]
+        for row in self._rows(statements.RECORD_IMAGES_OF, id=id, **span):
+            images.append((row["n"]["until"], self.properties.record(row["n"])))
+        for row in self._rows(statements.LINK_IMAGES_OF, id=id, **span):
+            images.append((row["properties"]["until"], self._link(row)))
+        by_number = self._by_revision(elements, images, span["after"], span["upto"])
+        revisions = self.revisions(numbers)
+        return [Commit(revisions[n], gathered(by_number.get(n, []))) for n in numbers]
+
+    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        last = self.last_revision().number
+        last = last if upto is None else min(last, upto)
+        while after < last:
+            headers = self._rows(statements.REVISION_HEADERS, after=after, upto=last)
+            while headers:
+                size, count = 0, 0
+                for row in headers:
+                    size += row["size"]
+                    count += 1
+                    if size >= FEED_SIZE:
+                        break
+                taken, headers = headers[:count], headers[count:]
+                through = taken[-1]["v"]["number"]
+                by_number = self._changes(after, through) if size else {}
+                for row in taken:
+                    revision = read_revision(row["v"])
+                    yield Commit(revision, gathered(by_number.get(revision.number, []), row["model"]))  # fmt: skip
+                after = through
+
+    def _changes(self, after: int, upto: int) -> dict[int, list[tuple[Side, Record | Relationship]]]:  # fmt: skip
+        """What began and ended in a span. Live elements are read first: one that is changed
+        meanwhile is then found as an image, never missed."""
+        span = {"after": after, "upto": upto}
+        elements: list[Record | Relationship] = []
+        images: list[tuple[int, Record | Relationship]] = []
+        for row in self._rows(statements.LIVE_RECORDS_CHANGED, **span):
+            elements.append(self.properties.record(row["n"]))
+        elements += [self._link(row) for row in self._rows(statements.LIVE_LINKS_CHANGED, **span)]
+        for row in self._rows(statements.RECORD_IMAGES_CHANGED, **span):
+            images.append((row["n"]["until"], self.properties.record(row["n"])))
+        for row in self._rows(statements.LINK_IMAGES_CHANGED, **span):
+            images.append((row["properties"]["until"], self._link(row)))
+        return self._by_revision(elements, images, after, upto)
+
+    def _by_revision(
+        self,
+        elements: list[Record | Relationship],
+        images: list[tuple[int, Record | Relationship]],
+        after: int,
+        upto: int,
+    ) -> dict[int, list[tuple[Side, Record | Relationship]]]:
+        found: defaultdict[int, list[tuple[Side, Record | Relationship]]] = defaultdict(list)
+        for element in elements:
+            found[element.revision].append(("after", element))
+        for until, image in images:
+            if after < image.revision <= upto:
+                found[image.revision].append(("after", image))
+            if after < until <= upto:
+                found[until].append(("before", image))
+        return found
+
+    def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
+        last = self.last_revision().number
+        first, second = (last if at is None else at for at in map(self.resolve, (earlier, later)))
+        span = {"after": min(first, second), "upto": max(first, second)}
+        records, links = [], []
+        for at in (first, second):
+            rows = self._rows(statements.RECORDS_CHANGED_AS_OF, at=at, **span)
+            records.append({row["n"]["id"]: self.properties.record(row["n"]) for row in rows})
+            rows = self._rows(statements.LINKS_CHANGED_AS_OF, at=at, **span)
+            links.append({link.key: link for link in map(self._link, rows)})
+        return net_changes(records[0], records[1], links[0], links[1])
+
+    def _link(self, row: Any) -> Relationship:
+        return read_relationship(row["source"], row["type"], row["target"], row["properties"], self.properties)  # fmt: skip
+
+    # -- everything -----------------------------------------------------------------------------------
+
+    def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
+        at = self.resolve(as_of)
+        at = self.last_revision().number if at is None else at
+        read = self.properties.record
+        changed: list[str] = []
+        for row in self._stream(statements.SCAN_RECORDS):
+            node = row["n"]
+            if node["revision"] <= at:
+                yield read(node)
+                continue
+            changed.append(node["id"])
+            if len(changed) >= SCAN_BATCH:
+                yield from self._images(changed, at)
+                changed = []
+        yield from self._images(changed, at)
+
+    def _images(self, ids: list[str], at: int) -> Iterator[Record]:
+        if ids:
+            for row in self._rows(statements.SCAN_IMAGES, ids=ids, at=at):
+                yield self.properties.record(row["n"])
+
+    def scan_relationships(self, as_of: AsOf = None, types: Collection[str] | None = None) -> Iterator[Relationship]:  # fmt: skip
+        start = self.last_revision().number
+        at = self.resolve(as_of)
+        at = start if at is None else at
+        given = array("q")
+        for row in self._stream(statements.scan_relationships(types), at=at):
+            link = self._link(row)
+            given.append(hash(link.key))
+            yield link
+        seen: frozenset[int] | None = None
+        chosen = None if types is None else sorted(types)
+        for row in self._stream(statements.SCAN_RELATIONSHIP_IMAGES, at=at, types=chosen):
+            link = self._link(row)
+            if row["properties"]["until"] > start:
+                # Ended while this scan ran: it may have been given as a live one.
+                seen = frozenset(given) if seen is None else seen
+                if hash(link.key) in seen:
+                    continue
+            yield link
+
+    def statistics(self) -> Statistics:
+        return Statistics(**self._rows(statements.STATISTICS)[0])
+
+    def type_usage(self) -> Usage:
+        records: defaultdict[str, int] = defaultdict(int)
+        used: defaultdict[str, set[str]] = defaultdict(set)
+        links: defaultdict[str, int] = defaultdict(int)
+        linked: defaultdict[str, set[str]] = defaultdict(set)
+        for row in self._rows(statements.USAGE_RECORDS):
+            type_ = self.properties.type_of(frozenset(row["labels"]))
+            records[type_] += row["count"] if row["name"] == "id" else 0
+            used[type_].add(row["name"])
+        for row in self._rows(statements.USAGE_RECORD_IMAGES):
+            used[row["type"]].add(row["name"])
+        for statement in (statements.USAGE_RELATIONSHIPS, statements.USAGE_RELATIONSHIP_IMAGES):
+            for row in self._rows(statement):
+                links[row["type"]] += row["count"] if row["name"] == "revision" else 0
+                linked[row["type"]].add(row["name"])
+        system = {"id", "type", "revision", "until", "source", "target"}
+        return Usage(
+            dict(records),
+            dict(links),
+            {name: found - system for name, found in used.items() if found - system},
+            {name: found - system for name, found in linked.items() if found - system},
+        )
+
+    def damage(self) -> Iterator[Finding]:
+        for code, statement, message in statements.DAMAGE:
+            for row in islice(self._stream(statement), 1_000):
+                yield Finding(code, str(row["subject"]), message)
+        allowed = {frozenset(t.ancestors) for t in self.model.record_types.values()}
+        for row in self._rows("MATCH (n:`Record`) RETURN DISTINCT labels(n) AS labels, min(n.id) AS id"):  # fmt: skip
+            if frozenset(row["labels"]) not in allowed:
+                yield Finding("foreign_labels", str(row["id"]), f"Its labels {', '.join(sorted(row['labels']))} are no record type's.")  # fmt: skip
+
+
+NEVER: Final = 2**62
+"""Beyond every revision number."""
+
+

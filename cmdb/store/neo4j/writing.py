@@ -1,0 +1,164 @@
+"""The write transaction of the Neo4j store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC
+from typing import Any, NamedTuple, TypeVar
+
+import neo4j
+
+from cmdb.commits import End, Plan
+from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.revisions import Revision
+from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.properties import Properties
+from schema.model import Model, read_document
+
+Element = TypeVar("Element")
+
+
+class Known(NamedTuple):
+    """The model a store knows already, and the revision that applied it."""
+
+    model: Model | None
+    revision: int
+
+
+class Neo4jWriteTransaction:
+    """Reads and the one write within a managed transaction that holds the writers' lock.
+
+    Implements `cmdb.commits.WriteTransaction`. Rows of one type go in one statement.
+    """
+
+    def __init__(self, transaction: neo4j.ManagedTransaction, known: Known, count: Callable[[], None]) -> None:  # fmt: skip
+        self._transaction = transaction
+        self._count = count
+        row = self._one(statements.LOCK, known=known.revision)
+        assert row is not None, "the store was opened, so its node is there"
+        self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
+        document = row["document"]
+        self._use(known.model if document is None else read_document(document))
+
+    def _use(self, model: Model | None) -> None:
+        self.model = model
+        self._properties = Properties(model) if model else None
+
+    def _run(self, statement: str, **parameters: Any) -> list[neo4j.Record]:
+        self._count()
+        return list(self._transaction.run(statement, parameters))
+
+    def _one(self, statement: str, **parameters: Any) -> neo4j.Record | None:
+        rows = self._run(statement, **parameters)
+        return rows[0] if rows else None
+
+    @property
+    def properties(self) -> Properties:
+        assert self._properties is not None, "the store has no model yet"
+        return self._properties
+
+    def revision_of(self, change_set: str) -> int | None:
+        row = self._one(statements.REVISION_OF, change_set=change_set)
+        return row["number"] if row else None
+
+    def records(self, ids: Collection[str]) -> dict[str, Record]:
+        rows = self._run(statements.RECORDS, ids=list(ids))
+        return {row["n"]["id"]: self.properties.record(row["n"]) for row in rows}
+
+    def types(self, ids: Collection[str]) -> dict[str, str]:
+        rows = self._run(statements.TYPES, ids=list(ids))
+        return {row["id"]: self.properties.type_of(frozenset(row["labels"])) for row in rows}
+
+    def relationships(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, Relationship]:  # fmt: skip
+        rows = self._run(statements.RELATIONSHIPS, keys=[list(key) for key in keys])
+        found = (read_relationship(*row["key"], row["properties"], self.properties) for row in rows)
+        return {relationship.key: relationship for relationship in found}
+
+    def relationships_at(self, end: End, ids: Collection[str], types: Collection[str]) -> list[RelationshipKey]:  # fmt: skip
+        rows = self._run(statements.relationships_at(end, types), ids=list(ids))
+        if end == "source":
+            return [RelationshipKey(row["id"], row["type"], row["other"]) for row in rows]
+        return [RelationshipKey(row["other"], row["type"], row["id"]) for row in rows]
+
+    def holders(self, record_type: str, attribute: str, values: Collection[Any]) -> list[Record]:
+        asked = [self.properties.to_property(attribute, value) for value in values]
+        rows = self._run(statements.holders(record_type, attribute), values=asked)
+        return [self.properties.record(row["n"]) for row in rows]
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def write(self, revision: Revision, plan: Plan) -> None:
+        if plan.model is not None:
+            self._use(read_document(plan.model))
+            self._run(statements.WRITE_MODEL, revision=revision.number, document=plan.model)
+        self._run(statements.WRITE_REVISION, revision=_revision_properties(revision, plan))
+        assert self.model is not None
+        for type_, records in _grouped(plan.created, lambda record: record.type).items():
+            rows = [self._record_row(record) for record in records]
+            self._run(statements.create_records(self.model.record_types[type_]), rows=rows)
+        self._update(revision.number, plan.updated)
+        self._links(revision.number, plan)
+        self.last = revision
+
+    def _update(self, number: int, updated: list[tuple[Record, Record]]) -> None:
+        if not updated:
+            return
+        assert self.model is not None
+        images = [{"id": after.id, "type": after.type} for _, after in updated]
+        self._run(statements.KEEP_IMAGES, rows=images, revision=number)
+        released: set[str] = set()
+        for before, after in updated:
+            for key in self.model.record_types[after.type].unique:
+                released |= {n for n in key.attributes if before.attributes.get(n) != after.attributes.get(n)}  # fmt: skip
+        if released and len(updated) > 1:
+            self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
+        rows = [{"id": after.id, "properties": self._record_row(after)} for _, after in updated]
+        self._run(statements.UPDATE_RECORDS, rows=rows)
+
+    def _links(self, number: int, plan: Plan) -> None:
+        for type_, gone in _grouped(plan.unrelated, lambda link: link.type).items():
+            ends = [[link.source, link.target] for link in gone]
+            self._run(statements.unrelate(type_), rows=ends, revision=number)
+        altered = [after for _, after in plan.altered]
+        for type_, links in _grouped(altered, lambda link: link.type).items():
+            rows = [self._link_row(link) for link in links]
+            self._run(statements.alter(type_), rows=rows, revision=number)
+        for type_, links in _grouped(plan.related, lambda link: link.type).items():
+            self._run(statements.relate(type_), rows=[self._link_row(link) for link in links])
+
+    def _record_row(self, record: Record) -> dict[str, Any]:
+        row = self.properties.to_properties(record.attributes)
+        row["id"], row["revision"] = record.id, record.revision
+        return row
+
+    def _link_row(self, link: Relationship) -> list[Any]:
+        properties = self.properties.to_properties(link.attributes) if link.attributes else {}
+        properties["revision"] = link.revision
+        return [link.source, link.target, properties]
+
+
+def read_revision(properties: Any) -> Revision:
+    effective = properties.get("effective_on")
+    at = properties["at"].to_native().astimezone(UTC)
+    return Revision(properties["number"], properties["change_set"], at, properties["actor"], properties["source"], properties["reason"], effective.to_native() if effective else None)  # fmt: skip
+
+
+def read_relationship(source: str, type_: str, target: str, properties: dict[str, Any], translate: Properties) -> Relationship:  # fmt: skip
+    return Relationship(source, type_, target, properties["revision"], translate.to_attributes(properties))  # fmt: skip
+
+
+def _revision_properties(revision: Revision, plan: Plan) -> dict[str, Any]:
+    """A revision with the ids and keys of all it touched: what the feed is read from."""
+    records = [record.id for record in plan.created]
+    records += [after.id for _, after in plan.updated]
+    links: list[Relationship] = [*plan.related, *plan.unrelated, *(a for _, a in plan.altered)]
+    keys = [f"{link.source} {link.type} {link.target}" for link in links]
+    return {**revision._asdict(), "records": records, "relationships": keys}
+
+
+def _grouped(elements: Iterable[Element], key: Callable[[Element], str]) -> dict[str, list[Element]]:  # fmt: skip
+    groups: defaultdict[str, list[Element]] = defaultdict(list)
+    for element in elements:
+        groups[key(element)].append(element)
+    return groups
