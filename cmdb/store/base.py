@@ -198,8 +198,8 @@ class GraphStore(ABC):
         """Run work in one serialised write transaction, repeated where the store asks for it."""
 
     @abstractmethod
-    def _model_applied(self, model: Model) -> None:
-        """Bring constraints and indexes in line with a model that has just been applied."""
+    def _align(self, model: Model) -> None:
+        """Bring constraints and indexes in line with the model; does nothing where they are."""
 
     # -- what is the same in every store --------------------------------------------------------------
 
@@ -236,7 +236,7 @@ class GraphStore(ABC):
     def initialise(self, model: Model, actor: str) -> CommitResult:
         """Give an empty store its first model."""
         result = self._apply(model, actor, "store created")
-        self._model_applied(model)
+        self._align(model)
         return result
 
     def apply_model(self, model: Model, actor: str, reason: str = "model applied") -> CommitResult:
@@ -254,8 +254,7 @@ class GraphStore(ABC):
             more = f" (and {len(plan.refusals) - 1} more reasons)" if len(plan.refusals) > 1 else ""
             raise ModelChangeRefusedError(f"{plan.refusals[0]}{more}", "Change the records first, or keep what they use.")  # fmt: skip
         result = self._apply(model, actor, reason, plan.revision)
-        if result.committed:
-            self._model_applied(model)
+        self._align(model)
         return result
 
     def _apply(self, model: Model, actor: str, reason: str, planned: int | None = None) -> CommitResult:  # fmt: skip
@@ -294,7 +293,7 @@ class GraphStore(ABC):
         self._writing(work)
         models = [commit.changes.model for commit in commits if commit.changes.model]
         if models:
-            self._model_applied(self.model)
+            self._align(self.model)
 
     def record(self, id: str, as_of: AsOf = None) -> Record:
         """One record; raises `NotFoundError` where there is none (at that time)."""

@@ -148,7 +148,7 @@ class Neo4jStore(GraphStore):
             self._refresh_model()
             return parse_query(self.model, query, text)
 
-    def _model_applied(self, model: Model) -> None:
+    def _align(self, model: Model) -> None:
         """Constraints, indexes and the full-text index as the model wants them, no others of ours."""
         self._refresh_model()
         wanted = {**statements.model_constraints(model), **statements.model_indexes(model)}

@@ -92,7 +92,10 @@ def index(
     connection.execute("UPDATE search_position SET revision = ?", (reached,))
 
 
-def clear(connection: sqlite3.Connection) -> None:
-    """Forget everything indexed; the next search indexes anew."""
-    connection.execute("DELETE FROM search")
-    connection.execute("UPDATE search_position SET revision = 0")
+def align(connection: sqlite3.Connection, searchable: Iterable[str]) -> None:
+    """Begin anew where a model makes other attributes searchable than what was indexed."""
+    names = " ".join(searchable)
+    (indexed_names,) = connection.execute("SELECT attributes FROM search_position").fetchone()
+    if names != indexed_names:
+        connection.execute("DELETE FROM search")
+        connection.execute("UPDATE search_position SET revision = 0, attributes = ?", (names,))

@@ -147,13 +147,13 @@ class SqliteStore(GraphStore):
         self.statements += 1
         connection.execute("BEGIN IMMEDIATE")
 
-    def _model_applied(self, model: Model) -> None:
+    def _align(self, model: Model) -> None:
         with self._connections.borrowed() as connection:
             self._begin(connection)
             self._refresh_model(connection)
             transaction = SqliteWriteTransaction(connection, self._model, self._read)
             transaction.index_values(model, model.indexed)
-            fulltext.clear(connection)
+            fulltext.align(connection, model.searchable)
             connection.execute("COMMIT")
 
     # -- revisions ------------------------------------------------------------------------------------

@@ -46,8 +46,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             attribute TEXT NOT NULL, value NOT NULL, node INTEGER NOT NULL,
             PRIMARY KEY (attribute, value, node)) WITHOUT ROWID""",
         "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'trigram')",
-        "CREATE TABLE search_position (revision INTEGER NOT NULL)",
-        "INSERT INTO search_position VALUES (0)",
+        "CREATE TABLE search_position (revision INTEGER NOT NULL, attributes TEXT NOT NULL)",
+        "INSERT INTO search_position VALUES (0, '')",
     ),
 )
 """Statements that take a file from format n to n + 1; an old file is brought up when opened."""

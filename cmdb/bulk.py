@@ -1,0 +1,48 @@
+"""Loading many operations: a stream split into change sets, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final
+
+from cmdb.change_sets import ChangeSet, Operation
+from cmdb.store.base import GraphStore
+
+BATCH: Final = 10_000
+
+
+def load(
+    store: GraphStore,
+    operations: Iterable[Operation],
+    *,
+    actor: str,
+    source: str = "manual",
+    reason: str = "",
+    batch: int = BATCH,
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Commit a stream of operations in change sets of `batch`, each atomic by itself.
+
+    Operations must come in an order in which every prefix is valid: records before what names them.
+
+    Parameters
+    ----------
+    progress
+        Called with the number of operations of each change set committed.
+
+    Returns
+    -------
+    The number of operations read.
+
+    Raises
+    ------
+    InvalidChangeError
+        In some change set; those before it stay committed.
+    """
+    stream, count = iter(operations), 0
+    while taken := list(islice(stream, batch)):
+        store.commit(ChangeSet(taken, actor, source, reason))
+        count += len(taken)
+        progress(len(taken))
+    return count
