@@ -8,6 +8,7 @@ the number of operations (`WriteTransaction`), and none about records that are n
 from __future__ import annotations
 
 import graphlib
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +39,14 @@ class Plan:
     model: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.created or self.updated or self.related or self.altered or self.unrelated or self.model)  # fmt: skip
+        return bool(
+            self.created
+            or self.updated
+            or self.related
+            or self.altered
+            or self.unrelated
+            or self.model
+        )
 
 
 class WriteTransaction(Protocol):
@@ -63,11 +71,15 @@ class WriteTransaction(Protocol):
         """Record type by id; missing ones are left out."""
         ...
 
-    def relationships(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, Relationship]:  # fmt: skip
+    def relationships(
+        self, keys: Collection[RelationshipKey]
+    ) -> dict[RelationshipKey, Relationship]:
         """The live relationships of these keys; missing ones are left out."""
         ...
 
-    def relationships_at(self, end: End, ids: Collection[str], types: Collection[str]) -> list[RelationshipKey]:  # fmt: skip
+    def relationships_at(
+        self, end: End, ids: Collection[str], types: Collection[str]
+    ) -> list[RelationshipKey]:
         """The live relationships of some types that have one of these records at an end."""
         ...
 
@@ -116,7 +128,10 @@ def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int
     """
     operations = list(operations)
     if len(operations) > CHANGE_SET_LIMIT:
-        raise CmdbError(f"The change set has {len(operations)} operations; {CHANGE_SET_LIMIT} is the most.", "Commit it in several.")  # fmt: skip
+        raise CmdbError(
+            f"The change set has {len(operations)} operations; {CHANGE_SET_LIMIT} is the most.",
+            "Commit it in several.",
+        )
     if view.model is None:
         raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
     preparation = _Preparation(view.model, view, number)
@@ -148,7 +163,9 @@ class _Preparation:
     # -- what the operations need to know of the live graph ---------------------------------------
 
     def gather(self, operations: Iterable[Operation]) -> None:
-        created, updated, named = set(), set(), set()
+        created: set[str] = set()
+        updated: set[str] = set()
+        named: set[str] = set()
         keys: list[RelationshipKey] = []
         for operation in operations:
             if isinstance(operation, Create):
@@ -175,7 +192,9 @@ class _Preparation:
         if unknown:
             self.types |= self.view.types(_texts(unknown))
         if keys:
-            self.live = self.view.relationships([k for k in keys if k.source in self.types and k.target in self.types])  # fmt: skip
+            self.live = self.view.relationships(
+                [k for k in keys if k.source in self.types and k.target in self.types]
+            )
 
     # -- applying ---------------------------------------------------------------------------------
 
@@ -193,7 +212,9 @@ class _Preparation:
         record_type = self.model.record_types.get(operation.type)
         if record_type is None or record_type.abstract:
             what = "is abstract" if record_type else "is not in the model"
-            self._problem(index, operation.id, "record_type", f"The record type {operation.type!r} {what}.")  # fmt: skip
+            self._problem(
+                index, operation.id, "record_type", f"The record type {operation.type!r} {what}."
+            )
             return
         try:
             KINDS["reference"].parse(operation.id)
@@ -201,7 +222,9 @@ class _Preparation:
             self._problem(index, str(operation.id), "id", f"{error}.")
             return
         if operation.id in self.types:
-            self._problem(index, operation.id, "exists", f"There is a record {operation.id} already.")  # fmt: skip
+            self._problem(
+                index, operation.id, "exists", f"There is a record {operation.id} already."
+            )
             return
         attributes = self._clean(index, operation.id, record_type, operation.attributes)
         for name, value in record_type.defaults.items():
@@ -215,7 +238,9 @@ class _Preparation:
     def _update(self, index: int, operation: Update) -> None:
         before = self.created.get(operation.id) or self.before.get(operation.id)
         if before is None:
-            self._problem(index, str(operation.id), "not_found", f"There is no record {operation.id!r}.")  # fmt: skip
+            self._problem(
+                index, str(operation.id), "not_found", f"There is no record {operation.id!r}."
+            )
             return
         expected = operation.expected_revision
         if expected is not None and operation.id in self.before and expected != before.revision:
@@ -257,28 +282,48 @@ class _Preparation:
     def _relationship_type(self, index: int, key: RelationshipKey) -> RelationshipType | None:
         relationship_type = self.model.relationship_types.get(key.type)
         if relationship_type is None:
-            self._problem(index, str(key), "relationship_type", f"There is no relationship type {key.type!r} in the model.")  # fmt: skip
+            self._problem(
+                index,
+                str(key),
+                "relationship_type",
+                f"There is no relationship type {key.type!r} in the model.",
+            )
             return None
         source, target = self.types.get(key.source), self.types.get(key.target)
         if source in relationship_type.sources and target in relationship_type.targets:
             if key.source == key.target and relationship_type.acyclic:
-                self._problem(index, str(key), "cycle", f"{key.source} cannot have {key.type} to itself.")  # fmt: skip
+                self._problem(
+                    index, str(key), "cycle", f"{key.source} cannot have {key.type} to itself."
+                )
                 return None
             return relationship_type
-        for end, type_, allowed in (
-            (key.source, source, relationship_type.source),
-            (key.target, target, relationship_type.target),
-        ):
+        for end, type_ in ((key.source, source), (key.target, target)):
             if type_ is None:
-                self._problem(index, str(key), "not_found", f"There is no record {end!r} to relate by {key.type}.")  # fmt: skip
+                self._problem(
+                    index,
+                    str(key),
+                    "not_found",
+                    f"There is no record {end!r} to relate by {key.type}.",
+                )
                 return None
-        ends = f"({' | '.join(relationship_type.source)})-[:{key.type}]->({' | '.join(relationship_type.target)})"  # fmt: skip
-        self._problem(index, str(key), "endpoint", f"{source} to {target} cannot be related by {key.type}, which is {ends}.")  # fmt: skip
+        ends = f"({' | '.join(relationship_type.source)})-[:{key.type}]->({' | '.join(relationship_type.target)})"
+        self._problem(
+            index,
+            str(key),
+            "endpoint",
+            f"{source} to {target} cannot be related by {key.type}, which is {ends}.",
+        )
         return None
 
     # -- attributes -------------------------------------------------------------------------------
 
-    def _clean(self, index: int, subject: str, owner: RecordType | RelationshipType, attributes: Mapping[str, Any]) -> dict[str, Any]:  # fmt: skip
+    def _clean(
+        self,
+        index: int,
+        subject: str,
+        owner: RecordType | RelationshipType,
+        attributes: Mapping[str, Any],
+    ) -> dict[str, Any]:
         """Canonical values of the attributes that have one; the others are left out."""
         clean: dict[str, Any] = {}
         parsers: dict[str, Callable[[object], Any]] = owner.parsers
@@ -288,18 +333,40 @@ class _Preparation:
             try:
                 clean[name] = parsers[name](value)
             except KeyError:
-                self._problem(index, subject, "unknown_attribute", f"{owner.name} has no attribute {name!r}.", str(name))  # fmt: skip
+                self._problem(
+                    index,
+                    subject,
+                    "unknown_attribute",
+                    f"{owner.name} has no attribute {name!r}.",
+                    str(name),
+                )
             except ValueError as error:
                 what = "is not valid" if owner.attributes[name].sensitive else str(error)
-                self._problem(index, subject, "invalid_value", f"{name} of {owner.name} {subject}: {what}.", name)  # fmt: skip
+                self._problem(
+                    index,
+                    subject,
+                    "invalid_value",
+                    f"{name} of {owner.name} {subject}: {what}.",
+                    name,
+                )
         return clean
 
-    def _require(self, index: int, subject: str, owner: RecordType | RelationshipType, attributes: Mapping[str, Any]) -> None:  # fmt: skip
+    def _require(
+        self,
+        index: int,
+        subject: str,
+        owner: RecordType | RelationshipType,
+        attributes: Mapping[str, Any],
+    ) -> None:
         for name in owner.required:
             if attributes.get(name) in (None, ""):
-                self._problem(index, subject, "required", f"{owner.name} {subject} needs {name}.", name)  # fmt: skip
+                self._problem(
+                    index, subject, "required", f"{owner.name} {subject} needs {name}.", name
+                )
 
-    def _check_references(self, index: int, subject: str, record_type: RecordType, attributes: Mapping[str, Any]) -> None:  # fmt: skip
+    def _check_references(
+        self, index: int, subject: str, record_type: RecordType, attributes: Mapping[str, Any]
+    ) -> None:
         for attribute in record_type.references:
             value = attributes.get(attribute.name)
             if value is None:
@@ -310,16 +377,37 @@ class _Preparation:
                 type_ = self.types.get(id)
                 if type_ not in allowed:
                     what = f"is a {type_}" if type_ else "does not exist"
-                    self._problem(index, subject, "reference", f"{attribute.name} of {record_type.name} {subject} names {id}, which {what}; it takes a {attribute.to}.", attribute.name)  # fmt: skip
+                    self._problem(
+                        index,
+                        subject,
+                        "reference",
+                        f"{attribute.name} of {record_type.name} {subject} names {id}, which {what}; it takes a {attribute.to}.",
+                        attribute.name,
+                    )
 
-    def _check_transition(self, index: int, before: Record, record_type: RecordType, current: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:  # fmt: skip
+    def _check_transition(
+        self,
+        index: int,
+        before: Record,
+        record_type: RecordType,
+        current: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+    ) -> None:
         machine = record_type.state_machine
         source, target = current.get(STATE_ATTRIBUTE), attributes.get(STATE_ATTRIBUTE)
         if machine is None or source == target or source is None:
             return
         if target is None or machine.between(source, target) is None:
-            ways = ", ".join(f"{way.name} -> {way.target}" for way in machine.ways(source)) or "none"  # fmt: skip
-            self._problem(index, before.id, "transition", f"{record_type.name} {before.id} cannot go from {source} to {target}; from {source} there is: {ways}.", STATE_ATTRIBUTE)  # fmt: skip
+            ways = (
+                ", ".join(f"{way.name} -> {way.target}" for way in machine.ways(source)) or "none"
+            )
+            self._problem(
+                index,
+                before.id,
+                "transition",
+                f"{record_type.name} {before.id} cannot go from {source} to {target}; from {source} there is: {ways}.",
+                STATE_ATTRIBUTE,
+            )
 
     # -- rules over the whole change set ----------------------------------------------------------
 
@@ -351,7 +439,12 @@ class _Preparation:
                     other = "target" if end == "source" else "source"
                     others = ", ".join(sorted(getattr(key, other) for key in keys))
                     new = next(key for key in keys if key in self.index_of)
-                    self._problem(self.index_of[new], str(new), "cardinality", f"{id} may have one {other} by {type_}, not {len(keys)}: {others}.")  # fmt: skip
+                    self._problem(
+                        self.index_of[new],
+                        str(new),
+                        "cardinality",
+                        f"{id} may have one {other} by {type_}, not {len(keys)}: {others}.",
+                    )
 
     def check_cycles(self) -> None:
         """No cycle through the new relationships of an acyclic type.
@@ -397,10 +490,12 @@ class _Preparation:
             sorter.prepare()
         except graphlib.CycleError as error:
             cycle = error.args[1]
-            pairs = zip(cycle, cycle[1:], strict=False)
+            pairs = itertools.pairwise(cycle)
             new = next(k for s, t in pairs if (k := RelationshipKey(s, type_, t)) in self.index_of)
             path = " -> ".join(cycle)
-            self._problem(self.index_of[new], str(new), "cycle", f"{type_} would form a cycle: {path}.")  # fmt: skip
+            self._problem(
+                self.index_of[new], str(new), "cycle", f"{type_} would form a cycle: {path}."
+            )
 
     def check_unique(self) -> None:
         """No two records share the values of a unique key."""
@@ -416,7 +511,9 @@ class _Preparation:
                     self._not_unique(id, key, values, holder)
         for key, claimed in claims.items():
             # The most telling attribute is asked for: the organisation alone would match too much.
-            name = next((n for n in reversed(key.attributes) if n != "organisation"), key.attributes[-1])  # fmt: skip
+            name = next(
+                (n for n in reversed(key.attributes) if n != "organisation"), key.attributes[-1]
+            )
             position = key.attributes.index(name)
             asked = {values[position] for values in claimed}
             for record in self.view.holders(key.record_type, name, asked):
@@ -428,14 +525,22 @@ class _Preparation:
 
     def _held_before(self, id: str, key: UniqueKey, values: tuple[Any, ...]) -> bool:
         before = self.before.get(id)
-        return before is not None and values == tuple(before.attributes.get(n) for n in key.attributes)  # fmt: skip
+        return before is not None and values == tuple(
+            before.attributes.get(n) for n in key.attributes
+        )
 
     def _not_unique(self, id: str, key: UniqueKey, values: tuple[Any, ...], holder: str) -> None:
         shown = ", ".join(
             f"{name} {'(hidden)' if name in self.model.sensitive else repr(str(value))}"
             for name, value in zip(key.attributes, values, strict=True)
         )
-        self._problem(self.index_of[id], id, "not_unique", f"{self.types[id]} {id}: {shown} is taken by {holder}.", key.attributes[-1])  # fmt: skip
+        self._problem(
+            self.index_of[id],
+            id,
+            "not_unique",
+            f"{self.types[id]} {id}: {shown} is taken by {holder}.",
+            key.attributes[-1],
+        )
 
     def _written(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
         for record in self.created.values():
@@ -468,7 +573,9 @@ class _Preparation:
                 plan.altered.append((live, Relationship(*key, self.number, now)))
         return plan
 
-    def _problem(self, index: int, subject: str, code: str, message: str, attribute: str | None = None) -> None:  # fmt: skip
+    def _problem(
+        self, index: int, subject: str, code: str, message: str, attribute: str | None = None
+    ) -> None:
         self.problems.append(Problem(index, subject, code, message, attribute))
         if len(self.problems) >= PROBLEM_LIMIT:
             self.stop_if_problems()

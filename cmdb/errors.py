@@ -69,7 +69,9 @@ class InvalidChangeError(CmdbError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        super().__init__(f"{problems[0].message}{more}", "Nothing was stored; correct it and try again.")  # fmt: skip
+        super().__init__(
+            f"{problems[0].message}{more}", "Nothing was stored; correct it and try again."
+        )
         self.problems = tuple(problems)
 
 
@@ -99,7 +101,9 @@ class ConflictError(CmdbError):
 
     code = "conflict"
 
-    def __init__(self, record: str, expected: int, actual: int, interferences: Sequence[Interference]) -> None:  # fmt: skip
+    def __init__(
+        self, record: str, expected: int, actual: int, interferences: Sequence[Interference]
+    ) -> None:
         parts = [
             f"{i.actor} changed {', '.join(sorted(i.changed)) or 'it'} in revision {i.revision}"
             for i in interferences

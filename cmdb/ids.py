@@ -7,7 +7,7 @@ import threading
 import time
 
 _lock = threading.Lock()
-_last = 0
+_last = [0]
 
 
 def new_id() -> str:
@@ -16,11 +16,9 @@ def new_id() -> str:
     The 12 bits after the time count within a millisecond (RFC 9562, section 6.2, method 1); 62 bits
     are random each time.
     """
-    global _last
     random = int.from_bytes(os.urandom(8)) >> 2
     with _lock:
-        _last = max(_last + 1, time.time_ns() // 1_000_000 << 12)
-        moment = _last
+        moment = _last[0] = max(_last[0] + 1, time.time_ns() // 1_000_000 << 12)
     number = (moment >> 12) << 80 | 0x7 << 76 | (moment & 0xFFF) << 64 | 0b10 << 62 | random
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

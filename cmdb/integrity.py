@@ -29,7 +29,9 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
         types[record.id] = record.type
         record_type = store.model.record_types.get(record.type)
         if record_type is None or record_type.abstract:
-            yield Finding("invalid_record", record.id, f"Its type {record.type} is not one a record can have.")  # fmt: skip
+            yield Finding(
+                "invalid_record", record.id, f"Its type {record.type} is not one a record can have."
+            )
             continue
         for what in invalid_attributes(record_type, record.attributes):
             yield Finding("invalid_record", record.id, f"{what}.")
@@ -41,23 +43,37 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
 
 def _relationships(store: GraphStore, types: dict[str, str]) -> Iterator[Finding]:
     ends: Counter[tuple[str, str, str]] = Counter()
-    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(graphlib.TopologicalSorter)  # fmt: skip
+    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(
+        graphlib.TopologicalSorter
+    )
     for link in store.scan_relationships():
         subject = str(link.key)
         rule = store.model.relationship_types.get(link.type)
         if rule is None:
             yield Finding("invalid_relationship", subject, "Its type is not in the model.")
             continue
-        for end, id, allowed in (("source", link.source, rule.sources), ("target", link.target, rule.targets)):  # fmt: skip
+        for end, id, allowed in (
+            ("source", link.source, rule.sources),
+            ("target", link.target, rule.targets),
+        ):
             if types.get(id) not in allowed:
-                yield Finding("dangling_end", subject, f"Its {end} is {types.get(id, 'not there')}, which {link.type} does not allow.")  # fmt: skip
+                yield Finding(
+                    "dangling_end",
+                    subject,
+                    f"Its {end} is {types.get(id, 'not there')}, which {link.type} does not allow.",
+                )
         for what in invalid_attributes(rule, link.attributes):
             yield Finding("invalid_relationship", subject, f"{what}.")
-        for limited, end, id in ((rule.one_target, "source", link.source), (rule.one_source, "target", link.target)):  # fmt: skip
+        for limited, end, id in (
+            (rule.one_target, "source", link.source),
+            (rule.one_source, "target", link.target),
+        ):
             if limited:
                 ends[link.type, end, id] += 1
                 if ends[link.type, end, id] == 2:
-                    yield Finding("cardinality", id, f"It is the {end} of more than one {link.type}.")  # fmt: skip
+                    yield Finding(
+                        "cardinality", id, f"It is the {end} of more than one {link.type}."
+                    )
         if rule.acyclic:
             graphs[link.type].add(link.target, link.source)
     for name, graph in graphs.items():
@@ -73,9 +89,15 @@ def _feed(store: GraphStore) -> Iterator[Finding]:
     for revision, changes in store.feed():
         count += 1
         if revision.number != (previous.number if previous else 0) + 1:
-            yield Finding("feed_gap", str(revision.number), f"It does not follow revision {previous.number if previous else 0}.")  # fmt: skip
+            yield Finding(
+                "feed_gap",
+                str(revision.number),
+                f"It does not follow revision {previous.number if previous else 0}.",
+            )
         if previous and revision.at <= previous.at:
-            yield Finding("feed_order", str(revision.number), "It is not later than the one before it.")  # fmt: skip
+            yield Finding(
+                "feed_order", str(revision.number), "It is not later than the one before it."
+            )
         previous = revision
         for change in changes.records:
             records += change.before is None
@@ -87,4 +109,6 @@ def _feed(store: GraphStore) -> Iterator[Finding]:
     held = store.statistics()
     for name, expected, actual in zip(held._fields, told, held, strict=True):
         if expected != actual:
-            yield Finding("feed_differs", name, f"The feed tells of {expected}; the store holds {actual}.")  # fmt: skip
+            yield Finding(
+                "feed_differs", name, f"The feed tells of {expected}; the store holds {actual}."
+            )

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from cmdb.records import Record
 from cmdb.store.base import GraphStore, Usage
 from schema.model import (
-
     Attribute,
     Model,
     RecordType,
@@ -79,11 +78,16 @@ def _declaration_differences(what: str, name: str, before: object, after: object
         if not isinstance(was, Mapping) or not isinstance(now, Mapping):
             yield f"~ {what} {name}: {part} {_shown(was)} -> {_shown(now)}"
             continue
-        single = {"attributes": "attribute", "states": "state", "transitions": "transition"}.get(part, part)  # fmt: skip
+        single = {"attributes": "attribute", "states": "state", "transitions": "transition"}.get(
+            part, part
+        )
         for key in sorted(was.keys() | now.keys()):
             if key not in was:
-                required = getattr(now[key], "required", False) and getattr(now[key], "default", None) is None  # fmt: skip
-                yield f"{'~' if required else '+'} {what} {name}: {single} {key}{' (required)' if required else ''}"  # fmt: skip
+                required = (
+                    getattr(now[key], "required", False)
+                    and getattr(now[key], "default", None) is None
+                )
+                yield f"{'~' if required else '+'} {what} {name}: {single} {key}{' (required)' if required else ''}"
             elif key not in now:
                 yield f"- {what} {name}: {single} {key}"
             elif was[key] != now[key]:
@@ -100,23 +104,32 @@ def _still_used(usage: Usage, old: Model, new: Model) -> Iterator[str]:
     counts = {**usage.records, **usage.relationships}
     for section in ("record_types", "relationship_types"):
         before, after = getattr(old, section), getattr(new, section)
-        used = usage.record_attributes if section == "record_types" else usage.relationship_attributes  # fmt: skip
+        used = (
+            usage.record_attributes if section == "record_types" else usage.relationship_attributes
+        )
         for name, count in sorted(counts.items()):
             if name in before and name not in after:
                 yield f"{name} would be removed, and {count} of it are stored."
             elif name in before and getattr(after[name], "abstract", False):
                 yield f"{name} would become abstract, and {count} of it are stored."
-            elif name in before and section == "record_types" and before[name].ancestors != after[name].ancestors:  # fmt: skip
+            elif (
+                name in before
+                and section == "record_types"
+                and before[name].ancestors != after[name].ancestors
+            ):
                 yield f"{name} would move to another parent, and {count} of it are stored."
         for name, attributes in sorted(used.items()):
             if name not in after:
                 continue
             for attribute in sorted(attributes):
-                was, now = before[name].attributes.get(attribute), after[name].attributes.get(attribute)  # fmt: skip
+                was, now = (
+                    before[name].attributes.get(attribute),
+                    after[name].attributes.get(attribute),
+                )
                 if now is None:
-                    yield f"{attribute} of {name} would be removed, and records or their history hold values of it."  # fmt: skip
+                    yield f"{attribute} of {name} would be removed, and records or their history hold values of it."
                 elif was is not None and (was.kind.name, was.many) != (now.kind.name, now.many):
-                    yield f"{attribute} of {name} would be {now.kind.name} instead of {was.kind.name}, and records or their history hold values of it."  # fmt: skip
+                    yield f"{attribute} of {name} would be {now.kind.name} instead of {was.kind.name}, and records or their history hold values of it."
 
 
 def _stricter(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> bool:
@@ -135,10 +148,15 @@ class _Tally:
         self.first.setdefault(what, example)
 
     def refusals(self) -> list[str]:
-        return [f"{what}: {count}, the first is {self.first[what]}." for what, count in self.counts.items()]  # fmt: skip
+        return [
+            f"{what}: {count}, the first is {self.first[what]}."
+            for what, count in self.counts.items()
+        ]
 
 
-def invalid_attributes(owner: RecordType | RelationshipType, attributes: Mapping[str, object]) -> Iterator[str]:  # fmt: skip
+def invalid_attributes(
+    owner: RecordType | RelationshipType, attributes: Mapping[str, object]
+) -> Iterator[str]:
     """What is wrong with stored attributes, as phrases without values."""
     for name in sorted(owner.required):
         if attributes.get(name) in (None, ""):
@@ -179,7 +197,9 @@ def _invalid_records(store: GraphStore, old: Model, new: Model) -> list[str]:
     return tally.refusals()
 
 
-def _taken(record: Record, new: RecordType, old: RecordType, holders: dict[tuple[object, ...], str]) -> Iterator[str]:  # fmt: skip
+def _taken(
+    record: Record, new: RecordType, old: RecordType, holders: dict[tuple[object, ...], str]
+) -> Iterator[str]:
     for key in set(new.unique) - set(old.unique):
         values = tuple(record.attributes.get(name) for name in key.attributes)
         if None not in values and holders.setdefault((key, *values), record.id) != record.id:
@@ -204,7 +224,9 @@ def _invalid_relationships(store: GraphStore, old: Model, new: Model) -> list[st
         return []
     tally = _Tally()
     ends: Counter[tuple[str, str, str]] = Counter()
-    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(graphlib.TopologicalSorter)  # fmt: skip
+    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(
+        graphlib.TopologicalSorter
+    )
     types = {record.id: record.type for record in store.scan_records()}
     for link in store.scan_relationships(types=concerned):
         rule, example = new.relationship_types[link.type], str(link.key)
@@ -212,7 +234,10 @@ def _invalid_relationships(store: GraphStore, old: Model, new: Model) -> list[st
             tally.add(what, example)
         if types[link.source] not in rule.sources or types[link.target] not in rule.targets:
             tally.add(f"{link.type} between {types[link.source]} and {types[link.target]}", example)
-        for limited, end, id in ((rule.one_target, "source", link.source), (rule.one_source, "target", link.target)):  # fmt: skip
+        for limited, end, id in (
+            (rule.one_target, "source", link.source),
+            (rule.one_source, "target", link.target),
+        ):
             ends[link.type, end, id] += 1
             if limited and ends[link.type, end, id] > 1:
                 tally.add(f"more than one {link.type} at a {end}", example)
@@ -224,5 +249,3 @@ def _invalid_relationships(store: GraphStore, old: Model, new: Model) -> list[st
         except graphlib.CycleError as error:
             tally.add(f"a cycle of {name}", " -> ".join(error.args[1]))
     return tally.refusals()
-
-

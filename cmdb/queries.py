@@ -139,7 +139,7 @@ class Count(NamedTuple):
     """How many records share these values (None: no value), in the order they were asked for."""
 
     values: tuple[Any, ...]
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class ParsedQuery(NamedTuple):
@@ -212,8 +212,17 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
     condition = parse_filter(model, (query.type,), query.where or {})
     if query.organisation is not None:
         _value(KINDS["reference"], "organisation", query.organisation)
-    asked = [query.type, query.subtypes, query.where, query.organisation, list(map(list, query.sort)), text]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:12]  # fmt: skip
+    asked = [
+        query.type,
+        query.subtypes,
+        query.where,
+        query.organisation,
+        list(map(list, query.sort)),
+        text,
+    ]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[
+        :12
+    ]
     return ParsedQuery(
         types=types,
         label=query.type,
@@ -243,7 +252,9 @@ def parse_filter(model: Model, types: Sequence[str], where: Mapping[str, Any]) -
     return _conditions(model, tuple(types), where, FILTER_DEPTH, budget)
 
 
-def _conditions(model: Model, types: tuple[str, ...], where: object, depth: int, budget: list[int]) -> Condition:  # fmt: skip
+def _conditions(
+    model: Model, types: tuple[str, ...], where: object, depth: int, budget: list[int]
+) -> Condition:
     if not isinstance(where, Mapping):
         raise QueryError(f"A filter is an object, not {where!r}.", 'Write {"name": {"eq": "…"}}.')
     if depth == 0:
@@ -252,10 +263,14 @@ def _conditions(model: Model, types: tuple[str, ...], where: object, depth: int,
     for key, value in where.items():
         budget[0] -= 1
         if budget[0] < 0:
-            raise QueryError(f"The filter has more than {FILTER_SIZE} parts.", "Use `in`, or ask in steps.")  # fmt: skip
+            raise QueryError(
+                f"The filter has more than {FILTER_SIZE} parts.", "Use `in`, or ask in steps."
+            )
         if key in ("and", "or"):
             if not isinstance(value, list | tuple):
-                raise QueryError(f"`{key}` takes a list of filters.", f'Write {{"{key}": [{{…}}, {{…}}]}}.')  # fmt: skip
+                raise QueryError(
+                    f"`{key}` takes a list of filters.", f'Write {{"{key}": [{{…}}, {{…}}]}}.'
+                )
             inner = tuple(_conditions(model, types, v, depth - 1, budget) for v in value)
             parts.append(AllOf(inner) if key == "and" else AnyOf(inner))
         elif key == "not":
@@ -267,7 +282,9 @@ def _conditions(model: Model, types: tuple[str, ...], where: object, depth: int,
     return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
 
-def _related(model: Model, types: tuple[str, ...], name: str, value: object, depth: int, budget: list[int]) -> Related:  # fmt: skip
+def _related(
+    model: Model, types: tuple[str, ...], name: str, value: object, depth: int, budget: list[int]
+) -> Related:
     relationship_type, direction = model.direction(name)
     near, far = relationship_type.source, relationship_type.target
     ends = (relationship_type.sources, relationship_type.targets)
@@ -275,7 +292,9 @@ def _related(model: Model, types: tuple[str, ...], name: str, value: object, dep
         near, far, ends = far, near, (ends[1], ends[0])
     concrete = frozenset().union(*(model.record_type(t).concrete for t in types))
     if not concrete & ends[0]:
-        raise QueryError(f"{' or '.join(types)} has no relationship {name}.", f"It starts at {', '.join(near)}.")  # fmt: skip
+        raise QueryError(
+            f"{' or '.join(types)} has no relationship {name}.", f"It starts at {', '.join(near)}."
+        )
     condition = _conditions(model, far, value, depth - 1, budget)
     return Related(relationship_type.name, direction, condition)
 
@@ -287,26 +306,41 @@ def _comparisons(model: Model, types: tuple[str, ...], name: str, value: object)
     parts: list[Condition] = []
     for operator, operand in value.items():
         if operator not in OPERATORS:
-            raise QueryError(f"There is no operator {operator!r}.", f"Use one of {', '.join(OPERATORS)}.")  # fmt: skip
+            raise QueryError(
+                f"There is no operator {operator!r}.", f"Use one of {', '.join(OPERATORS)}."
+            )
         if operator == "null":
             if not isinstance(operand, bool):
-                raise QueryError(f"`null` takes true or false, not {operand!r}.", "Write {\"null\": true}.")  # fmt: skip
+                raise QueryError(
+                    f"`null` takes true or false, not {operand!r}.", 'Write {"null": true}.'
+                )
             parsed: Any = operand
         elif many or kind.name == "json":
             if kind.name == "json" or operator != "contains":
-                raise QueryError(f"{name} cannot be compared by `{operator}`.", f"It takes {'`contains` and ' if many and kind.name != 'json' else ''}`null`.")  # fmt: skip
+                raise QueryError(
+                    f"{name} cannot be compared by `{operator}`.",
+                    f"It takes {'`contains` and ' if many and kind.name != 'json' else ''}`null`.",
+                )
             parsed = _value(kind, name, operand)
         elif operator in ("contains", "prefix"):
             if not kind.textual or not isinstance(operand, str):
-                raise QueryError(f"`{operator}` compares text with text; {name} is {kind.name}.", "Use eq, in, lt, lte, gt or gte.")  # fmt: skip
+                raise QueryError(
+                    f"`{operator}` compares text with text; {name} is {kind.name}.",
+                    "Use eq, in, lt, lte, gt or gte.",
+                )
             parsed = _value(KINDS["text"], name, operand)
         elif operator == "in":
             if not isinstance(operand, list | tuple) or len(operand) > PAGE_LIMIT:
-                raise QueryError(f"`in` takes a list of at most {PAGE_LIMIT} values.", f'Write {{"{name}": {{"in": [… , …]}}}}.')  # fmt: skip
+                raise QueryError(
+                    f"`in` takes a list of at most {PAGE_LIMIT} values.",
+                    f'Write {{"{name}": {{"in": [… , …]}}}}.',
+                )
             parsed = tuple(_value(kind, name, element) for element in operand)
         else:
             if operator in ORDERING and not kind.ordered:
-                raise QueryError(f"{name} is {kind.name}, which has no order.", "Use eq, ne, in or null.")  # fmt: skip
+                raise QueryError(
+                    f"{name} is {kind.name}, which has no order.", "Use eq, ne, in or null."
+                )
             parsed = _value(kind, name, operand)
         parts.append(Comparison(name, kind, many, operator, parsed))
     return parts
@@ -330,10 +364,14 @@ def _value(kind: Kind, name: str, value: object) -> Any:
     try:
         return kind.parse(value)
     except ValueError as error:
-        raise QueryError(f"The value for {name} {error}.", f"Give a value of kind {kind.name}.") from None  # fmt: skip
+        raise QueryError(
+            f"The value for {name} {error}.", f"Give a value of kind {kind.name}."
+        ) from None
 
 
-def _position(after: str | None, digest: str, sort: Sequence[tuple[str, Kind, bool]]) -> tuple[Any, ...] | None:  # fmt: skip
+def _position(
+    after: str | None, digest: str, sort: Sequence[tuple[str, Kind, bool]]
+) -> tuple[Any, ...] | None:
     if after is None:
         return None
     try:
@@ -347,7 +385,9 @@ def _position(after: str | None, digest: str, sort: Sequence[tuple[str, Kind, bo
         ]
         parsed.append(KINDS["reference"].parse(values[-1]))
     except (ValueError, binascii.Error, UnicodeDecodeError, RecursionError):
-        raise QueryError("That is not a cursor of this product.", "Ask again from the start.") from None  # fmt: skip
+        raise QueryError(
+            "That is not a cursor of this product.", "Ask again from the start."
+        ) from None
     if values[0] != digest:
         raise QueryError("That cursor belongs to another query.", "Repeat the query it came from.")
     return tuple(parsed)

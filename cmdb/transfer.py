@@ -73,14 +73,20 @@ def copy(source: GraphStore, target: GraphStore, progress: Progress = lambda _: 
         last = target.last_revision()
         same = source.revisions([last.number]).get(last.number)
         if same is None or same.change_set != last.change_set:
-            raise StoreExistsError(f"{target.url} has a history of its own, which is not that of {source.url}.", "Copy into an empty store.")  # fmt: skip
+            raise StoreExistsError(
+                f"{target.url} has a history of its own, which is not that of {source.url}.",
+                "Copy into an empty store.",
+            )
     for batch in _batched(source.feed(done, upto)):
         target.replicate(batch)
         progress(batch[-1].revision.number)
     target.apply_model(target.model, "copy")
     ours, theirs = digest(source, upto), digest(target)
     if ours != theirs:
-        raise DumpError(f"{target.url} does not hold what {source.url} holds.", "Copy again into an empty store, and report this.")  # fmt: skip
+        raise DumpError(
+            f"{target.url} does not hold what {source.url} holds.",
+            "Copy again into an empty store, and report this.",
+        )
     return Transfer(upto - done, ours)
 
 
@@ -120,7 +126,9 @@ def restore(path: Path | None, target: GraphStore, progress: Progress = lambda _
             progress(batch[-1].revision.number)
     target.apply_model(target.model, "restore")
     if digest(target) != reader.sha256:
-        raise DumpError(f"{target.url} does not hold what the dump holds.", "Restore into an empty store.")  # fmt: skip
+        raise DumpError(
+            f"{target.url} does not hold what the dump holds.", "Restore into an empty store."
+        )
     return Transfer(reader.last - done, reader.sha256)
 
 
@@ -195,14 +203,20 @@ def _writing(path: Path | None) -> Iterator[IO[str]]:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as raw:
             if path.suffix == ".gz":
-                with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed, io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file:  # fmt: skip
+                with (
+                    gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed,
+                    io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file,
+                ):
                     yield file
             else:
                 with io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as file:
                     yield file
         unfinished.replace(path)
     except OSError as error:
-        raise DumpError(f"{path} cannot be written: {error.strerror or error}.", "Check the folder and the space left.") from error  # fmt: skip
+        raise DumpError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Check the folder and the space left.",
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -244,7 +258,10 @@ class _DumpReader:
         if header is None or header.get("format") != DUMP_FORMAT:
             raise DumpError(f"{self._name} is not a dump.", "`cmdb dump` writes one.")
         if header.get("version") != DUMP_VERSION:
-            raise DumpError(f"{self._name} has version {header.get('version')}; this release reads {DUMP_VERSION}.", "Use a newer release.")  # fmt: skip
+            raise DumpError(
+                f"{self._name} has version {header.get('version')}; this release reads {DUMP_VERSION}.",
+                "Use a newer release.",
+            )
         revision: Revision | None = None
         changes = Changes([], [])
         while (line := self._next()) is not None:
@@ -259,7 +276,10 @@ class _DumpReader:
                 raise self._error("comes before the first revision")
             else:
                 changes = self._change(line, revision.number, changes)
-        raise DumpError(f"{self._name} ends too early: it has no end line.", "It was cut off; what came before is stored.")  # fmt: skip
+        raise DumpError(
+            f"{self._name} ends too early: it has no end line.",
+            "It was cut off; what came before is stored.",
+        )
 
     def _next(self) -> dict[str, Any] | None:
         self._number, raw = next(self._numbered, (0, b""))
@@ -282,7 +302,15 @@ class _DumpReader:
             if number != self.last + 1:
                 raise self._error(f"is revision {number} where {self.last + 1} should come")
             self.last = number
-            return Revision(number, line["change_set"], parse_datetime(line["at"]), line["actor"], line["source"], line["reason"], effective)  # fmt: skip
+            return Revision(
+                number,
+                line["change_set"],
+                parse_datetime(line["at"]),
+                line["actor"],
+                line["source"],
+                line["reason"],
+                effective,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise self._error(f"is no revision ({error})") from None
 
@@ -302,8 +330,11 @@ class _DumpReader:
                     return changes
             for what in ("related", "altered", "closed"):
                 if what in line:
-                    link = Relationship(*line[what], number, attributes)
-                    change = RelationshipChange(None if what == "related" else link, None if what == "closed" else link)  # fmt: skip
+                    source, type_, target = line[what]
+                    link = Relationship(source, type_, target, number, attributes)
+                    change = RelationshipChange(
+                        None if what == "related" else link, None if what == "closed" else link
+                    )
                     changes.relationships.append(change)  # type: ignore[attr-defined]
                     return changes
         except (KeyError, TypeError, ValueError, AssertionError, AttributeError):
@@ -313,10 +344,16 @@ class _DumpReader:
     def _finish(self, line: dict[str, Any]) -> None:
         self.sha256 = self._sha256.hexdigest()
         if line["end"] != self.last or line.get("sha256") != self.sha256:
-            raise DumpError(f"{self._name} was changed or damaged after it was written.", "Use another copy of the dump.")  # fmt: skip
+            raise DumpError(
+                f"{self._name} was changed or damaged after it was written.",
+                "Use another copy of the dump.",
+            )
 
     def _error(self, what: str) -> DumpError:
-        return DumpError(f"{self._name}, line {self._number} {what}.", "The file is damaged; what came before is stored.")  # fmt: skip
+        return DumpError(
+            f"{self._name}, line {self._number} {what}.",
+            "The file is damaged; what came before is stored.",
+        )
 
 
 def _with_before(batch: list[Commit], target: GraphStore) -> list[Commit]:

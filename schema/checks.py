@@ -22,7 +22,18 @@ RESERVED_ATTRIBUTES: Final = frozenset(
 """Names the stores and doors use beside a record's own attributes."""
 
 RESERVED_TYPES: Final = frozenset(
-    {"Query", "Mutation", "Subscription", "Node", "PageInfo", "String", "Int", "Float", "Boolean", "ID"}  # fmt: skip
+    {
+        "Query",
+        "Mutation",
+        "Subscription",
+        "Node",
+        "PageInfo",
+        "String",
+        "Int",
+        "Float",
+        "Boolean",
+        "ID",
+    }
 )
 """Names GraphQL or Relay give another meaning."""
 
@@ -32,7 +43,9 @@ Path = tuple[str | int, ...]
 Locate = Callable[[Path], str]
 
 
-def check_model(declared: ModelDeclaration, locate: Locate = lambda path: ".".join(map(str, path))) -> list[Mistake]:  # fmt: skip
+def check_model(
+    declared: ModelDeclaration, locate: Locate = lambda path: ".".join(map(str, path))
+) -> list[Mistake]:
     """Every mistake in the merged declarations, in the order of the files.
 
     Parameters
@@ -62,7 +75,9 @@ def ancestry(types: Mapping[str, RecordTypeDeclaration], name: str) -> list[str]
     return line
 
 
-def _inherited(types: Mapping[str, RecordTypeDeclaration], name: str) -> dict[str, AttributeDeclaration]:  # fmt: skip
+def _inherited(
+    types: Mapping[str, RecordTypeDeclaration], name: str
+) -> dict[str, AttributeDeclaration]:
     line = ancestry(types, name)
     return {n: a for ancestor in reversed(line) for n, a in types[ancestor].attributes.items()}
 
@@ -70,7 +85,11 @@ def _inherited(types: Mapping[str, RecordTypeDeclaration], name: str) -> dict[st
 def _record_types(declared: ModelDeclaration) -> Found:
     types = declared.record_types
     if ROOT not in types:
-        yield ("record_types",), f"the root type {ROOT} is missing", f"Declare {ROOT}, or load the shipped model too."  # fmt: skip
+        yield (
+            ("record_types",),
+            f"the root type {ROOT} is missing",
+            f"Declare {ROOT}, or load the shipped model too.",
+        )
     for name, record_type in types.items():
         path: Path = ("record_types", name)
         if name in RESERVED_TYPES:
@@ -82,30 +101,62 @@ def _record_types(declared: ModelDeclaration) -> Found:
         elif record_type.parent is not None and name == ROOT:
             yield (*path, "parent"), f"{ROOT} has a parent", "It is the root: remove the parent."
         elif record_type.parent is not None and record_type.parent not in types:
-            yield (*path, "parent"), f"the parent {record_type.parent} of {name} is not declared", "Declare it, or correct the name."  # fmt: skip
+            yield (
+                (*path, "parent"),
+                f"the parent {record_type.parent} of {name} is not declared",
+                "Declare it, or correct the name.",
+            )
         line = ancestry(types, name)
         if types[line[-1]].parent in line:
-            yield (*path, "parent"), f"{' -> '.join([*line, str(types[line[-1]].parent)])} is a cycle", "Give one of them another parent."  # fmt: skip
+            yield (
+                (*path, "parent"),
+                f"{' -> '.join([*line, str(types[line[-1]].parent)])} is a cycle",
+                "Give one of them another parent.",
+            )
             continue
         known = _inherited(types, name)
-        for rule, groups in (("unique", record_type.unique), ("identification", record_type.identification)):  # fmt: skip
+        for rule, groups in (
+            ("unique", record_type.unique),
+            ("identification", record_type.identification),
+        ):
             for index, group in enumerate(groups):
                 for attribute in group:
                     if attribute not in known:
-                        yield (*path, rule, index), f"{rule} of {name} names {attribute}, which {name} does not have", "Correct the name, or declare the attribute."  # fmt: skip
-                    elif rule == "unique" and (known[attribute].many or known[attribute].kind in ("json", "text")):  # fmt: skip
-                        yield (*path, rule, index), f"{attribute} of {name} cannot be part of a unique key", "Use an attribute with one short value."  # fmt: skip
+                        yield (
+                            (*path, rule, index),
+                            f"{rule} of {name} names {attribute}, which {name} does not have",
+                            "Correct the name, or declare the attribute.",
+                        )
+                    elif rule == "unique" and (
+                        known[attribute].many or known[attribute].kind in ("json", "text")
+                    ):
+                        yield (
+                            (*path, rule, index),
+                            f"{attribute} of {name} cannot be part of a unique key",
+                            "Use an attribute with one short value.",
+                        )
         if record_type.state_machine and record_type.state_machine not in declared.state_machines:
-            yield (*path, "state_machine"), f"the state machine {record_type.state_machine} of {name} is not declared", "Declare it, or correct the name."  # fmt: skip
+            yield (
+                (*path, "state_machine"),
+                f"the state machine {record_type.state_machine} of {name} is not declared",
+                "Declare it, or correct the name.",
+            )
         for relationship in record_type.redundancy:
             target = declared.relationship_types.get(relationship)
             if target is None or target.impact is None:
-                yield (*path, "redundancy", relationship), f"{name} declares redundancy over {relationship}, which is no relationship type with an impact rule", "Correct the name, or give that type an impact rule."  # fmt: skip
+                yield (
+                    (*path, "redundancy", relationship),
+                    f"{name} declares redundancy over {relationship}, which is no relationship type with an impact rule",
+                    "Correct the name, or give that type an impact rule.",
+                )
 
 
 def _attributes(declared: ModelDeclaration) -> Found:
     first: dict[str, tuple[str, AttributeDeclaration]] = {}
-    owners = [("record_types", declared.record_types), ("relationship_types", declared.relationship_types)]  # fmt: skip
+    owners = [
+        ("record_types", declared.record_types),
+        ("relationship_types", declared.relationship_types),
+    ]
     for section, types in owners:
         for owner, owner_type in types.items():  # type: ignore[attr-defined]
             for name, attribute in owner_type.attributes.items():
@@ -114,32 +165,64 @@ def _attributes(declared: ModelDeclaration) -> Found:
                     yield path, f"{name} is a reserved attribute name", "Choose another name."
                 yield from _attribute(declared, path, owner, name, attribute)
                 if section == "relationship_types" and (attribute.unique or attribute.indexed):
-                    yield path, f"{name} of {owner}: attributes of relationships are neither unique nor indexed", "Remove it."  # fmt: skip
+                    yield (
+                        path,
+                        f"{name} of {owner}: attributes of relationships are neither unique nor indexed",
+                        "Remove it.",
+                    )
                 other, same = first.setdefault(name, (owner, attribute))
                 if (same.kind, same.many) != (attribute.kind, attribute.many):
-                    yield path, f"{name} is {_shape(attribute)} in {owner} and {_shape(same)} in {other}", "One name means one kind everywhere: use the same, or another name."  # fmt: skip
+                    yield (
+                        path,
+                        f"{name} is {_shape(attribute)} in {owner} and {_shape(same)} in {other}",
+                        "One name means one kind everywhere: use the same, or another name.",
+                    )
     for owner, record_type in declared.record_types.items():
         above = ancestry(declared.record_types, owner)[1:]
         for name in record_type.attributes:
             for ancestor in above:
                 if name in declared.record_types[ancestor].attributes:
-                    yield ("record_types", owner, "attributes", name), f"{owner} declares {name} again, which it inherits from {ancestor}", "Remove it here."  # fmt: skip
+                    yield (
+                        ("record_types", owner, "attributes", name),
+                        f"{owner} declares {name} again, which it inherits from {ancestor}",
+                        "Remove it here.",
+                    )
 
 
-def _attribute(declared: ModelDeclaration, path: Path, owner: str, name: str, attribute: AttributeDeclaration) -> Found:  # fmt: skip
+def _attribute(
+    declared: ModelDeclaration, path: Path, owner: str, name: str, attribute: AttributeDeclaration
+) -> Found:
     kind = attribute.kind
     if (kind == "enum") != (attribute.values is not None):
-        yield path, f"{name} of {owner}: an enum, and nothing else, has `values`", "Add or remove `values`."  # fmt: skip
+        yield (
+            path,
+            f"{name} of {owner}: an enum, and nothing else, has `values`",
+            "Add or remove `values`.",
+        )
     if (kind == "reference") != (attribute.to is not None):
-        yield path, f"{name} of {owner}: a reference, and nothing else, has `to`", "Add or remove `to`."  # fmt: skip
+        yield (
+            path,
+            f"{name} of {owner}: a reference, and nothing else, has `to`",
+            "Add or remove `to`.",
+        )
     if attribute.to is not None and attribute.to not in declared.record_types:
-        yield (*path, "to"), f"{name} of {owner} refers to {attribute.to}, which is not declared", "Correct the name."  # fmt: skip
+        yield (
+            (*path, "to"),
+            f"{name} of {owner} refers to {attribute.to}, which is not declared",
+            "Correct the name.",
+        )
     if attribute.pattern is not None and not KINDS[kind].textual:
         yield (*path, "pattern"), f"{name} of {owner}: {kind} takes no pattern", "Remove it."
-    if (attribute.minimum is not None or attribute.maximum is not None) and kind not in RANGED_KINDS:  # fmt: skip
+    if (
+        attribute.minimum is not None or attribute.maximum is not None
+    ) and kind not in RANGED_KINDS:
         yield path, f"{name} of {owner}: {kind} takes no minimum or maximum", "Remove it."
     if attribute.unique and (attribute.many or kind in ("json", "text")):
-        yield path, f"{name} of {owner}: {_shape(attribute)} cannot be unique", "Use an attribute with one short value."  # fmt: skip
+        yield (
+            path,
+            f"{name} of {owner}: {_shape(attribute)} cannot be unique",
+            "Use an attribute with one short value.",
+        )
     if attribute.indexed and kind in ("json", "text"):
         yield path, f"{name} of {owner}: {kind} cannot be indexed", "Use `string`, or remove it."
     if attribute.sensitive and attribute.searchable:
@@ -164,14 +247,31 @@ def _relationship_types(declared: ModelDeclaration) -> Found:
             if len(names[relationship_type.inverse]) > 1 or (
                 relationship_type.inverse in declared.relationship_types
             ):
-                yield (*path, "inverse"), f"the inverse name {relationship_type.inverse} of {name} is taken", "Choose another."  # fmt: skip
+                yield (
+                    (*path, "inverse"),
+                    f"the inverse name {relationship_type.inverse} of {name} is taken",
+                    "Choose another.",
+                )
         for end in ("source", "target"):
             for endpoint in getattr(relationship_type, end):
                 if endpoint not in declared.record_types:
-                    yield (*path, end), f"{name} names {endpoint} at its {end}, which is not declared", "Correct the name."  # fmt: skip
+                    yield (
+                        (*path, end),
+                        f"{name} names {endpoint} at its {end}, which is not declared",
+                        "Correct the name.",
+                    )
         impact = relationship_type.impact
-        if impact and impact.redundancy and impact.redundancy.group_by and "group" not in relationship_type.attributes:  # fmt: skip
-            yield (*path, "impact"), f"{name} groups by an attribute `group` it does not have", "Declare the attribute."  # fmt: skip
+        if (
+            impact
+            and impact.redundancy
+            and impact.redundancy.group_by
+            and "group" not in relationship_type.attributes
+        ):
+            yield (
+                (*path, "impact"),
+                f"{name} groups by an attribute `group` it does not have",
+                "Declare the attribute.",
+            )
 
 
 def _state_machines(declared: ModelDeclaration) -> Found:
@@ -180,11 +280,19 @@ def _state_machines(declared: ModelDeclaration) -> Found:
         if machine.label is None:
             yield path, f"{name} has no label", "Add `label: {en: …, zh: …}`."
         if machine.initial not in machine.states:
-            yield path, f"the initial state {machine.initial} of {name} is not one of its states", "Correct it."  # fmt: skip
+            yield (
+                path,
+                f"the initial state {machine.initial} of {name} is not one of its states",
+                "Correct it.",
+            )
         for way, transition in machine.transitions.items():
             for state in (*transition.source, transition.target):
                 if state not in machine.states:
-                    yield (*path, "transitions", way), f"{way} of {name} names the state {state}, which is not declared", "Declare it, or correct the name."  # fmt: skip
+                    yield (
+                        (*path, "transitions", way),
+                        f"{way} of {name} names the state {state}, which is not declared",
+                        "Declare it, or correct the name.",
+                    )
         yield from _reachability(path, name, machine)
 
 
@@ -199,11 +307,23 @@ def _reachability(path: Path, name: str, machine: StateMachineDeclaration) -> Fo
     for state, declared in machine.states.items():
         where = (*path, "states", state)
         if state not in reached:
-            yield where, f"no transition of {name} leads to the state {state}", "Add one, or remove the state."  # fmt: skip
+            yield (
+                where,
+                f"no transition of {name} leads to the state {state}",
+                "Add one, or remove the state.",
+            )
         if declared.terminal and state in leaving:
-            yield where, f"{state} of {name} is terminal but a transition leaves it", "Choose one of the two."  # fmt: skip
+            yield (
+                where,
+                f"{state} of {name} is terminal but a transition leaves it",
+                "Choose one of the two.",
+            )
         if not declared.terminal and state not in leaving:
-            yield where, f"{state} of {name} is a dead end", "Add a transition that leaves it, or `terminal: true`."  # fmt: skip
+            yield (
+                where,
+                f"{state} of {name} is a dead end",
+                "Add a transition that leaves it, or `terminal: true`.",
+            )
 
 
 def _shape(attribute: AttributeDeclaration) -> str:

@@ -16,15 +16,28 @@ from schema.kinds import KINDS
 TypeName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
 SnakeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 UpperName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
-Needed = Annotated[
-    str, StringConstraints(pattern=r"^(all|[1-9][0-9]{0,4}|(100|[1-9][0-9]?)%)$")
-]
+Needed = Annotated[str, StringConstraints(pattern=r"^(all|[1-9][0-9]{0,4}|(100|[1-9][0-9]?)%)$")]
 """Members of a redundancy group that are needed: a count, a percentage (rounded up) or ``all``."""
 
 KindName = Literal[
-    "string", "text", "integer", "number", "boolean", "date", "datetime", "duration", "enum",
-    "ip_address", "ip_network", "mac", "url", "email", "money", "json", "reference",
-]  # fmt: skip
+    "string",
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "date",
+    "datetime",
+    "duration",
+    "enum",
+    "ip_address",
+    "ip_network",
+    "mac",
+    "url",
+    "email",
+    "money",
+    "json",
+    "reference",
+]
 
 
 class Declaration(BaseModel):
@@ -50,8 +63,13 @@ class AttributeDeclaration(Declaration):
     required: bool = False
     unique: bool = Field(False, description="No two records of the type share a value.")
     indexed: bool = Field(False, description="Finding records by this attribute is fast.")
-    sensitive: bool = Field(False, description="Never in logs or events; read only with a permission.")  # fmt: skip
-    searchable: bool | None = Field(None, description="Whether full-text search looks at it; by default textual kinds that are not sensitive.")  # fmt: skip
+    sensitive: bool = Field(
+        False, description="Never in logs or events; read only with a permission."
+    )
+    searchable: bool | None = Field(
+        None,
+        description="Whether full-text search looks at it; by default textual kinds that are not sensitive.",
+    )
     default: Any = None
     pattern: str | None = Field(None, description="Regular expression the whole value matches.")
     minimum: float | None = None
@@ -104,8 +122,14 @@ class RecordTypeDeclaration(Declaration):
     label: Label | None = None
     description: Label | None = None
     attributes: dict[SnakeName, AttributeDeclaration] = {}
-    unique: list[list[SnakeName]] = Field(default=[], description="Attributes that are unique together; name `organisation` among them for unique within an organisation.")  # fmt: skip
-    identification: list[list[SnakeName]] = Field(default=[], description="Identification rules, in order: attributes that together tell one record from all others.")  # fmt: skip
+    unique: list[list[SnakeName]] = Field(
+        default=[],
+        description="Attributes that are unique together; name `organisation` among them for unique within an organisation.",
+    )
+    identification: list[list[SnakeName]] = Field(
+        default=[],
+        description="Identification rules, in order: attributes that together tell one record from all others.",
+    )
     state_machine: SnakeName | None = None
     redundancy: dict[UpperName, RedundancyDeclaration] = {}
 
@@ -129,7 +153,9 @@ class RelationshipTypeDeclaration(Declaration):
 
 class StateDeclaration(Declaration):
     label: Label
-    operational: bool = Field(False, description="A CI in this state serves others; in another it is nobody's provider.")  # fmt: skip
+    operational: bool = Field(
+        False, description="A CI in this state serves others; in another it is nobody's provider."
+    )
     terminal: bool = Field(False, description="Nothing leads out of this state.")
 
 

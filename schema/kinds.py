@@ -95,7 +95,16 @@ def parse_number(value: object) -> float:
     return number + 0.0  # -0.0 becomes 0.0
 
 
-_BOOLEANS = {"true": True, "yes": True, "1": True, "是": True, "false": False, "no": False, "0": False, "否": False}  # fmt: skip
+_BOOLEANS = {
+    "true": True,
+    "yes": True,
+    "1": True,
+    "是": True,
+    "false": False,
+    "no": False,
+    "0": False,
+    "否": False,
+}
 
 
 def parse_boolean(value: object) -> bool:
@@ -272,9 +281,14 @@ def parse_id(value: object) -> str:
 
 def _kind_of(value: object) -> str:
     return {
-        "NoneType": "nothing", "bool": "a boolean", "int": "an integer", "float": "a number",
-        "str": "a string", "list": "a list", "dict": "an object",
-    }.get(type(value).__name__, f"a {type(value).__name__}")  # fmt: skip
+        "NoneType": "nothing",
+        "bool": "a boolean",
+        "int": "an integer",
+        "float": "a number",
+        "str": "a string",
+        "list": "a list",
+        "dict": "an object",
+    }.get(type(value).__name__, f"a {type(value).__name__}")
 
 
 def _same(value: Any) -> Any:
@@ -318,9 +332,23 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("integer", parse_integer, ordered=True),
         Kind("number", parse_number, ordered=True),
         Kind("boolean", parse_boolean),
-        Kind("date", parse_date, ordered=True, to_json=date.isoformat, from_json=date.fromisoformat),
-        Kind("datetime", parse_datetime, ordered=True, to_json=write_datetime, from_json=parse_datetime),
-        Kind("duration", parse_duration, ordered=True, to_json=write_duration, from_json=read_duration),
+        Kind(
+            "date", parse_date, ordered=True, to_json=date.isoformat, from_json=date.fromisoformat
+        ),
+        Kind(
+            "datetime",
+            parse_datetime,
+            ordered=True,
+            to_json=write_datetime,
+            from_json=parse_datetime,
+        ),
+        Kind(
+            "duration",
+            parse_duration,
+            ordered=True,
+            to_json=write_duration,
+            from_json=read_duration,
+        ),
         Kind("enum", parse_string, ordered=True, textual=True),
         Kind("ip_address", parse_ip_address, textual=True, searchable=True),
         Kind("ip_network", parse_ip_network, textual=True, searchable=True),
@@ -331,4 +359,4 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("json", parse_json),
         Kind("reference", parse_id),
     )
-}  # fmt: skip
+}

@@ -65,7 +65,9 @@ def _load(folders: Iterable[Path]) -> Model:
     for folder in folders:
         if not folder.is_dir():
             what = "is not a folder" if folder.exists() else "does not exist"
-            raise ModelError([Mistake(str(folder), f"the model folder {what}", "Correct CMDB_MODEL.")])  # fmt: skip
+            raise ModelError(
+                [Mistake(str(folder), f"the model folder {what}", "Correct CMDB_MODEL.")]
+            )
         for file in sorted(folder.glob("*.y*ml")):
             reader.read(file)
     if not reader.mistakes:
@@ -95,7 +97,13 @@ class _Reader:
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{file}:{mark.line + 1}" if mark else str(file)
-            self.mistakes.append(Mistake(where, f"not readable as YAML: {getattr(error, 'problem', None) or error}", "Correct the file."))  # fmt: skip
+            self.mistakes.append(
+                Mistake(
+                    where,
+                    f"not readable as YAML: {getattr(error, 'problem', None) or error}",
+                    "Correct the file.",
+                )
+            )
             return
         lines: dict[DeclarationPath, str] = {}
         plain = self._plain(node, (), file, lines) if node else {}
@@ -107,11 +115,19 @@ class _Reader:
                 while path and path not in lines:
                     path = path[:-1]
                 what = f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
-                self.mistakes.append(Mistake(lines.get(path, str(file)), what, "Correct it; the JSON Schema of model files says what is allowed."))  # fmt: skip
+                self.mistakes.append(
+                    Mistake(
+                        lines.get(path, str(file)),
+                        what,
+                        "Correct it; the JSON Schema of model files says what is allowed.",
+                    )
+                )
             return
         self._merge(declared, file, lines)
 
-    def _plain(self, node: Any, path: DeclarationPath, file: Path, lines: dict[DeclarationPath, str]) -> Any:  # fmt: skip
+    def _plain(
+        self, node: Any, path: DeclarationPath, file: Path, lines: dict[DeclarationPath, str]
+    ) -> Any:
         """A YAML node as plain values. Duplicate keys, which YAML readers let pass, are mistakes."""
         lines.setdefault(path, f"{file}:{node.start_mark.line + 1}")
         if isinstance(node, yaml.MappingNode):
@@ -122,7 +138,9 @@ class _Reader:
                 lines.pop(here, None)
                 lines[here] = f"{file}:{key_node.start_mark.line + 1}"
                 if key in result:
-                    self.mistakes.append(Mistake(lines[here], f"{key} is written twice", "Keep one."))  # fmt: skip
+                    self.mistakes.append(
+                        Mistake(lines[here], f"{key} is written twice", "Keep one.")
+                    )
                 result[key] = self._plain(value_node, here, file, lines)
             return result
         if isinstance(node, yaml.SequenceNode):
@@ -137,13 +155,25 @@ class _Reader:
                 where = lines.get((section, name), str(file))
                 if not declared.extend and name in have:
                     other = self._lines.get((section, name), "")
-                    self.mistakes.append(Mistake(where, f"{name} is declared already at {other}", "Rename it, or write `extend: true` to change that one."))  # fmt: skip
+                    self.mistakes.append(
+                        Mistake(
+                            where,
+                            f"{name} is declared already at {other}",
+                            "Rename it, or write `extend: true` to change that one.",
+                        )
+                    )
                 elif declared.extend and name not in have:
-                    self.mistakes.append(Mistake(where, f"{name} extends nothing: no earlier file declares it", "Correct the name, or remove `extend`."))  # fmt: skip
+                    self.mistakes.append(
+                        Mistake(
+                            where,
+                            f"{name} extends nothing: no earlier file declares it",
+                            "Correct the name, or remove `extend`.",
+                        )
+                    )
                 else:
                     have[name] = _extended(have[name], declared) if declared.extend else declared
             merged[section] = have
-        self.declaration = ModelDeclaration.model_construct(**merged)
+        self.declaration = ModelDeclaration.model_construct(None, **merged)
         self._lines |= lines
 
 

@@ -65,7 +65,11 @@ class Attribute:
 def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) -> Attribute:
     """Resolve one attribute's declaration, its kind and constraints made into one parser."""
     kind = KINDS[declared.kind]
-    parse = _with_list(_with_constraints(declared, kind.parse)) if declared.many else _with_constraints(declared, kind.parse)  # fmt: skip
+    parse = (
+        _with_list(_with_constraints(declared, kind.parse))
+        if declared.many
+        else _with_constraints(declared, kind.parse)
+    )
     searchable = declared.searchable
     if searchable is None:
         searchable = kind.searchable
@@ -344,7 +348,9 @@ class Model:
         A name means the same kind everywhere, so this is enough to read and write stored values.
         """
         everywhere: dict[str, Attribute] = {}
-        for owner in (*self.record_types.values(), *self.relationship_types.values()):
+        owners: list[RecordType | RelationshipType] = [*self.record_types.values()]
+        owners += self.relationship_types.values()
+        for owner in owners:
             for name, attribute in owner.attributes.items():
                 everywhere.setdefault(name, attribute)
         return everywhere
@@ -499,7 +505,9 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
             n: State(n, s.label, s.operational, s.terminal) for n, s in declared.states.items()
         },
         transitions={
-            n: Transition(n, t.label, frozenset(t.source), t.target, tuple(t.guards), tuple(t.effects))  # fmt: skip
+            n: Transition(
+                n, t.label, frozenset(t.source), t.target, tuple(t.guards), tuple(t.effects)
+            )
             for n, t in declared.transitions.items()
         },
     )

@@ -13,14 +13,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from cmdb.change_sets import ChangeSet
 from cmdb.commits import Plan, StaleError, WriteTransaction, prepare
-from cmdb.errors import ConflictError, Interference, ModelChangeRefusedError, NotFoundError, StoreBusyError
+from cmdb.errors import (
+    ConflictError,
+    Interference,
+    ModelChangeRefusedError,
+    NotFoundError,
+    StoreBusyError,
+)
 from cmdb.queries import AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
@@ -166,7 +171,9 @@ class GraphStore(ABC):
         """All records, in order of id, streamed."""
 
     @abstractmethod
-    def scan_relationships(self, as_of: AsOf = None, types: Collection[str] | None = None) -> Iterator[Relationship]:  # fmt: skip
+    def scan_relationships(
+        self, as_of: AsOf = None, types: Collection[str] | None = None
+    ) -> Iterator[Relationship]:
         """All relationships (of some types), streamed, each once."""
 
     @abstractmethod
@@ -252,12 +259,16 @@ class GraphStore(ABC):
         plan = plan_model_change(self, model)
         if plan.refusals:
             more = f" (and {len(plan.refusals) - 1} more reasons)" if len(plan.refusals) > 1 else ""
-            raise ModelChangeRefusedError(f"{plan.refusals[0]}{more}", "Change the records first, or keep what they use.")  # fmt: skip
+            raise ModelChangeRefusedError(
+                f"{plan.refusals[0]}{more}", "Change the records first, or keep what they use."
+            )
         result = self._apply(model, actor, reason, plan.revision)
         self._align(model)
         return result
 
-    def _apply(self, model: Model, actor: str, reason: str, planned: int | None = None) -> CommitResult:  # fmt: skip
+    def _apply(
+        self, model: Model, actor: str, reason: str, planned: int | None = None
+    ) -> CommitResult:
         change = ChangeSet((), actor, "schema", reason)
 
         def work(transaction: WriteTransaction) -> CommitResult:
@@ -265,7 +276,10 @@ class GraphStore(ABC):
             if transaction.model and transaction.model.fingerprint == model.fingerprint:
                 return CommitResult(number, False)
             if planned is not None and number != planned:
-                raise StoreBusyError("Records changed while the model change was checked.", "Try again, or when writers are quiet.")  # fmt: skip
+                raise StoreBusyError(
+                    "Records changed while the model change was checked.",
+                    "Try again, or when writers are quiet.",
+                )
             revision = self._next_revision(transaction, change)
             transaction.write(revision, Plan(model=model.document))
             return CommitResult(revision.number, True)
@@ -300,7 +314,9 @@ class GraphStore(ABC):
         found = self.get([id], as_of).get(id)
         if found is None:
             when = "" if as_of is None else f" as of {as_of}"
-            raise NotFoundError(f"There is no record {id}{when}.", "`cmdb search` finds records by name.")  # fmt: skip
+            raise NotFoundError(
+                f"There is no record {id}{when}.", "`cmdb search` finds records by name."
+            )
         return found
 
     def resolve(self, as_of: AsOf) -> int | None:
@@ -342,7 +358,11 @@ class GraphStore(ABC):
             if entry.changes.records and entry.revision.number > stale.expected:
                 change = entry.changes.records[0]
                 changed = differences(change.before, change.after, self.model)
-                interferences.append(Interference(entry.revision.number, entry.revision.at, entry.revision.actor, changed))  # fmt: skip
+                interferences.append(
+                    Interference(
+                        entry.revision.number, entry.revision.at, entry.revision.actor, changed
+                    )
+                )
         return ConflictError(stale.record, stale.expected, stale.actual, interferences)
 
 
@@ -368,7 +388,9 @@ def mask(attributes: Any, model: Model) -> dict[str, Any]:
     return {name: MASK if name in hidden else value for name, value in attributes.items()}
 
 
-def differences(before: Record | Relationship | None, after: Record | Relationship | None, model: Model) -> dict[str, tuple[Any, Any]]:  # fmt: skip
+def differences(
+    before: Record | Relationship | None, after: Record | Relationship | None, model: Model
+) -> dict[str, tuple[Any, Any]]:
     """Attribute -> (before, after) where they differ; sensitive values are hidden."""
     old = before.attributes if before else {}
     new = after.attributes if after else {}
@@ -397,5 +419,3 @@ def plan_of(changes: Changes) -> Plan:
         else:
             plan.altered.append((link.before, link.after))
     return plan
-
-

@@ -12,7 +12,9 @@ from cmdb.revisions import Changes, RecordChange, RelationshipChange
 Side = Literal["before", "after"]
 
 
-def gathered(elements: Iterable[tuple[Side, Record | Relationship]], model: str | None = None) -> Changes:  # fmt: skip
+def gathered(
+    elements: Iterable[tuple[Side, Record | Relationship]], model: str | None = None
+) -> Changes:
     """The changes of one revision, from the elements that ended and that began with it."""
     records: dict[str, dict[str, Any]] = {}
     links: dict[RelationshipKey, dict[str, Any]] = {}

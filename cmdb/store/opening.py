@@ -31,7 +31,9 @@ def open_store(url: str = DEFAULT_URL) -> GraphStore:
     return _store(url, create=False)
 
 
-def create_store(url: str = DEFAULT_URL, model: Model | None = None, actor: str = "cmdb") -> GraphStore:  # fmt: skip
+def create_store(
+    url: str = DEFAULT_URL, model: Model | None = None, actor: str = "cmdb"
+) -> GraphStore:
     """Make a store at a URL and apply a model: the shipped one and ``CMDB_MODEL``, unless given.
 
     Raises
@@ -61,4 +63,7 @@ def _store(url: str, *, create: bool) -> GraphStore:
 
         return open_neo4j(url, create=create)
     schemes = ", ".join(("sqlite", *NEO4J_SCHEMES))
-    raise StoreURLError(f"{scheme + '://…' if separator else url!r} is no store URL.", f"Write sqlite:///cmdb.db or neo4j://user@host/database ({schemes}).")  # fmt: skip
+    raise StoreURLError(
+        f"{scheme + '://…' if separator else url!r} is no store URL.",
+        f"Write sqlite:///cmdb.db or neo4j://user@host/database ({schemes}).",
+    )

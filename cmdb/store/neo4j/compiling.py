@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from cmdb.queries import CLOSENESS, SYSTEM_KINDS, AllOf, AnyOf, Comparison, Condition, Not, ParsedQuery, Related  # fmt: skip
+from cmdb.queries import (
+    CLOSENESS,
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    ParsedQuery,
+    Related,
+)
 from cmdb.store.neo4j.statements import SEARCH_INDEX
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
@@ -45,13 +54,15 @@ class Compiler:
 
     def page(self, query: ParsedQuery) -> str:
         """Returns column ``n``: one row more than the page takes."""
-        return f"{self._page(query)} RETURN n ORDER BY {self._order(query)} LIMIT {self.parameter(query.first + 1)}"  # fmt: skip
+        return f"{self._page(query)} RETURN n ORDER BY {self._order(query)} LIMIT {self.parameter(query.first + 1)}"
 
     def page_with_total(self, query: ParsedQuery) -> str:
         """Returns one row: ``page`` (a list of nodes) and ``total``."""
         order, limit = self._order(query), self.parameter(query.first + 1)
-        page = f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit} RETURN collect(n) AS page"  # fmt: skip
-        return f"CALL () {{ {page} }} CALL () {{ {self._matching(query)} RETURN count(n) AS total }} RETURN page, total"  # fmt: skip
+        page = (
+            f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit} RETURN collect(n) AS page"
+        )
+        return f"CALL () {{ {page} }} CALL () {{ {self._matching(query)} RETURN count(n) AS total }} RETURN page, total"
 
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
         """Returns ``v0``, ``v1`` … and ``count``; a type is given as labels or a list of one type."""
@@ -105,7 +116,7 @@ class Compiler:
             terms = lucene(query.text)
             source = f"MATCH (n:`{query.label}`)"
             if terms:
-                source = f"CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n"  # fmt: skip
+                source = f"CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n"
                 conditions.insert(0, f"n:`{query.label}`")
             conditions.append(self._occurs(query.text))
             return f"{source} WHERE {' AND '.join(conditions)}"
@@ -115,15 +126,15 @@ class Compiler:
         types = self.parameter(list(query.types))
         source = (
             f"CALL () {{ MATCH (n:`{query.label}`) WHERE n.revision <= $at RETURN n"
-            f" UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN {types} RETURN n }}"  # fmt: skip
+            f" UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN {types} RETURN n }}"
         )
         return f"{source} WITH n WHERE {' AND '.join(conditions) or 'true'}"
 
     def _record_of(self, id: str, name: str) -> str:
         """Binds a name to the record of an id, as it was."""
         return (
-            f"CALL ({id}) {{ MATCH ({name}:`Record` {{id: {id}}}) WHERE {name}.revision <= $at RETURN {name}"  # fmt: skip
-            f" UNION ALL MATCH ({name}:`_RecordImage` {{id: {id}}}) WHERE {name}.revision <= $at AND {name}.until > $at RETURN {name} }}"  # fmt: skip
+            f"CALL ({id}) {{ MATCH ({name}:`Record` {{id: {id}}}) WHERE {name}.revision <= $at RETURN {name}"
+            f" UNION ALL MATCH ({name}:`_RecordImage` {{id: {id}}}) WHERE {name}.revision <= $at AND {name}.until > $at RETURN {name} }}"
         )
 
     def _conditions(self, query: ParsedQuery) -> list[str]:
@@ -170,8 +181,8 @@ class Compiler:
         other = f"other{depth}"
         return (
             f"EXISTS {{ CALL ({alias}) {{"
-            f" MATCH (:`Record` {{id: {alias}.id}}){arrow}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"  # fmt: skip
-            f" UNION MATCH ({link}:`_RelationshipImage` {{{near}: {alias}.id, type: '{related.relationship_type}'}})"  # fmt: skip
+            f" MATCH (:`Record` {{id: {alias}.id}}){arrow}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
+            f" UNION MATCH ({link}:`_RelationshipImage` {{{near}: {alias}.id, type: '{related.relationship_type}'}})"
             f" WHERE {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
             f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
         )
@@ -179,7 +190,7 @@ class Compiler:
     def _organisation(self, organisation: str) -> str:
         if self.as_of is None:
             root = self.parameter(organisation)
-            members = f"COLLECT {{ MATCH (:`Record` {{id: {root}}})<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`) RETURN o.id }}"  # fmt: skip
+            members = f"COLLECT {{ MATCH (:`Record` {{id: {root}}})<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`) RETURN o.id }}"
         else:
             members = self.parameter(list(self.subtree))
         return f"(n.`{ORGANISATION_ATTRIBUTE}` IN {members} OR n.id IN {members})"
@@ -204,11 +215,11 @@ class Compiler:
             if kind.name == "money":
                 parts = [self._scalar(expression, kind, "eq", element) for element in value]
                 return f"({' OR '.join(parts)})" if parts else "false"
-            return f"{expression} IN {self.parameter([_property(kind, v) for v in value])}"  # fmt: skip
+            return f"{expression} IN {self.parameter([_property(kind, v) for v in value])}"
         if kind.name == "money":
             currency, amount = _money(expression)
-            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"  # fmt: skip
-        return f"{expression} {SYMBOLS[operator]} {self.parameter(_property(kind, value))}"  # fmt: skip
+            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"
+        return f"{expression} {SYMBOLS[operator]} {self.parameter(_property(kind, value))}"
 
     # -- order and position -----------------------------------------------------------------------------
 
@@ -232,7 +243,7 @@ class Compiler:
         if query.position is None:
             return ""
         values: list[Any] = []
-        for (name, kind, _), value in zip(query.sort, query.position, strict=False):
+        for (_, kind, _), value in zip(query.sort, query.position, strict=False):
             if kind.name == "money":
                 values += [None, None] if value is None else [value.currency, float(value.amount)]
             else:
@@ -244,7 +255,9 @@ class Compiler:
                 continue
             parameter = self.parameter(value)
             symbol = "<" if descending else ">"
-            alternatives.append(f"{equal}({expression} {symbol} {parameter} OR {expression} IS NULL)")  # fmt: skip
+            alternatives.append(
+                f"{equal}({expression} {symbol} {parameter} OR {expression} IS NULL)"
+            )
             equal += f"{expression} = {parameter} AND "
         alternatives.append(f"{equal}n.id > {self.parameter(query.position[-1])}")
         return f" WHERE ({' OR '.join(alternatives)})"
@@ -268,7 +281,7 @@ class Compiler:
         return (
             f"all(word IN {self.parameter(text.split())} WHERE"
             f" any(k IN keys(n) WHERE k IN {single} AND toLower(n[k]) CONTAINS word)"
-            f" OR any(k IN keys(n) WHERE k IN {lists} AND any(v IN n[k] WHERE toLower(v) CONTAINS word)))"  # fmt: skip
+            f" OR any(k IN keys(n) WHERE k IN {lists} AND any(v IN n[k] WHERE toLower(v) CONTAINS word)))"
         )
 
 

@@ -48,16 +48,20 @@ def parse_url(url: str, environment: Mapping[str, str] = os.environ) -> Address:
 
     ``CMDB_NEO4J_PASSWORD``, or ``CMDB_NEO4J_PASSWORD_FILE``; likewise ``CMDB_NEO4J_USER``.
     """
+    parts = urlsplit(url.replace("[", "%5B") if url.count("[") != url.count("]") else url)
     try:
-        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
     if not host:
-        raise StoreURLError("That Neo4j URL names no host.", "Write neo4j://user@host:7687/database.")  # fmt: skip
+        raise StoreURLError(
+            "That Neo4j URL names no host.", "Write neo4j://user@host:7687/database."
+        )
     database = parts.path.strip("/") or None
     if database and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-]{2,62}", database):
-        raise StoreURLError(f"{database!r} is no database name.", "Use letters, digits, dots and dashes.")  # fmt: skip
+        raise StoreURLError(
+            f"{database!r} is no database name.", "Use letters, digits, dots and dashes."
+        )
     user = unquote(parts.username or "") or environment.get("CMDB_NEO4J_USER", "neo4j")
     password = unquote(parts.password or "") or environment.get("CMDB_NEO4J_PASSWORD", "")
     file = environment.get("CMDB_NEO4J_PASSWORD_FILE", "")
@@ -65,11 +69,15 @@ def parse_url(url: str, environment: Mapping[str, str] = os.environ) -> Address:
         try:
             password = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
-            raise StoreURLError(f"The password file {file} cannot be read.", "Correct CMDB_NEO4J_PASSWORD_FILE.") from None  # fmt: skip
+            raise StoreURLError(
+                f"The password file {file} cannot be read.", "Correct CMDB_NEO4J_PASSWORD_FILE."
+            ) from None
     shown_host = f"[{host}]" if ":" in host else host
     place = f"{shown_host}:{port}" if port else shown_host
     path = f"/{database}" if database else ""
-    return Address(f"{parts.scheme}://{place}", user, password, database, f"{parts.scheme}://{place}{path}")  # fmt: skip
+    return Address(
+        f"{parts.scheme}://{place}", user, password, database, f"{parts.scheme}://{place}{path}"
+    )
 
 
 class Connection:
@@ -116,7 +124,7 @@ class Connection:
 
         @neo4j.unit_of_work(timeout=STATEMENT_SECONDS)
         def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
-            return list(transaction.run(statement, parameters))
+            return list(transaction.run(statement, dict(parameters)))
 
         with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
             return session.execute_read(work)
@@ -135,39 +143,115 @@ def translating(shown: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if isinstance(error, ValueError) and "resolve" not in str(error):
             raise
-        raise StoreUnavailableError(f"{shown} is not reachable: {error}.", "Check the address, and that the server runs.") from error  # fmt: skip
+        raise StoreUnavailableError(
+            f"{shown} is not reachable: {error}.", "Check the address, and that the server runs."
+        ) from error
 
 
 _BY_CODE: Final[tuple[tuple[str, type[StoreError], str, str], ...]] = (
-    ("Neo.ClientError.Security", StoreAccessError, "refused the sign-in or the operation", "Check user, password and rights (CMDB_NEO4J_PASSWORD)."),  # fmt: skip
-    ("Neo.TransientError.General.MemoryPoolOutOfMemoryError", StoreFullError, "ran out of transaction memory", "Commit in smaller change sets, or give the server more memory."),  # fmt: skip
-    ("Neo.TransientError.General.TransactionOutOfMemoryError", StoreFullError, "ran out of transaction memory", "Commit in smaller change sets, or give the server more memory."),  # fmt: skip
-    ("Neo.TransientError.General.OutOfMemoryError", StoreFullError, "is out of memory", "Give the server more memory."),  # fmt: skip
-    ("Neo.TransientError.Transaction.DeadlockDetected", StoreBusyError, "found a deadlock again and again", "Try again; something else may be writing to the database."),  # fmt: skip
-    ("Neo.TransientError.Transaction.LockClientStopped", StoreBusyError, "ended the transaction for another one", "Try again."),  # fmt: skip
-    ("Neo.ClientError.Transaction.TransactionTimedOut", StoreBusyError, "ended the transaction because it took too long", "Ask for less at once, or look at the load on the server."),  # fmt: skip
-    ("Neo.TransientError.Transaction.Terminated", StoreBusyError, "ended the transaction", "Try again."),  # fmt: skip
-    ("Neo.ClientError.Cluster.NotALeader", StoreReadOnlyError, "does not take writes", "Use neo4j:// so that writes find the leader."),  # fmt: skip
-    ("Neo.ClientError.General.ForbiddenOnReadOnlyDatabase", StoreReadOnlyError, "is read-only", "Ask its administrator."),  # fmt: skip
-    ("Neo.ClientError.General.WriteOnReadOnlyAccessDatabase", StoreReadOnlyError, "is read-only", "Ask its administrator."),  # fmt: skip
-    ("Neo.ClientError.Database.DatabaseNotFound", StoreUnavailableError, "has no such database", "Correct the database in the URL."),  # fmt: skip
-    ("Neo.ClientError.Schema.ConstraintValidationFailed", StoreError, "refused a value that another record has", "Read the record again and repeat the change."),  # fmt: skip
+    (
+        "Neo.ClientError.Security",
+        StoreAccessError,
+        "refused the sign-in or the operation",
+        "Check user, password and rights (CMDB_NEO4J_PASSWORD).",
+    ),
+    (
+        "Neo.TransientError.General.MemoryPoolOutOfMemoryError",
+        StoreFullError,
+        "ran out of transaction memory",
+        "Commit in smaller change sets, or give the server more memory.",
+    ),
+    (
+        "Neo.TransientError.General.TransactionOutOfMemoryError",
+        StoreFullError,
+        "ran out of transaction memory",
+        "Commit in smaller change sets, or give the server more memory.",
+    ),
+    (
+        "Neo.TransientError.General.OutOfMemoryError",
+        StoreFullError,
+        "is out of memory",
+        "Give the server more memory.",
+    ),
+    (
+        "Neo.TransientError.Transaction.DeadlockDetected",
+        StoreBusyError,
+        "found a deadlock again and again",
+        "Try again; something else may be writing to the database.",
+    ),
+    (
+        "Neo.TransientError.Transaction.LockClientStopped",
+        StoreBusyError,
+        "ended the transaction for another one",
+        "Try again.",
+    ),
+    (
+        "Neo.ClientError.Transaction.TransactionTimedOut",
+        StoreBusyError,
+        "ended the transaction because it took too long",
+        "Ask for less at once, or look at the load on the server.",
+    ),
+    (
+        "Neo.TransientError.Transaction.Terminated",
+        StoreBusyError,
+        "ended the transaction",
+        "Try again.",
+    ),
+    (
+        "Neo.ClientError.Cluster.NotALeader",
+        StoreReadOnlyError,
+        "does not take writes",
+        "Use neo4j:// so that writes find the leader.",
+    ),
+    (
+        "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase",
+        StoreReadOnlyError,
+        "is read-only",
+        "Ask its administrator.",
+    ),
+    (
+        "Neo.ClientError.General.WriteOnReadOnlyAccessDatabase",
+        StoreReadOnlyError,
+        "is read-only",
+        "Ask its administrator.",
+    ),
+    (
+        "Neo.ClientError.Database.DatabaseNotFound",
+        StoreUnavailableError,
+        "has no such database",
+        "Correct the database in the URL.",
+    ),
+    (
+        "Neo.ClientError.Schema.ConstraintValidationFailed",
+        StoreError,
+        "refused a value that another record has",
+        "Read the record again and repeat the change.",
+    ),
     ("Neo.TransientError", StoreBusyError, "could not do it now", "Try again."),
 )
 """(start of the driver's code, our error, what happened, what to do), the first that fits."""
 
 
 def translated(shown: str, error: Exception) -> CmdbError:
-    if isinstance(error, driver_errors.AuthConfigurationError | driver_errors.AuthError | driver_errors.TokenExpired):  # fmt: skip
-        return StoreAccessError(f"{shown} refused the sign-in.", "Check user and password (CMDB_NEO4J_PASSWORD).")  # fmt: skip
+    if isinstance(
+        error,
+        driver_errors.AuthConfigurationError | driver_errors.AuthError | driver_errors.TokenExpired,
+    ):
+        return StoreAccessError(
+            f"{shown} refused the sign-in.", "Check user and password (CMDB_NEO4J_PASSWORD)."
+        )
     if isinstance(error, driver_errors.Neo4jError):
         code = error.code or ""
         for start, kind, what, remedy in _BY_CODE:
             if code.startswith(start):
                 return kind(f"{shown} {what} ({code}).", remedy)
-        return StoreError(f"{shown}: {error.message} ({code}).", "This should not happen; please report it.")  # fmt: skip
+        return StoreError(
+            f"{shown}: {error.message} ({code}).", "This should not happen; please report it."
+        )
     if isinstance(error, driver_errors.ServiceUnavailable | driver_errors.SessionExpired):
-        return StoreUnavailableError(f"{shown} is not reachable.", "Check the address, and that the server runs.")  # fmt: skip
+        return StoreUnavailableError(
+            f"{shown} is not reachable.", "Check the address, and that the server runs."
+        )
     if isinstance(error, driver_errors.ConfigurationError):
         return StoreURLError(f"{shown}: {error}.", "Correct the URL.")
     return StoreUnavailableError(f"{shown}: {error}.", "Check the server and the network.")

@@ -17,19 +17,16 @@ from schema.model import Model
 IMAGE: Final = "_RecordImage"
 _NOT_ATTRIBUTES: Final = ("id", "type", "revision", "until", "source", "target")
 
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "date": lambda value: value.to_native(),
+    "datetime": lambda value: value.to_native().astimezone(UTC),
+    "json": json.loads,
+}
 _WRITERS: Final[dict[str, Callable[[Any], Any]]] = {
     "duration": lambda value: value.total_seconds(),
     "money": str,
     "json": lambda value: json.dumps(value, ensure_ascii=False),
 }
-
-
-def _native(value: Any) -> Any:
-    return value.to_native()
-
-
-def _instant(value: Any) -> Any:
-    return value.to_native().astimezone(UTC)
 
 
 class Properties:
@@ -41,9 +38,7 @@ class Properties:
         for name, attribute in model.attributes.items():
             kind = attribute.kind
             write = _WRITERS.get(kind.name)
-            read = {"date": _native, "datetime": _instant, "json": json.loads}.get(kind.name)
-            if read is None and not kind.plain:
-                read = kind.from_json
+            read = _READERS.get(kind.name, None if kind.plain else kind.from_json)
             if write is not None:
                 self._write[name] = _each(write) if attribute.many else write
             if read is not None:

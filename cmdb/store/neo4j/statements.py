@@ -26,7 +26,7 @@ CONSTRAINTS: Final = (
     "CREATE INDEX `cmdb_link_from` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`source`)",
     "CREATE INDEX `cmdb_link_target` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`target`)",
     "CREATE INDEX `cmdb_link_until` IF NOT EXISTS FOR (i:`_RelationshipImage`) ON (i.`until`)",
-)  # fmt: skip
+)
 """What every store needs, whatever its model."""
 
 
@@ -38,7 +38,9 @@ def model_constraints(model: Model) -> dict[str, str]:
             if key.record_type == record_type.name:
                 name = f"cmdb_unique_{key.record_type}_{'_'.join(key.attributes)}"
                 properties = ", ".join(f"n.`{attribute}`" for attribute in key.attributes)
-                found[name] = f"CREATE CONSTRAINT `{name}` IF NOT EXISTS FOR (n:`{key.record_type}`) REQUIRE ({properties}) IS UNIQUE"  # fmt: skip
+                found[name] = (
+                    f"CREATE CONSTRAINT `{name}` IF NOT EXISTS FOR (n:`{key.record_type}`) REQUIRE ({properties}) IS UNIQUE"
+                )
     return found
 
 
@@ -49,12 +51,16 @@ def model_indexes(model: Model) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for record_type in model.record_types.values():
-        unique = {key.attributes for key in record_type.unique if key.record_type == record_type.name}  # fmt: skip
+        unique = {
+            key.attributes for key in record_type.unique if key.record_type == record_type.name
+        }
         for attribute in record_type.attributes.values():
             declared = attribute.declared_by == record_type.name
             if declared and attribute.name in model.indexed and (attribute.name,) not in unique:
                 name = f"cmdb_index_{record_type.name}_{attribute.name}"
-                found[name] = f"CREATE INDEX `{name}` IF NOT EXISTS FOR (n:`{record_type.name}`) ON (n.`{attribute.name}`)"  # fmt: skip
+                found[name] = (
+                    f"CREATE INDEX `{name}` IF NOT EXISTS FOR (n:`{record_type.name}`) ON (n.`{attribute.name}`)"
+                )
     return found
 
 
@@ -65,7 +71,7 @@ def search_index(model: Model) -> str:
     leaves no word out.
     """
     properties = ", ".join(f"n.`{name}`" for name in model.searchable)
-    return f"CREATE FULLTEXT INDEX `{SEARCH_INDEX}` IF NOT EXISTS FOR (n:`Record`) ON EACH [{properties}] OPTIONS {{indexConfig: {{`fulltext.analyzer`: 'standard-no-stop-words'}}}}"  # fmt: skip
+    return f"CREATE FULLTEXT INDEX `{SEARCH_INDEX}` IF NOT EXISTS FOR (n:`Record`) ON EACH [{properties}] OPTIONS {{indexConfig: {{`fulltext.analyzer`: 'standard-no-stop-words'}}}}"
 
 
 def labels(record_type: RecordType) -> str:
@@ -90,7 +96,7 @@ def relate(relationship_type: str) -> str:
 def alter(relationship_type: str) -> str:
     """New attributes for a relationship, its image kept."""
     return (
-        f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"  # fmt: skip
+        f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"
         " CREATE (i:`_RelationshipImage`) SET i = properties(x), i.source = row[0],"
         f" i.type = '{relationship_type}', i.target = row[1], i.until = $revision SET x = row[2]"
     )
@@ -99,7 +105,7 @@ def alter(relationship_type: str) -> str:
 def unrelate(relationship_type: str) -> str:
     """Close a relationship, its image kept."""
     return (
-        f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"  # fmt: skip
+        f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"
         " CREATE (i:`_RelationshipImage`) SET i = properties(x), i.source = row[0],"
         f" i.type = '{relationship_type}', i.target = row[1], i.until = $revision DELETE x"
     )
@@ -115,9 +121,7 @@ KEEP_IMAGES: Final = (
     "UNWIND $rows AS row MATCH (n:`Record` {id: row.id})"
     " CREATE (i:`_RecordImage`) SET i = properties(n), i.type = row.type, i.until = $revision"
 )
-UPDATE_RECORDS: Final = (
-    "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
-)
+UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
 
 LOCK: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
@@ -162,9 +166,11 @@ def holders(record_type: str, attribute: str) -> str:
 
 # -- revisions and history --------------------------------------------------------------------------
 
-LAST_REVISION: Final = "MATCH (s:`_Store` {key: 'store'}) MATCH (v:`_Revision` {number: s.number}) RETURN v"  # fmt: skip
+LAST_REVISION: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) MATCH (v:`_Revision` {number: s.number}) RETURN v"
+)
 REVISIONS: Final = "MATCH (v:`_Revision`) WHERE v.number IN $numbers RETURN v"
-REVISION_AT: Final = "MATCH (v:`_Revision`) WHERE v.at <= $instant RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"  # fmt: skip
+REVISION_AT: Final = "MATCH (v:`_Revision`) WHERE v.at <= $instant RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"
 LATEST_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
@@ -182,12 +188,12 @@ REVISION_HEADERS: Final = (
 
 _SPAN = "v.number > $after AND v.number <= $upto"
 _TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
-_TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"  # fmt: skip
+_TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
 
-LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN n"  # fmt: skip
-RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN n"  # fmt: skip
-LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"  # fmt: skip
-LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"  # fmt: skip
+LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN n"
+RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN n"
+LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
+LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
 
 RECORDS_CHANGED_AS_OF: Final = (
     f"{_TOUCHED_RECORDS} CALL (id) {{"
@@ -209,32 +215,34 @@ TOUCHED: Final = (
     " RETURN n.revision AS number"
     " UNION MATCH (i:`_RecordImage` {id: n.id}) RETURN i.revision AS number"
     " UNION MATCH (n)-[x]-() RETURN x.revision AS number"
-    " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"  # fmt: skip
-    " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"  # fmt: skip
+    " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"
+    " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"
     " WITH DISTINCT number WHERE number < $before RETURN number ORDER BY number DESC LIMIT $first"
 )
 """The newest revisions that touched a record or its relationships."""
 
-RECORD_IMAGES_OF: Final = "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto RETURN n"  # fmt: skip
+RECORD_IMAGES_OF: Final = (
+    "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto RETURN n"
+)
 LINKS_OF: Final = (
     "MATCH (n:`Record` {id: $id})-[x]-(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
-    " WITH DISTINCT x RETURN startNode(x).id AS source, type(x) AS type, endNode(x).id AS target, properties(x) AS properties"  # fmt: skip
+    " WITH DISTINCT x RETURN startNode(x).id AS source, type(x) AS type, endNode(x).id AS target, properties(x) AS properties"
 )
 LINK_IMAGES_OF: Final = (
-    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x"  # fmt: skip
-    " UNION MATCH (x:`_RelationshipImage` {target: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x }"  # fmt: skip
+    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x"
+    " UNION MATCH (x:`_RelationshipImage` {target: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x }"
     " RETURN x.source AS source, x.type AS type, x.target AS target, properties(x) AS properties"
 )
 
 # -- everything -------------------------------------------------------------------------------------
 
 SCAN_RECORDS: Final = "MATCH (n:`Record`) RETURN n"
-SCAN_IMAGES: Final = "UNWIND $ids AS id MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n"  # fmt: skip
+SCAN_IMAGES: Final = "UNWIND $ids AS id MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n"
 
 
 def scan_relationships(types: Iterable[str] | None) -> str:
     chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in sorted(types))
-    return f"MATCH (s:`Record`)-[x{chosen}]->(t:`Record`) WHERE x.revision <= $at RETURN s.id AS source, type(x) AS type, t.id AS target, properties(x) AS properties"  # fmt: skip
+    return f"MATCH (s:`Record`)-[x{chosen}]->(t:`Record`) WHERE x.revision <= $at RETURN s.id AS source, type(x) AS type, t.id AS target, properties(x) AS properties"
 
 
 SCAN_RELATIONSHIP_IMAGES: Final = (
@@ -250,18 +258,52 @@ STATISTICS: Final = (
     " CALL () { MATCH (n:`_Revision`) RETURN count(n) AS revisions }"
     " RETURN records, relationships, record_images, relationship_images, revisions"
 )
-USAGE_RECORDS: Final = "MATCH (n:`Record`) UNWIND keys(n) AS name RETURN labels(n) AS labels, name, count(*) AS count"  # fmt: skip
-USAGE_RECORD_IMAGES: Final = "MATCH (n:`_RecordImage`) UNWIND keys(n) AS name RETURN DISTINCT n.type AS type, name"  # fmt: skip
-USAGE_RELATIONSHIPS: Final = "MATCH ()-[x]->() UNWIND keys(x) AS name RETURN type(x) AS type, name, count(*) AS count"  # fmt: skip
-USAGE_RELATIONSHIP_IMAGES: Final = "MATCH (x:`_RelationshipImage`) UNWIND keys(x) AS name RETURN x.type AS type, name, count(*) AS count"  # fmt: skip
+USAGE_RECORDS: Final = (
+    "MATCH (n:`Record`) UNWIND keys(n) AS name RETURN labels(n) AS labels, name, count(*) AS count"
+)
+USAGE_RECORD_IMAGES: Final = (
+    "MATCH (n:`_RecordImage`) UNWIND keys(n) AS name RETURN DISTINCT n.type AS type, name"
+)
+USAGE_RELATIONSHIPS: Final = (
+    "MATCH ()-[x]->() UNWIND keys(x) AS name RETURN type(x) AS type, name, count(*) AS count"
+)
+USAGE_RELATIONSHIP_IMAGES: Final = "MATCH (x:`_RelationshipImage`) UNWIND keys(x) AS name RETURN x.type AS type, name, count(*) AS count"
 
 DAMAGE: Final = (
-    ("foreign_node", "MATCH (n:`Record`) WHERE n.id IS NULL OR n.revision IS NULL RETURN elementId(n) AS subject", "A node has the label Record but no id or revision: something else wrote it."),  # fmt: skip
-    ("foreign_relationship", "MATCH (s)-[x]->(t) WHERE x.revision IS NULL OR NOT s:`Record` OR NOT t:`Record` RETURN elementId(x) AS subject", "A relationship was not written by this product."),  # fmt: skip
-    ("dangling_image", "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`Record` {id: i.id}) } RETURN i.id AS subject", "An image belongs to no record."),  # fmt: skip
-    ("unknown_revision", "MATCH (n:`Record`) WHERE NOT EXISTS { (:`_Revision` {number: n.revision}) } RETURN n.id AS subject", "A record names a revision that is not there."),  # fmt: skip
-    ("broken_interval", "MATCH (i:`_RecordImage`|`_RelationshipImage`) WHERE i.revision >= i.until RETURN coalesce(i.id, i.source + ' ' + i.type + ' ' + i.target) AS subject", "An image ends before it begins."),  # fmt: skip
-    ("broken_interval", "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`_RecordImage` {id: i.id, revision: i.until}) } AND NOT EXISTS { (:`Record` {id: i.id, revision: i.until}) } RETURN i.id AS subject", "A record's images leave a gap."),  # fmt: skip
-    ("lost_revision", "MATCH (s:`_Store`) CALL () { MATCH (v:`_Revision`) RETURN count(v) AS count, max(v.number) AS top } WITH s, count, top WHERE s.number <> top OR count <> top RETURN toString(s.number) AS subject", "The newest revision does not agree with the revisions kept."),  # fmt: skip
+    (
+        "foreign_node",
+        "MATCH (n:`Record`) WHERE n.id IS NULL OR n.revision IS NULL RETURN elementId(n) AS subject",
+        "A node has the label Record but no id or revision: something else wrote it.",
+    ),
+    (
+        "foreign_relationship",
+        "MATCH (s)-[x]->(t) WHERE x.revision IS NULL OR NOT s:`Record` OR NOT t:`Record` RETURN elementId(x) AS subject",
+        "A relationship was not written by this product.",
+    ),
+    (
+        "dangling_image",
+        "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`Record` {id: i.id}) } RETURN i.id AS subject",
+        "An image belongs to no record.",
+    ),
+    (
+        "unknown_revision",
+        "MATCH (n:`Record`) WHERE NOT EXISTS { (:`_Revision` {number: n.revision}) } RETURN n.id AS subject",
+        "A record names a revision that is not there.",
+    ),
+    (
+        "broken_interval",
+        "MATCH (i:`_RecordImage`|`_RelationshipImage`) WHERE i.revision >= i.until RETURN coalesce(i.id, i.source + ' ' + i.type + ' ' + i.target) AS subject",
+        "An image ends before it begins.",
+    ),
+    (
+        "broken_interval",
+        "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`_RecordImage` {id: i.id, revision: i.until}) } AND NOT EXISTS { (:`Record` {id: i.id, revision: i.until}) } RETURN i.id AS subject",
+        "A record's images leave a gap.",
+    ),
+    (
+        "lost_revision",
+        "MATCH (s:`_Store`) CALL () { MATCH (v:`_Revision`) RETURN count(v) AS count, max(v.number) AS top } WITH s, count, top WHERE s.number <> top OR count <> top RETURN toString(s.number) AS subject",
+        "The newest revision does not agree with the revisions kept.",
+    ),
 )
 """(code, statement that finds the damaged as ``subject``, message)."""

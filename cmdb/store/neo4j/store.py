@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import threading
 import time
 from array import array
@@ -27,7 +26,7 @@ from cmdb.errors import (
     StoreVersionError,
 )
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
-from cmdb.records import Record, Relationship
+from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.store.base import FORMAT, Direction, Finding, GraphStore, Neighbour, Statistics, Usage
 from cmdb.store.changes import Side, gathered, net_changes, sort_counts
@@ -37,7 +36,6 @@ from cmdb.store.neo4j.connections import (
     TRANSACTION_SECONDS,
     Connection,
     parse_url,
-
     translating,
 )
 from cmdb.store.neo4j.properties import Properties
@@ -102,11 +100,21 @@ class Neo4jStore(GraphStore):
     def create(self) -> None:
         """Make an empty store: its constraints, its indexes and its node of state."""
         if self._rows("MATCH (s:`_Store` {key: 'store'}) RETURN s"):
-            raise StoreExistsError(f"There is a store at {self.url} already.", "Choose another database, or use the store that is there.")  # fmt: skip
+            raise StoreExistsError(
+                f"There is a store at {self.url} already.",
+                "Choose another database, or use the store that is there.",
+            )
         if self._rows("MATCH (n) RETURN 1 LIMIT 1"):
-            raise StoreExistsError(f"The database at {self.url} is not empty.", "Give the store a database of its own.")  # fmt: skip
+            raise StoreExistsError(
+                f"The database at {self.url} is not empty.", "Give the store a database of its own."
+            )
         self._define(statements.CONSTRAINTS)
-        self._define(("MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format",), format=FORMAT)  # fmt: skip
+        self._define(
+            (
+                "MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format",
+            ),
+            format=FORMAT,
+        )
 
     def check_format(self) -> None:
         self._refresh_model()
@@ -118,7 +126,10 @@ class Neo4jStore(GraphStore):
         if self._model is None or time.monotonic() - self._model_checked > MODEL_SECONDS:
             self._refresh_model()
         if self._model is None:
-            raise StoreDamagedError(f"{self.url} holds no model.", "Its creation was interrupted: empty the database and run `cmdb init`.")  # fmt: skip
+            raise StoreDamagedError(
+                f"{self.url} holds no model.",
+                "Its creation was interrupted: empty the database and run `cmdb init`.",
+            )
         return self._model
 
     @property
@@ -132,9 +143,14 @@ class Neo4jStore(GraphStore):
         with self._model_lock:
             rows = self._connection.rows(statements.LATEST_MODEL, {"known": self._model_revision})
             if not rows:
-                raise StoreNotFoundError(f"There is no store at {self.url}.", "`cmdb init` makes one.")  # fmt: skip
+                raise StoreNotFoundError(
+                    f"There is no store at {self.url}.", "`cmdb init` makes one."
+                )
             if rows[0]["format"] > FORMAT:
-                raise StoreVersionError(f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.", "Use a newer release.")  # fmt: skip
+                raise StoreVersionError(
+                    f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.",
+                    "Use a newer release.",
+                )
             if rows[0]["document"] is not None:
                 model = read_document(rows[0]["document"])
                 self._properties, self._model = Properties(model), model
@@ -153,11 +169,16 @@ class Neo4jStore(GraphStore):
         self._refresh_model()
         wanted = {**statements.model_constraints(model), **statements.model_indexes(model)}
         for kind, kinds, prefix in DEFINITIONS:
-            for row in self._rows(f"SHOW {kinds} YIELD name WHERE name STARTS WITH $prefix RETURN name", prefix=prefix):  # fmt: skip
+            for row in self._rows(
+                f"SHOW {kinds} YIELD name WHERE name STARTS WITH $prefix RETURN name", prefix=prefix
+            ):
                 if row["name"] not in wanted:
                     self._define((f"DROP {kind} `{row['name']}` IF EXISTS",))
         self._define(list(wanted.values()))
-        rows = self._rows("SHOW INDEXES YIELD name, properties WHERE name = $name RETURN properties", name=statements.SEARCH_INDEX)  # fmt: skip
+        rows = self._rows(
+            "SHOW INDEXES YIELD name, properties WHERE name = $name RETURN properties",
+            name=statements.SEARCH_INDEX,
+        )
         if not rows or set(rows[0]["properties"]) != set(model.searchable):
             self._define((f"DROP INDEX `{statements.SEARCH_INDEX}` IF EXISTS",))
             self._define((statements.search_index(model),))
@@ -224,14 +245,26 @@ class Neo4jStore(GraphStore):
                 except driver_errors.ConstraintError as error:
                     if "cmdb_unique" in str(error) or "`id`" not in str(error):
                         raise
-                    raise InvalidChangeError([Problem(0, "", "exists", "A record to be created has the id of one that exists.")]) from None  # fmt: skip
+                    raise InvalidChangeError(
+                        [
+                            Problem(
+                                0,
+                                "",
+                                "exists",
+                                "A record to be created has the id of one that exists.",
+                            )
+                        ]
+                    ) from None
 
     # -- revisions ------------------------------------------------------------------------------------
 
     def last_revision(self) -> Revision:
         rows = self._rows(statements.LAST_REVISION)
         if not rows:
-            raise StoreDamagedError(f"{self.url} has no revisions.", "Its creation was interrupted: empty the database and run `cmdb init`.")  # fmt: skip
+            raise StoreDamagedError(
+                f"{self.url} has no revisions.",
+                "Its creation was interrupted: empty the database and run `cmdb init`.",
+            )
         return read_revision(rows[0]["v"])
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
@@ -275,7 +308,9 @@ class Neo4jStore(GraphStore):
         for name in attributes:
             attribute = None if name == "type" else self.model.attribute(query.type, name)
             if attribute is not None and (attribute.many or attribute.kind.name == "json"):
-                raise QueryError(f"{name} cannot be counted by.", "Count by attributes with one value.")  # fmt: skip
+                raise QueryError(
+                    f"{name} cannot be counted by.", "Count by attributes with one value."
+                )
         compiler = self._compiler(query.as_of, query.organisation)
         rows = self._rows(compiler.count_by(parsed, attributes), **compiler.parameters)
         counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
@@ -284,7 +319,9 @@ class Neo4jStore(GraphStore):
             for index, name in enumerate(attributes):
                 value = row[f"v{index}"]
                 if name == "type":
-                    value = value[0] if len(value) == 1 else self.properties.type_of(frozenset(value))  # fmt: skip
+                    value = (
+                        value[0] if len(value) == 1 else self.properties.type_of(frozenset(value))
+                    )
                 elif value is not None:
                     value = self.properties.to_attributes({name: value})[name]
                 values.append(value)
@@ -310,8 +347,11 @@ class Neo4jStore(GraphStore):
         for row in rows:
             of, other = row["of"], self.properties.record(row["r"])
             ends = (of, other.id) if row["way"] == "out" else (other.id, of)
-            link = read_relationship(ends[0], row["type"], ends[1], row["link"], self.properties)
-            found.append((of, row["type"], row["way"] == "in", other.id, Neighbour(of, link, other)))  # fmt: skip
+            key = RelationshipKey(ends[0], row["type"], ends[1])
+            link = read_relationship(key, row["link"], self.properties)
+            found.append(
+                (of, row["type"], row["way"] == "in", other.id, Neighbour(of, link, other))
+            )
         return [entry[-1] for entry in sorted(found, key=lambda entry: entry[:4])]
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
@@ -334,10 +374,8 @@ class Neo4jStore(GraphStore):
             elements.append(live)
         images: list[tuple[int, Record | Relationship]] = []
         elements += [self._link(row) for row in self._rows(statements.LINKS_OF, id=id, **span)]
-        for row in self._rows(statements.RECORD_IMAGES_OF, id=id, **span):
-            images.append((row["n"]["until"], self.properties.record(row["n"])))
-        for row in self._rows(statements.LINK_IMAGES_OF, id=id, **span):
-            images.append((row["properties"]["until"], self._link(row)))
+        images += self._record_images(statements.RECORD_IMAGES_OF, id=id, **span)
+        images += self._link_images(statements.LINK_IMAGES_OF, id=id, **span)
         by_number = self._by_revision(elements, images, span["after"], span["upto"])
         revisions = self.revisions(numbers)
         return [Commit(revisions[n], gathered(by_number.get(n, []))) for n in numbers]
@@ -359,23 +397,34 @@ class Neo4jStore(GraphStore):
                 by_number = self._changes(after, through) if size else {}
                 for row in taken:
                     revision = read_revision(row["v"])
-                    yield Commit(revision, gathered(by_number.get(revision.number, []), row["model"]))  # fmt: skip
+                    yield Commit(
+                        revision, gathered(by_number.get(revision.number, []), row["model"])
+                    )
                 after = through
 
-    def _changes(self, after: int, upto: int) -> dict[int, list[tuple[Side, Record | Relationship]]]:  # fmt: skip
+    def _changes(
+        self, after: int, upto: int
+    ) -> dict[int, list[tuple[Side, Record | Relationship]]]:
         """What began and ended in a span. Live elements are read first: one that is changed
         meanwhile is then found as an image, never missed."""
         span = {"after": after, "upto": upto}
         elements: list[Record | Relationship] = []
         images: list[tuple[int, Record | Relationship]] = []
-        for row in self._rows(statements.LIVE_RECORDS_CHANGED, **span):
-            elements.append(self.properties.record(row["n"]))
+        live = self._rows(statements.LIVE_RECORDS_CHANGED, **span)
+        elements += [self.properties.record(row["n"]) for row in live]
         elements += [self._link(row) for row in self._rows(statements.LIVE_LINKS_CHANGED, **span)]
-        for row in self._rows(statements.RECORD_IMAGES_CHANGED, **span):
-            images.append((row["n"]["until"], self.properties.record(row["n"])))
-        for row in self._rows(statements.LINK_IMAGES_CHANGED, **span):
-            images.append((row["properties"]["until"], self._link(row)))
+        images += self._record_images(statements.RECORD_IMAGES_CHANGED, **span)
+        images += self._link_images(statements.LINK_IMAGES_CHANGED, **span)
         return self._by_revision(elements, images, after, upto)
+
+    def _record_images(self, statement: str, **parameters: Any) -> list[tuple[int, Record]]:
+        """Images of records, each with the revision that ended it."""
+        rows = self._rows(statement, **parameters)
+        return [(row["n"]["until"], self.properties.record(row["n"])) for row in rows]
+
+    def _link_images(self, statement: str, **parameters: Any) -> list[tuple[int, Relationship]]:
+        rows = self._rows(statement, **parameters)
+        return [(row["properties"]["until"], self._link(row)) for row in rows]
 
     def _by_revision(
         self,
@@ -407,7 +456,8 @@ class Neo4jStore(GraphStore):
         return net_changes(records[0], records[1], links[0], links[1])
 
     def _link(self, row: Any) -> Relationship:
-        return read_relationship(row["source"], row["type"], row["target"], row["properties"], self.properties)  # fmt: skip
+        key = RelationshipKey(row["source"], row["type"], row["target"])
+        return read_relationship(key, row["properties"], self.properties)
 
     # -- everything -----------------------------------------------------------------------------------
 
@@ -432,7 +482,9 @@ class Neo4jStore(GraphStore):
             for row in self._rows(statements.SCAN_IMAGES, ids=ids, at=at):
                 yield self.properties.record(row["n"])
 
-    def scan_relationships(self, as_of: AsOf = None, types: Collection[str] | None = None) -> Iterator[Relationship]:  # fmt: skip
+    def scan_relationships(
+        self, as_of: AsOf = None, types: Collection[str] | None = None
+    ) -> Iterator[Relationship]:
         start = self.last_revision().number
         at = self.resolve(as_of)
         at = start if at is None else at
@@ -483,12 +535,16 @@ class Neo4jStore(GraphStore):
             for row in islice(self._stream(statement), 1_000):
                 yield Finding(code, str(row["subject"]), message)
         allowed = {frozenset(t.ancestors) for t in self.model.record_types.values()}
-        for row in self._rows("MATCH (n:`Record`) RETURN DISTINCT labels(n) AS labels, min(n.id) AS id"):  # fmt: skip
+        for row in self._rows(
+            "MATCH (n:`Record`) RETURN DISTINCT labels(n) AS labels, min(n.id) AS id"
+        ):
             if frozenset(row["labels"]) not in allowed:
-                yield Finding("foreign_labels", str(row["id"]), f"Its labels {', '.join(sorted(row['labels']))} are no record type's.")  # fmt: skip
+                yield Finding(
+                    "foreign_labels",
+                    str(row["id"]),
+                    f"Its labels {', '.join(sorted(row['labels']))} are no record type's.",
+                )
 
 
 NEVER: Final = 2**62
 """Beyond every revision number."""
-
-

@@ -32,7 +32,9 @@ class Neo4jWriteTransaction:
     Implements `cmdb.commits.WriteTransaction`. Rows of one type go in one statement.
     """
 
-    def __init__(self, transaction: neo4j.ManagedTransaction, known: Known, count: Callable[[], None]) -> None:  # fmt: skip
+    def __init__(
+        self, transaction: neo4j.ManagedTransaction, known: Known, count: Callable[[], None]
+    ) -> None:
         self._transaction = transaction
         self._count = count
         row = self._one(statements.LOCK, known=known.revision)
@@ -70,12 +72,19 @@ class Neo4jWriteTransaction:
         rows = self._run(statements.TYPES, ids=list(ids))
         return {row["id"]: self.properties.type_of(frozenset(row["labels"])) for row in rows}
 
-    def relationships(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, Relationship]:  # fmt: skip
+    def relationships(
+        self, keys: Collection[RelationshipKey]
+    ) -> dict[RelationshipKey, Relationship]:
         rows = self._run(statements.RELATIONSHIPS, keys=[list(key) for key in keys])
-        found = (read_relationship(*row["key"], row["properties"], self.properties) for row in rows)
-        return {relationship.key: relationship for relationship in found}
+        found = {}
+        for row in rows:
+            key = RelationshipKey(*row["key"])
+            found[key] = read_relationship(key, row["properties"], self.properties)
+        return found
 
-    def relationships_at(self, end: End, ids: Collection[str], types: Collection[str]) -> list[RelationshipKey]:  # fmt: skip
+    def relationships_at(
+        self, end: End, ids: Collection[str], types: Collection[str]
+    ) -> list[RelationshipKey]:
         rows = self._run(statements.relationships_at(end, types), ids=list(ids))
         if end == "source":
             return [RelationshipKey(row["id"], row["type"], row["other"]) for row in rows]
@@ -110,7 +119,9 @@ class Neo4jWriteTransaction:
         released: set[str] = set()
         for before, after in updated:
             for key in self.model.record_types[after.type].unique:
-                released |= {n for n in key.attributes if before.attributes.get(n) != after.attributes.get(n)}  # fmt: skip
+                released |= {
+                    n for n in key.attributes if before.attributes.get(n) != after.attributes.get(n)
+                }
         if released and len(updated) > 1:
             self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
         rows = [{"id": after.id, "properties": self._record_row(after)} for _, after in updated]
@@ -141,11 +152,22 @@ class Neo4jWriteTransaction:
 def read_revision(properties: Any) -> Revision:
     effective = properties.get("effective_on")
     at = properties["at"].to_native().astimezone(UTC)
-    return Revision(properties["number"], properties["change_set"], at, properties["actor"], properties["source"], properties["reason"], effective.to_native() if effective else None)  # fmt: skip
+    return Revision(
+        properties["number"],
+        properties["change_set"],
+        at,
+        properties["actor"],
+        properties["source"],
+        properties["reason"],
+        effective.to_native() if effective else None,
+    )
 
 
-def read_relationship(source: str, type_: str, target: str, properties: dict[str, Any], translate: Properties) -> Relationship:  # fmt: skip
-    return Relationship(source, type_, target, properties["revision"], translate.to_attributes(properties))  # fmt: skip
+def read_relationship(
+    key: RelationshipKey, properties: dict[str, Any], translate: Properties
+) -> Relationship:
+    attributes = translate.to_attributes(properties)
+    return Relationship(*key, properties["revision"], attributes)
 
 
 def _revision_properties(revision: Revision, plan: Plan) -> dict[str, Any]:
@@ -157,7 +179,9 @@ def _revision_properties(revision: Revision, plan: Plan) -> dict[str, Any]:
     return {**revision._asdict(), "records": records, "relationships": keys}
 
 
-def _grouped(elements: Iterable[Element], key: Callable[[Element], str]) -> dict[str, list[Element]]:  # fmt: skip
+def _grouped(
+    elements: Iterable[Element], key: Callable[[Element], str]
+) -> dict[str, list[Element]]:
     groups: defaultdict[str, list[Element]] = defaultdict(list)
     for element in elements:
         groups[key(element)].append(element)

@@ -10,7 +10,17 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from cmdb.queries import CLOSENESS, SYSTEM_KINDS, AllOf, AnyOf, Comparison, Condition, Not, ParsedQuery, Related  # fmt: skip
+from cmdb.queries import (
+    CLOSENESS,
+    SYSTEM_KINDS,
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    ParsedQuery,
+    Related,
+)
 from cmdb.store.sqlite.search import match
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE
@@ -19,7 +29,9 @@ LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
 
 SYMBOLS = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-SELECTIVE_KINDS = frozenset({"string", "integer", "ip_address", "ip_network", "mac", "url", "email"})  # fmt: skip
+SELECTIVE_KINDS = frozenset(
+    {"string", "integer", "ip_address", "ip_network", "mac", "url", "email"}
+)
 """Kinds whose indexed values tell few records from many; others are filtered row by row."""
 
 
@@ -75,7 +87,7 @@ class Compiler:
         position = self._after(query) if query.position else ""
         order = self._order(query)
         limit = self.parameter(query.first + 1)
-        return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {where}{position} ORDER BY {order} LIMIT {limit}"  # fmt: skip
+        return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {where}{position} ORDER BY {order} LIMIT {limit}"
 
     def count(self, query: ParsedQuery) -> str:
         return f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
@@ -83,7 +95,7 @@ class Compiler:
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
         columns = ", ".join("r.type" if a == "type" else self.attribute("r", a) for a in attributes)
         numbers = ", ".join(str(i + 1) for i in range(len(attributes)))
-        return f"SELECT {columns}, count(*) FROM {self.records()} r WHERE {self.where(query)} GROUP BY {numbers}"  # fmt: skip
+        return f"SELECT {columns}, count(*) FROM {self.records()} r WHERE {self.where(query)} GROUP BY {numbers}"
 
     def where(self, query: ParsedQuery) -> str:
         parts = [self._types(query)]
@@ -144,7 +156,9 @@ class Compiler:
     def _related(self, alias: str, related: Related) -> str:
         self._aliases += 1
         x, far = f"x{self._aliases}", f"r{self._aliases}"
-        near_end, far_end = ("source", "target") if related.direction == "out" else ("target", "source")  # fmt: skip
+        near_end, far_end = (
+            ("source", "target") if related.direction == "out" else ("target", "source")
+        )
         relationships = self.relationships()
         records = self.records()
         type_ = self.parameter(related.relationship_type)
@@ -164,7 +178,7 @@ class Compiler:
         first = below.format(root=self.parameter(organisation), relationships=self.relationships())
         members = f"{first} SELECT o.id FROM below JOIN records o ON o.node = below.node"
         if ORGANISATION_ATTRIBUTE in self.indexed:
-            own = f"r.node IN (SELECT node FROM attribute_values WHERE attribute = '{ORGANISATION_ATTRIBUTE}' AND value IN ({members}))"  # fmt: skip
+            own = f"r.node IN (SELECT node FROM attribute_values WHERE attribute = '{ORGANISATION_ATTRIBUTE}' AND value IN ({members}))"
         else:
             own = f"{self.attribute('r', ORGANISATION_ATTRIBUTE)} IN ({members})"
         second = below.format(root=self.parameter(organisation), relationships=self.relationships())
@@ -176,12 +190,16 @@ class Compiler:
         if operator == "null":
             return f"{expression} IS {'' if value else 'NOT '}NULL"
         if many:
-            return f"EXISTS (SELECT 1 FROM json_each({alias}.attributes, '$.{name}') WHERE value = {self.parameter(kind.to_json(value))})"  # fmt: skip
+            return f"EXISTS (SELECT 1 FROM json_each({alias}.attributes, '$.{name}') WHERE value = {self.parameter(kind.to_json(value))})"
         if operator == "ne":
             return f"NOT coalesce({self._scalar(expression, kind, 'eq', value)}, 0)"
-        if name in self.indexed and kind.name in SELECTIVE_KINDS and operator in ("eq", "in", "prefix"):  # fmt: skip
+        if (
+            name in self.indexed
+            and kind.name in SELECTIVE_KINDS
+            and operator in ("eq", "in", "prefix")
+        ):
             inner = self._scalar("value", kind, operator, value)
-            return f"{alias}.node IN (SELECT node FROM attribute_values WHERE attribute = '{name}' AND {inner})"  # fmt: skip
+            return f"{alias}.node IN (SELECT node FROM attribute_values WHERE attribute = '{name}' AND {inner})"
         return self._scalar(expression, kind, operator, value)
 
     def _scalar(self, expression: str, kind: Kind, operator: str, value: Any) -> str:
@@ -197,7 +215,7 @@ class Compiler:
             return f"{expression} IN {self.one_of([kind.to_json(element) for element in value])}"
         if kind.name == "money":
             currency, amount = _money(expression)
-            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"  # fmt: skip
+            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"
         return f"{expression} {SYMBOLS[operator]} {self.parameter(kind.to_json(value))}"
 
     # -- order and position -------------------------------------------------------------------------
@@ -231,7 +249,9 @@ class Compiler:
             if value is not None:
                 symbol = "<" if descending else ">"
                 prefix = self._replay(equal, values)
-                alternatives.append(f"{prefix}({expression} {symbol} {self.parameter(value)} OR {expression} IS NULL)")  # fmt: skip
+                alternatives.append(
+                    f"{prefix}({expression} {symbol} {self.parameter(value)} OR {expression} IS NULL)"
+                )
             equal += f"{expression} IS ? AND "
         prefix = self._replay(equal, values)
         alternatives.append(f"{prefix}r.id > {self.parameter(query.position[-1])}")

@@ -44,15 +44,25 @@ def translating(path: Path) -> Iterator[None]:
 def _translated(path: Path, error: sqlite3.Error) -> CmdbError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreBusyError(f"{path} was locked by another writer for {BUSY_SECONDS:g} s.", "Try again when it has finished.")  # fmt: skip
+        return StoreBusyError(
+            f"{path} was locked by another writer for {BUSY_SECONDS:g} s.",
+            "Try again when it has finished.",
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
-        return StoreReadOnlyError(f"{path} cannot be written.", "Check the permissions of the file and its folder.")  # fmt: skip
+        return StoreReadOnlyError(
+            f"{path} cannot be written.", "Check the permissions of the file and its folder."
+        )
     if name.startswith(("SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_TOOBIG")):
         return StoreFullError(f"{path}: {error}.", "Make room; nothing of the change was stored.")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return StoreDamagedError(f"{path} is not a readable database: {error}.", "Restore it from a dump or a backup.")  # fmt: skip
+        return StoreDamagedError(
+            f"{path} is not a readable database: {error}.", "Restore it from a dump or a backup."
+        )
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR")):
-        return StoreUnavailableError(f"{path} cannot be opened or read: {error}.", "Check the path, the disk and the permissions.")  # fmt: skip
+        return StoreUnavailableError(
+            f"{path} cannot be opened or read: {error}.",
+            "Check the path, the disk and the permissions.",
+        )
     return StoreError(f"{path}: {error}.", "This should not happen; please report it.")
 
 
@@ -65,7 +75,9 @@ class Connections:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         if create and path.exists() and path.stat().st_size > 0:
-            raise StoreExistsError(f"{path} exists already.", "Choose another path, or use the store that is there.")  # fmt: skip
+            raise StoreExistsError(
+                f"{path} exists already.", "Choose another path, or use the store that is there."
+            )
         if not create and not path.exists():
             raise StoreNotFoundError(f"There is no store at {path}.", "`cmdb init` makes one.")
         with translating(path):
@@ -78,9 +90,15 @@ class Connections:
             (format_,) = connection.execute("PRAGMA user_version").fetchone()
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             if not create and (application != APPLICATION_ID or format_ == 0):
-                raise StoreNotFoundError(f"{self.path} is not a store of this product.", "Check the path; `cmdb init` makes a store.")  # fmt: skip
+                raise StoreNotFoundError(
+                    f"{self.path} is not a store of this product.",
+                    "Check the path; `cmdb init` makes a store.",
+                )
             if format_ > FORMAT:
-                raise StoreVersionError(f"{self.path} has format {format_}; this release reads up to {FORMAT}.", "Use a newer release.")  # fmt: skip
+                raise StoreVersionError(
+                    f"{self.path} has format {format_}; this release reads up to {FORMAT}.",
+                    "Use a newer release.",
+                )
             if format_ < FORMAT:
                 connection.execute("PRAGMA journal_mode = WAL")
                 migrate(connection, format_)
@@ -92,7 +110,14 @@ class Connections:
     def _open(self) -> sqlite3.Connection:
         uri = f"file:{quote(str(self.path.absolute()))}?mode=rwc"
         try:
-            connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True, cached_statements=256)  # fmt: skip
+            connection = sqlite3.connect(
+                uri,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
+                cached_statements=256,
+            )
         except sqlite3.Error as error:
             raise _translated(self.path, error) from error
         connection.create_function("fold", 1, lambda text: text and fold(text), deterministic=True)
@@ -107,7 +132,9 @@ class Connections:
         """A connection for the duration; an open transaction is rolled back at the end."""
         with self._lock:
             if self._closed:
-                raise StoreUnavailableError(f"The store at {self.path} was closed.", "Open it again.")  # fmt: skip
+                raise StoreUnavailableError(
+                    f"The store at {self.path} was closed.", "Open it again."
+                )
             connection = self._idle.pop() if self._idle else None
         with translating(self.path):
             connection = connection or self._open()

@@ -47,7 +47,8 @@ def match(text: str) -> tuple[str, list[Any]]:
 
     ``text`` is folded already.
     """
-    long, short = [], []
+    long: list[str] = []
+    short: list[str] = []
     for word in text.split():
         written = indexed(word)
         (long if len(written) >= 3 else short).append(written)
@@ -78,12 +79,13 @@ def index(
     start = position(connection)
     (upto,) = connection.execute("SELECT max(number) FROM revisions").fetchone()
     ordered = "SELECT revision FROM records WHERE revision > ? ORDER BY revision LIMIT ?"
-    batch = connection.execute(f"SELECT count(*), max(revision) FROM ({ordered})", (start, BATCH))
-    count, last = batch.fetchone()
+    newest = connection.execute(f"SELECT count(*), max(revision) FROM ({ordered})", (start, BATCH))
+    count, last = newest.fetchone()
     reached = last if count == BATCH else upto
     names = list(searchable)
     rows = connection.execute(
-        "SELECT node, attributes FROM records WHERE revision > ? AND revision <= ?", (start, reached)
+        "SELECT node, attributes FROM records WHERE revision > ? AND revision <= ?",
+        (start, reached),
     )
     while batch := rows.fetchmany(1_000):
         texts = [(node, document(read(attributes), names)) for node, attributes in batch]

@@ -35,7 +35,7 @@ from cmdb.store.base import (
 from cmdb.store.changes import gathered, net_changes, sort_counts
 from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
-from cmdb.store.sqlite.connections import Connections, translating
+from cmdb.store.sqlite.connections import Connections
 from cmdb.store.sqlite.rows import read_revision
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from schema.errors import UnknownNameError
@@ -77,7 +77,10 @@ class SqliteStore(GraphStore):
             with self._connections.borrowed() as connection:
                 self._refresh_model(connection)
         if self._model is None:
-            raise StoreDamagedError(f"{self.url} holds no model.", "Its creation was interrupted: remove the file and run `cmdb init`.")  # fmt: skip
+            raise StoreDamagedError(
+                f"{self.url} holds no model.",
+                "Its creation was interrupted: remove the file and run `cmdb init`.",
+            )
         return self._model
 
     def _refresh_model(self, connection: sqlite3.Connection) -> None:
@@ -138,7 +141,13 @@ class SqliteStore(GraphStore):
                 connection.execute("ROLLBACK")
                 if "records.id" not in str(error):
                     raise
-                raise InvalidChangeError([Problem(0, "", "exists", "A record to be created has the id of one that exists.")]) from None  # fmt: skip
+                raise InvalidChangeError(
+                    [
+                        Problem(
+                            0, "", "exists", "A record to be created has the id of one that exists."
+                        )
+                    ]
+                ) from None
             connection.execute("COMMIT")
             self._refresh_model(connection)
             return result
@@ -161,7 +170,10 @@ class SqliteStore(GraphStore):
     def last_revision(self) -> Revision:
         rows = self._all("SELECT * FROM revisions ORDER BY number DESC LIMIT 1")
         if not rows:
-            raise StoreDamagedError(f"{self.url} has no revisions.", "Its creation was interrupted: remove the file and run `cmdb init`.")  # fmt: skip
+            raise StoreDamagedError(
+                f"{self.url} has no revisions.",
+                "Its creation was interrupted: remove the file and run `cmdb init`.",
+            )
         return read_revision(rows[0])
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
@@ -172,7 +184,10 @@ class SqliteStore(GraphStore):
         return {row[0]: read_revision(row) for row in rows}
 
     def revision_at(self, instant: datetime) -> int:
-        rows = self._all("SELECT max(number) FROM revisions WHERE at = (SELECT max(at) FROM revisions WHERE at <= ?)", (write_datetime(instant),))  # fmt: skip
+        rows = self._all(
+            "SELECT max(number) FROM revisions WHERE at = (SELECT max(at) FROM revisions WHERE at <= ?)",
+            (write_datetime(instant),),
+        )
         return int(rows[0][0] or 0)
 
     # -- reading --------------------------------------------------------------------------------------
@@ -185,7 +200,9 @@ class SqliteStore(GraphStore):
             condition = f"r.id = {compiler.parameter(next(iter(ids)))}"
         else:
             condition = f"r.id IN {compiler.one_of(list(ids))}"
-        statement = f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {condition}"  # fmt: skip
+        statement = (
+            f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {condition}"
+        )
         return {row[0]: self._record(row) for row in self._all(statement, compiler.parameters)}
 
     def find(self, query: Query) -> Page:
@@ -203,7 +220,7 @@ class SqliteStore(GraphStore):
             rows, total = self._all(compiler.page(parsed), compiler.parameters), None
         else:
             counted = compiler.count(parsed)
-            statement = f"SELECT p.*, c.total FROM (SELECT ({counted}) AS total) c LEFT JOIN ({compiler.page(parsed)}) p"  # fmt: skip
+            statement = f"SELECT p.*, c.total FROM (SELECT ({counted}) AS total) c LEFT JOIN ({compiler.page(parsed)}) p"
             rows = self._all(statement, compiler.parameters)
             total = rows[0][-1]
             rows = [row for row in rows if row[0] is not None]
@@ -218,14 +235,19 @@ class SqliteStore(GraphStore):
         for name in attributes:
             attribute = None if name == "type" else model.attribute(query.type, name)
             if attribute is not None and (attribute.many or attribute.kind.name == "json"):
-                raise QueryError(f"{name} cannot be counted by.", "Count by attributes with one value.")  # fmt: skip
+                raise QueryError(
+                    f"{name} cannot be counted by.", "Count by attributes with one value."
+                )
             kinds.append(attribute.kind if attribute else None)
         if not kinds:
             raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
         compiler = Compiler(self.resolve(query.as_of), model.indexed)
         rows = self._all(compiler.count_by(parsed, attributes), compiler.parameters)
         counts = [
-            Count(tuple(_from_sql(kind, value) for kind, value in zip(kinds, row, strict=False)), row[-1])  # fmt: skip
+            Count(
+                tuple(_from_sql(kind, value) for kind, value in zip(kinds, row, strict=False)),
+                row[-1],
+            )
             for row in rows
         ]
         return sort_counts(counts)
@@ -267,7 +289,9 @@ class SqliteStore(GraphStore):
         return found
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
-        while self._all("SELECT 1 FROM search_position WHERE revision < (SELECT max(number) FROM revisions)"):  # fmt: skip
+        while self._all(
+            "SELECT 1 FROM search_position WHERE revision < (SELECT max(number) FROM revisions)"
+        ):
             with self._connections.borrowed() as connection:
                 self._begin(connection)
                 self._refresh_model(connection)
@@ -282,9 +306,16 @@ class SqliteStore(GraphStore):
         with self._snapshot() as connection:
             found = connection.execute("SELECT node FROM records WHERE id = ?", (id,)).fetchone()
             if found is None:
-                raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")  # fmt: skip
+                raise NotFoundError(
+                    f"There is no record {id}.", "`cmdb search` finds records by name."
+                )
             top = before if before is not None else NEVER
-            numbers = [row[0] for row in connection.execute(TOUCHED, {"node": found[0], "before": top, "first": first})]  # fmt: skip
+            numbers = [
+                row[0]
+                for row in connection.execute(
+                    TOUCHED, {"node": found[0], "before": top, "first": first}
+                )
+            ]
             if not numbers:
                 return []
             span = (min(numbers) - 1, max(numbers))
@@ -294,14 +325,15 @@ class SqliteStore(GraphStore):
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         _ = self.model
         with self._snapshot() as connection:
-            for entry in self._commits(connection, after, NEVER if upto is None else upto):
-                yield entry
+            yield from self._commits(connection, after, NEVER if upto is None else upto)
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         _ = self.model
         with self._snapshot() as connection:
             (last,) = connection.execute("SELECT max(number) FROM revisions").fetchone()
-            first, second = (last if at is None else at for at in map(self.resolve, (earlier, later)))  # fmt: skip
+            first, second = (
+                last if at is None else at for at in map(self.resolve, (earlier, later))
+            )
             span = {"after": min(first, second), "upto": max(first, second)}
             records, relationships = [], []
             for at in (first, second):
@@ -323,12 +355,14 @@ class SqliteStore(GraphStore):
                     compiler.parameters,
                 )
                 relationships.append({link.key: link for link in map(self._relationship, rows)})
-        return net_changes(*records, *relationships)
+        return net_changes(records[0], records[1], relationships[0], relationships[1])
 
     def _relationship(self, row: tuple[str, str, str, int, str]) -> Relationship:
         return Relationship(row[0], row[1], row[2], row[3], self._read(row[4]))
 
-    def _commits(self, connection: sqlite3.Connection, after: int, upto: int, node: int | None = None) -> Iterator[Commit]:  # fmt: skip
+    def _commits(
+        self, connection: sqlite3.Connection, after: int, upto: int, node: int | None = None
+    ) -> Iterator[Commit]:
         """Revisions in a span with their changes, merged from streams that are each in order."""
         span = {"after": after, "upto": upto, "node": node}
         streams = [
@@ -337,7 +371,7 @@ class SqliteStore(GraphStore):
         ]
         changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
         number, group = next(changes, (NEVER, iter(())))
-        statement = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE number > :after AND number <= :upto ORDER BY number"  # fmt: skip
+        statement = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE number > :after AND number <= :upto ORDER BY number"
         for *row, document in connection.execute(statement, span):
             revision = read_revision(tuple(row))
             elements: list[Any] = []
@@ -348,9 +382,11 @@ class SqliteStore(GraphStore):
             if node is None or found.records or found.relationships:
                 yield Commit(revision, found)
 
-    def _stream(self, connection: sqlite3.Connection, statement: str, span: dict[str, Any]) -> Iterator[tuple[int, str, Any]]:  # fmt: skip
+    def _stream(
+        self, connection: sqlite3.Connection, statement: str, span: dict[str, Any]
+    ) -> Iterator[tuple[int, str, Any]]:
         for number, side, *row in connection.execute(statement, span):
-            element = self._record(row) if len(row) == 4 else self._relationship(row)  # type: ignore[arg-type]
+            element = self._record(row) if len(row) == 4 else self._relationship(row)
             yield number, side, element
 
     # -- everything -----------------------------------------------------------------------------------
@@ -358,11 +394,13 @@ class SqliteStore(GraphStore):
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
         compiler = Compiler(self.resolve(as_of))
         _ = self.model
-        statement = f"SELECT r.id, r.type, r.revision, r.attributes FROM {compiler.records()} r ORDER BY r.id"  # fmt: skip
+        statement = f"SELECT r.id, r.type, r.revision, r.attributes FROM {compiler.records()} r ORDER BY r.id"
         with self._rows(statement, compiler.parameters) as rows:
             yield from map(self._record, rows)
 
-    def scan_relationships(self, as_of: AsOf = None, types: Collection[str] | None = None) -> Iterator[Relationship]:  # fmt: skip
+    def scan_relationships(
+        self, as_of: AsOf = None, types: Collection[str] | None = None
+    ) -> Iterator[Relationship]:
         compiler = Compiler(self.resolve(as_of))
         _ = self.model
         source = compiler.relationships()
@@ -385,17 +423,27 @@ class SqliteStore(GraphStore):
 
             def used(source: str) -> dict[str, set[str]]:
                 found: dict[str, set[str]] = {}
-                for type_, name in connection.execute(f"SELECT DISTINCT e.type, j.key FROM ({source}) e, json_each(e.attributes) j"):  # fmt: skip
+                for type_, name in connection.execute(
+                    f"SELECT DISTINCT e.type, j.key FROM ({source}) e, json_each(e.attributes) j"
+                ):
                     found.setdefault(type_, set()).add(name)
                 return found
 
             records = dict(connection.execute("SELECT type, count(*) FROM records GROUP BY type"))
-            links = dict(connection.execute("SELECT type, count(*) FROM (SELECT type FROM relationships UNION ALL SELECT type FROM relationship_images) GROUP BY type"))  # fmt: skip
+            links = dict(
+                connection.execute(
+                    "SELECT type, count(*) FROM (SELECT type FROM relationships UNION ALL SELECT type FROM relationship_images) GROUP BY type"
+                )
+            )
             return Usage(
                 records,
                 links,
-                used("SELECT type, attributes FROM records UNION ALL SELECT r.type, i.attributes FROM record_images i JOIN records r ON r.node = i.node"),  # fmt: skip
-                used("SELECT type, attributes FROM relationships UNION ALL SELECT type, attributes FROM relationship_images"),  # fmt: skip
+                used(
+                    "SELECT type, attributes FROM records UNION ALL SELECT r.type, i.attributes FROM record_images i JOIN records r ON r.node = i.node"
+                ),
+                used(
+                    "SELECT type, attributes FROM relationships UNION ALL SELECT type, attributes FROM relationship_images"
+                ),
             )
 
     def damage(self) -> Iterator[Finding]:
@@ -418,12 +466,30 @@ _LINK = "s.id, x.type, t.id, x.revision, x.attributes"
 _ENDS = "JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target"
 
 CHANGE_STREAMS: Final = (
-    (f"SELECT r.revision, 'after', {_RECORD.format('r')} FROM records r WHERE r.revision > :after AND r.revision <= :upto{{mine}} ORDER BY r.revision", _MINE.format("r")),  # fmt: skip
-    (f"SELECT i.revision, 'after', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.revision > :after AND i.revision <= :upto{{mine}} ORDER BY i.revision", _MINE.format("i")),  # fmt: skip
-    (f"SELECT i.until, 'before', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.until > :after AND i.until <= :upto{{mine}} ORDER BY i.until", _MINE.format("i")),  # fmt: skip
-    (f"SELECT x.revision, 'after', {_LINK} FROM relationships x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision", _MINE_LINKS),  # fmt: skip
-    (f"SELECT x.revision, 'after', {_LINK} FROM relationship_images x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision", _MINE_LINKS),  # fmt: skip
-    (f"SELECT x.until, 'before', {_LINK} FROM relationship_images x {_ENDS} WHERE x.until > :after AND x.until <= :upto{{mine}} ORDER BY x.until", _MINE_LINKS),  # fmt: skip
+    (
+        f"SELECT r.revision, 'after', {_RECORD.format('r')} FROM records r WHERE r.revision > :after AND r.revision <= :upto{{mine}} ORDER BY r.revision",
+        _MINE.format("r"),
+    ),
+    (
+        f"SELECT i.revision, 'after', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.revision > :after AND i.revision <= :upto{{mine}} ORDER BY i.revision",
+        _MINE.format("i"),
+    ),
+    (
+        f"SELECT i.until, 'before', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.until > :after AND i.until <= :upto{{mine}} ORDER BY i.until",
+        _MINE.format("i"),
+    ),
+    (
+        f"SELECT x.revision, 'after', {_LINK} FROM relationships x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision",
+        _MINE_LINKS,
+    ),
+    (
+        f"SELECT x.revision, 'after', {_LINK} FROM relationship_images x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision",
+        _MINE_LINKS,
+    ),
+    (
+        f"SELECT x.until, 'before', {_LINK} FROM relationship_images x {_ENDS} WHERE x.until > :after AND x.until <= :upto{{mine}} ORDER BY x.until",
+        _MINE_LINKS,
+    ),
 )
 """What began or ended in a span of revisions, in order: records and relationships, live and past."""
 
@@ -447,24 +513,50 @@ TOUCHED_RECORDS: Final = (
 )
 TOUCHED_RELATIONSHIPS: Final = (
     "SELECT source, type, target FROM relationships WHERE revision > :after AND revision <= :upto"
-    " UNION SELECT source, type, target FROM relationship_images WHERE revision > :after AND revision <= :upto"  # fmt: skip
-    " UNION SELECT source, type, target FROM relationship_images WHERE until > :after AND until <= :upto"  # fmt: skip
+    " UNION SELECT source, type, target FROM relationship_images WHERE revision > :after AND revision <= :upto"
+    " UNION SELECT source, type, target FROM relationship_images WHERE until > :after AND until <= :upto"
 )
 
 INTEGRITY: Final = (
-    ("dangling_end", "SELECT x.source || ' ' || x.type || ' ' || x.target FROM relationships x WHERE x.source NOT IN (SELECT node FROM records) OR x.target NOT IN (SELECT node FROM records)", "A relationship has an end that is not there."),  # fmt: skip
-    ("dangling_image", "SELECT node FROM record_images WHERE node NOT IN (SELECT node FROM records)", "An image belongs to no record."),  # fmt: skip
-    ("unknown_revision", "SELECT id FROM records WHERE revision NOT IN (SELECT number FROM revisions)", "A record names a revision that is not there."),  # fmt: skip
-    ("broken_interval", "SELECT node FROM record_images WHERE revision >= until", "An image ends before it begins."),  # fmt: skip
-    ("broken_interval", "SELECT source || ' ' || type || ' ' || target FROM relationship_images WHERE revision >= until", "An image ends before it begins."),  # fmt: skip
-    ("broken_interval", "SELECT r.id FROM record_images i JOIN records r ON r.node = i.node WHERE i.until NOT IN (SELECT revision FROM record_images n WHERE n.node = i.node UNION SELECT r.revision)", "A record's images leave a gap."),  # fmt: skip
+    (
+        "dangling_end",
+        "SELECT x.source || ' ' || x.type || ' ' || x.target FROM relationships x WHERE x.source NOT IN (SELECT node FROM records) OR x.target NOT IN (SELECT node FROM records)",
+        "A relationship has an end that is not there.",
+    ),
+    (
+        "dangling_image",
+        "SELECT node FROM record_images WHERE node NOT IN (SELECT node FROM records)",
+        "An image belongs to no record.",
+    ),
+    (
+        "unknown_revision",
+        "SELECT id FROM records WHERE revision NOT IN (SELECT number FROM revisions)",
+        "A record names a revision that is not there.",
+    ),
+    (
+        "broken_interval",
+        "SELECT node FROM record_images WHERE revision >= until",
+        "An image ends before it begins.",
+    ),
+    (
+        "broken_interval",
+        "SELECT source || ' ' || type || ' ' || target FROM relationship_images WHERE revision >= until",
+        "An image ends before it begins.",
+    ),
+    (
+        "broken_interval",
+        "SELECT r.id FROM record_images i JOIN records r ON r.node = i.node WHERE i.until NOT IN (SELECT revision FROM record_images n WHERE n.node = i.node UNION SELECT r.revision)",
+        "A record's images leave a gap.",
+    ),
 )
 """(code, statement that finds the damaged, message)."""
 
 
 def _inlined(statement: str, span: dict[str, int]) -> str:
     """The numbers of a span written into a statement whose other parameters are positional."""
-    return statement.replace(":after", str(int(span["after"]))).replace(":upto", str(int(span["upto"])))  # fmt: skip
+    return statement.replace(":after", str(int(span["after"]))).replace(
+        ":upto", str(int(span["upto"]))
+    )
 
 
 def _from_sql(kind: Any, value: Any) -> Any:

@@ -22,7 +22,12 @@ class SqliteWriteTransaction:
     that writing needs no further look-up.
     """
 
-    def __init__(self, connection: sqlite3.Connection, model: Model | None, read: Callable[[str], dict[str, Any]]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        model: Model | None,
+        read: Callable[[str], dict[str, Any]],
+    ) -> None:
         self._connection = connection
         self.model = model
         self._read = read
@@ -59,7 +64,9 @@ class SqliteWriteTransaction:
             found[id] = type_
         return found
 
-    def relationships(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, Relationship]:  # fmt: skip
+    def relationships(
+        self, keys: Collection[RelationshipKey]
+    ) -> dict[RelationshipKey, Relationship]:
         asked = json.dumps([(self._nodes[k.source], k.type, self._nodes[k.target]) for k in keys])
         rows = self._connection.execute(
             "SELECT s.id, x.type, t.id, x.revision, x.attributes FROM json_each(?) j"
@@ -68,10 +75,15 @@ class SqliteWriteTransaction:
             " JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target",
             (asked,),
         )
-        found = (Relationship(*row[:4], self._read(row[4])) for row in rows)
+        found = (
+            Relationship(source, type_, target, revision, self._read(text))
+            for source, type_, target, revision, text in rows
+        )
         return {relationship.key: relationship for relationship in found}
 
-    def relationships_at(self, end: End, ids: Collection[str], types: Collection[str]) -> list[RelationshipKey]:  # fmt: skip
+    def relationships_at(
+        self, end: End, ids: Collection[str], types: Collection[str]
+    ) -> list[RelationshipKey]:
         rows = self._connection.execute(
             f"SELECT s.id, x.type, t.id FROM json_each(?) j JOIN records e ON e.id = j.value"
             f" JOIN relationships x ON x.{end} = e.node"
@@ -91,7 +103,11 @@ class SqliteWriteTransaction:
             " JOIN records r ON r.node = v.node",
             (json.dumps(asked), attribute),
         )
-        return [Record(*row[:3], self._read(row[3])) for row in rows if row[1] in types]
+        return [
+            Record(id, type_, revision, self._read(text))
+            for id, type_, revision, text in rows
+            if type_ in types
+        ]
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -99,7 +115,17 @@ class SqliteWriteTransaction:
         effective = revision.effective_on.isoformat() if revision.effective_on else None
         self._many(
             "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(revision.number, revision.change_set, write_datetime(revision.at), revision.actor, revision.source, revision.reason, effective)],  # fmt: skip
+            [
+                (
+                    revision.number,
+                    revision.change_set,
+                    write_datetime(revision.at),
+                    revision.actor,
+                    revision.source,
+                    revision.reason,
+                    effective,
+                )
+            ],
         )
         if plan.model is not None:
             self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
@@ -125,8 +151,7 @@ class SqliteWriteTransaction:
             attributes = to_json(record.attributes)
             nodes[record.id] = node
             rows.append((node, record.id, record.type, record.revision, write_json(attributes)))
-            for name in indexed & attributes.keys():
-                values.append((name, attributes[name], node))
+            values += [(name, attributes[name], node) for name in indexed & attributes.keys()]
         self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
         values.sort(key=_by_attribute)
         self._add_values(values)
@@ -151,7 +176,9 @@ class SqliteWriteTransaction:
             images,
         )
         self._many("UPDATE records SET revision = ?, attributes = ? WHERE node = ?", rows)
-        self._many("DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND node = ?", gone)  # fmt: skip
+        self._many(
+            "DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND node = ?", gone
+        )
         self._add_values(come)
 
     def _relate(self, plan: Plan) -> None:
@@ -161,7 +188,13 @@ class SqliteWriteTransaction:
         ended = [(nodes[x.source], x.type, nodes[x.target]) for x in plan.unrelated]
         ended += [(nodes[x.source], x.type, nodes[x.target]) for _, x in plan.altered]
         started = [
-            (nodes[x.source], x.type, nodes[x.target], x.revision, write_json(to_json(x.attributes)))
+            (
+                nodes[x.source],
+                x.type,
+                nodes[x.target],
+                x.revision,
+                write_json(to_json(x.attributes)),
+            )
             for x in (*plan.related, *(after for _, after in plan.altered))
         ]
         if ended:
@@ -170,7 +203,9 @@ class SqliteWriteTransaction:
                 " FROM relationships WHERE source = ? AND type = ? AND target = ?",
                 [(number, *key) for key in ended],
             )
-            self._many("DELETE FROM relationships WHERE source = ? AND type = ? AND target = ?", ended)  # fmt: skip
+            self._many(
+                "DELETE FROM relationships WHERE source = ? AND type = ? AND target = ?", ended
+            )
         self._many("INSERT INTO relationships VALUES (?, ?, ?, ?, ?)", started)
 
     def _find_nodes(self, plan: Plan) -> None:
@@ -189,7 +224,10 @@ class SqliteWriteTransaction:
 
     def index_values(self, model: Model, names: Collection[str]) -> None:
         """Make `attribute_values` hold exactly the indexed attributes of a model."""
-        kept = {row[0] for row in self._connection.execute("SELECT DISTINCT attribute FROM attribute_values")}  # fmt: skip
+        kept = {
+            row[0]
+            for row in self._connection.execute("SELECT DISTINCT attribute FROM attribute_values")
+        }
         for name in kept - set(names):
             self._connection.execute("DELETE FROM attribute_values WHERE attribute = ?", (name,))
         for name in set(names) - kept:
@@ -200,7 +238,7 @@ class SqliteWriteTransaction:
                 )
             else:
                 self._connection.execute(
-                    f"INSERT OR IGNORE INTO attribute_values SELECT '{name}', json_extract(attributes, '$.{name}'), node"  # fmt: skip
+                    f"INSERT OR IGNORE INTO attribute_values SELECT '{name}', json_extract(attributes, '$.{name}'), node"
                     f" FROM records WHERE json_extract(attributes, '$.{name}') IS NOT NULL"
                 )
 
@@ -213,5 +251,3 @@ def _each(value: Any) -> list[Any]:
 
 def _by_attribute(row: tuple[str, Any, int]) -> tuple[str, str]:
     return row[0], str(row[1])
-
-

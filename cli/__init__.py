@@ -1,0 +1,6 @@
+"""The command ``cmdb``: a door. Each subcommand is a few lines over the services of ``cmdb``.
+
+``main`` runs it and turns errors into one line and an exit code; ``options`` are shared by the
+subcommands; ``words`` turns what people type into filters and values; ``output`` prints for people
+and as JSON; the rest are groups of subcommands.
+"""

@@ -1,0 +1,39 @@
+"""Errors as one line and an exit code, in this one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schema.errors import CmdbError
+
+EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
+    "ok": (0, "done"),
+    "findings": (1, "`cmdb check` found damage, or `cmdb schema diff --exit-code` a difference"),
+    "usage": (2, "wrong words or options"),
+    "not_found": (3, "no such record"),
+    "invalid_change": (4, "the change breaks a rule of the model; nothing was stored"),
+    "model_change_refused": (4, "stored records forbid the model change"),
+    "conflict": (5, "somebody else changed the record"),
+    "invalid_query": (6, "the question does not fit the model"),
+    "unknown_name": (6, "no such type, attribute or relationship type"),
+    "model_invalid": (7, "the model files have mistakes"),
+    "store_error": (
+        8,
+        "the store failed, is not there, or could not be reached (any `store_…` code)",
+    ),
+    "dump_invalid": (9, "the dump is damaged or could not be written"),
+    "internal": (70, "a defect of this program"),
+    "interrupted": (130, "stopped by Ctrl-C"),
+}
+"""Error code -> (exit code, meaning)."""
+
+
+def exit_code(error: CmdbError) -> int:
+    """The exit code of an error; each ``store_…`` error has that of ``store_error``."""
+    code = "store_error" if error.code.startswith("store_") else error.code
+    return EXIT_CODES.get(code, EXIT_CODES["usage"])[0]
+
+
+def error_line(error: CmdbError) -> str:
+    """An error as one line: its code, what happened, what to do."""
+    return " ".join(f"{error.code}: {error}".split())

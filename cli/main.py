@@ -1,0 +1,87 @@
+"""The command: its subcommands, and errors turned into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+from typer.exceptions import TyperException
+
+from cli import model_commands, records, stores
+from cli.errors import EXIT_CODES, error_line, exit_code
+from cli.options import environment_flag
+from schema.errors import CmdbError, ModelError
+
+app = typer.Typer(
+    name="cmdb",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A graph configuration management database: everything that is operated, how it depends on each other, and its whole history.",
+    epilog="The store is chosen by --store or CMDB_STORE. docs/commands.md lists exit codes.",
+)
+app.command()(stores.init)
+app.command()(stores.status)
+app.command()(records.find)
+app.command()(records.search)
+app.command()(records.show)
+app.command()(records.history)
+app.command()(records.diff)
+app.command()(records.create)
+app.command("set")(records.set_attributes)
+app.command()(records.relate)
+app.command()(records.apply)
+app.command()(stores.export)
+app.command()(stores.copy)
+app.command()(stores.dump)
+app.command()(stores.restore)
+app.command()(stores.check)
+app.add_typer(model_commands.app, name="schema")
+
+
+def main() -> None:
+    """Run the command and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; errors go to standard error as one line. Returns the exit code.
+
+    ``CMDB_DEBUG=1`` shows the traceback of a defect.
+    """
+    try:
+        result = app(arguments, prog_name="cmdb", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except ModelError as error:
+        for mistake in error.mistakes[1:]:
+            print(f"model_invalid: {mistake}", file=sys.stderr)
+        return _failed(str(error.mistakes[0]) if error.mistakes else str(error), error)
+    except CmdbError as error:
+        for problem in getattr(error, "problems", ())[1:]:
+            print(f"{error.code}: {problem}", file=sys.stderr)
+        return _failed("", error)
+    except TyperException as error:
+        if str(error):  # without one, the help was asked for and printed
+            print(f"usage: {error.format_message()} `cmdb --help` helps.", file=sys.stderr)
+        return EXIT_CODES["usage"][0]
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted: stopped; what was committed stays.", file=sys.stderr)
+        return EXIT_CODES["interrupted"][0]
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if environment_flag("CMDB_DEBUG"):
+            traceback.print_exc()
+        text = " ".join(str(error).split())
+        print(
+            f"internal: {type(error).__name__}: {text}. This is a defect; please report it with what CMDB_DEBUG=1 prints.",
+            file=sys.stderr,
+        )
+        return EXIT_CODES["internal"][0]
+
+
+def _failed(text: str, error: CmdbError) -> int:
+    print(f"{error.code}: {text}" if text else error_line(error), file=sys.stderr)
+    return exit_code(error)

@@ -1,0 +1,428 @@
+"""Subcommands over records: finding, reading, changing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.options import (
+    STORE_DEFAULT,
+    Actor,
+    After,
+    At,
+    First,
+    Json,
+    Organisation,
+    Reason,
+    Reveal,
+    Store,
+    actor_or_me,
+    opened,
+    when,
+)
+from cli.words import find_record, parse_assignments, parse_conditions, parse_sort
+from cmdb.change_set_files import read_change_set
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
+from cmdb.ids import new_id
+from cmdb.queries import Query
+from cmdb.records import Record
+from cmdb.revisions import Changes, CommitResult
+from cmdb.store import GraphStore
+
+RecordName = Annotated[str, typer.Argument(metavar="RECORD", help="Its id, or its exact name.")]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONDITION]...",
+        help="name~web, cpu_count>=8, RUNS_ON.name=esx-01, serial_number= (has none).",
+    ),
+]
+Assignments = Annotated[list[str] | None, typer.Argument(metavar="[ATTRIBUTE=VALUE]...")]
+Where = Annotated[
+    str, typer.Option("--where", metavar="JSON", help="""A filter as data: '{"or": [{…}, {…}]}'.""")
+]
+
+
+def find(
+    record_type: Annotated[str, typer.Argument(metavar="TYPE")],
+    conditions: Conditions = None,
+    where: Where = "",
+    exact: Annotated[bool, typer.Option("--exact", help="Without subtypes.")] = False,
+    organisation: Organisation = "",
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="ATTRIBUTES", help="name,-purchase_price")
+    ] = "name",
+    columns: Annotated[
+        str, typer.Option("--columns", metavar="ATTRIBUTES", help="Attributes to print.")
+    ] = "",
+    count_by: Annotated[
+        str,
+        typer.Option(
+            "--count-by",
+            metavar="ATTRIBUTES",
+            help="Count instead of listing: type,lifecycle_state",
+        ),
+    ] = "",
+    first: First = 50,
+    after: After = "",
+    as_of: At = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Find records of a type (subtypes included) by conditions that all hold."""
+    with opened(store) as graph:
+        filter_ = parse_conditions(graph.model, record_type, conditions or (), where)
+        below = find_record(graph, organisation).id if organisation else None
+        query = Query(
+            record_type,
+            filter_,
+            not exact,
+            below,
+            parse_sort(sort),
+            first,
+            after or None,
+            when(as_of),
+            total=True,
+        )
+        if count_by:
+            _print_counts(graph, query, [name.strip() for name in count_by.split(",")], json)
+        else:
+            _print_page(graph, query, columns, json)
+
+
+def _print_page(
+    graph: GraphStore, query: Query, columns: str, json: bool, text: str | None = None
+) -> None:
+    page = graph.find(query) if text is None else graph.search(text, query)
+    if json:
+        records = [output.plain_record(graph.model, record) for record in page.records]
+        output.print_json({"records": records, "cursor": page.cursor, "total": page.total})
+        return
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    names = names or ["name", "lifecycle_state", "serial_number", "organisation"]
+    owners = _names(
+        graph,
+        {str(r.attributes["organisation"]) for r in page.records if "organisation" in r.attributes},
+    )
+    names = [n for n in names if columns or any(n in record.attributes for record in page.records)]
+
+    def cell(record: Record, name: str) -> str:
+        value = record.attributes.get(name)
+        if name in graph.model.sensitive and value is not None:
+            return "(hidden)"
+        return output.shown(graph.model, name, owners.get(str(value), value))
+
+    rows = [[r.type, *(cell(r, n) for n in names), r.id] for r in page.records]
+    if rows:
+        output.print_table(["type", *names, "id"], rows)
+    more = f" More with --after {page.cursor}" if page.cursor else ""
+    output.print_line(f"{len(rows)} of {page.total}.{more}")
+
+
+def _print_counts(graph: GraphStore, query: Query, names: list[str], json: bool) -> None:
+    counts = graph.count_by(query, names)
+    if json:
+        rows = [
+            {
+                **graph.model.to_json(
+                    {n: v for n, v in zip(names, c.values, strict=True) if v is not None}
+                ),
+                "count": c.count,
+            }
+            for c in counts
+        ]
+        output.print_json(rows)
+        return
+    owners = _names(
+        graph,
+        {
+            str(v)
+            for c in counts
+            for n, v in zip(names, c.values, strict=True)
+            if n == "organisation" and v
+        },
+    )
+    table = [
+        [
+            *(
+                output.shown(graph.model, n, owners.get(str(v), v))
+                for n, v in zip(names, c.values, strict=True)
+            ),
+            c.count,
+        ]
+        for c in counts
+    ]
+    output.print_table([*names, "count"], table)
+
+
+def _names(graph: GraphStore, ids: set[str]) -> dict[str, str]:
+    return {id: record.name for id, record in graph.get(ids).items()} if ids else {}
+
+
+def search(
+    text: Annotated[
+        str,
+        typer.Argument(help="Words; each may be a part: of a serial number, an address, a name."),
+    ],
+    record_type: Annotated[str, typer.Option("--type", metavar="TYPE")] = "Record",
+    organisation: Organisation = "",
+    first: First = 20,
+    after: After = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Search all records by parts of what they hold, in Chinese or English."""
+    with opened(store) as graph:
+        below = find_record(graph, organisation).id if organisation else None
+        query = Query(record_type, organisation=below, first=first, after=after or None, total=True)
+        _print_page(graph, query, "", json, text)
+
+
+def show(
+    record: RecordName,
+    as_of: At = "",
+    reveal: Reveal = False,
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show one record with its relationships, now or as it was."""
+    with opened(store) as graph:
+        at = graph.resolve(when(as_of))
+        found = find_record(graph, record, at)
+        near = graph.neighbours([found.id], as_of=at)
+        if json:
+            links = [
+                {
+                    **output.plain_relationship(graph.model, n.relationship, reveal),
+                    "neighbour": {"id": n.record.id, "type": n.record.type, "name": n.record.name},
+                }
+                for n in near
+            ]
+            output.print_json(
+                {**output.plain_record(graph.model, found, reveal), "relationships": links}
+            )
+            return
+        made = graph.revisions([found.revision])[found.revision]
+        record_type = graph.model.record_types.get(found.type)
+        label = f" {record_type.label.zh}" if record_type else ""
+        output.print_line(f"{found.name}  {found.type}{label}", "bold")
+        output.print_line(
+            f"{found.id}, as {made.actor} left it on {made.at:%Y-%m-%d %H:%M} UTC (revision {found.revision})"
+        )
+        _print_attributes(graph, found, reveal)
+        rows = []
+        for neighbour in near:
+            rule = graph.model.relationship_types[neighbour.relationship.type]
+            out = neighbour.relationship.source == found.id
+            name = rule.name if out else rule.inverse
+            zh = rule.label.zh if out else rule.inverse_label.zh
+            values = output.plain_attributes(graph.model, neighbour.relationship.attributes, reveal)
+            extra = ", ".join(f"{k}={v}" for k, v in values.items())
+            rows.append([f"{name} {zh}", neighbour.record.name, neighbour.record.type, extra])
+        if rows:
+            output.print_table(["relationship", "record", "type", "attributes"], rows)
+
+
+def _print_attributes(graph: GraphStore, record: Record, reveal: bool) -> None:
+    record_type = graph.model.record_types[record.type]
+    references = {a.name for a in record_type.references}
+    named = _names(
+        graph,
+        {
+            str(record.attributes[n])
+            for n in references
+            if isinstance(record.attributes.get(n), str)
+        },
+    )
+    rows = []
+    for name, attribute in record_type.attributes.items():
+        if name in record.attributes:
+            value = record.attributes[name]
+            hidden = attribute.sensitive and not reveal
+            text = (
+                "(hidden)"
+                if hidden
+                else output.shown(graph.model, name, named.get(str(value), value))
+            )
+            rows.append([name, attribute.label.zh, text])
+    output.print_table(["attribute", "属性", "value"], rows)
+
+
+def history(
+    record: RecordName,
+    first: First = 50,
+    before: Annotated[
+        int | None, typer.Option("--before", metavar="REVISION", help="Go on before this revision.")
+    ] = None,
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """What happened to a record and its relationships, newest first."""
+    with opened(store) as graph:
+        found = find_record(graph, record)
+        entries = graph.history(found.id, first + 1, before)
+        shown, more = entries[:first], entries[first:]
+        if json:
+            output.print_json([output.plain_commit(graph.model, entry) for entry in shown])
+            return
+        for entry in shown:
+            _print_commit_header(entry.revision)
+            _print_changes(graph, entry.changes)
+        if more:
+            output.print_line(f"Earlier ones with --before {shown[-1].revision.number}")
+
+
+def _print_commit_header(revision: object) -> None:
+    from cmdb.revisions import Revision
+
+    assert isinstance(revision, Revision)
+    reason = f": {revision.reason}" if revision.reason else ""
+    output.print_line(
+        f"revision {revision.number}  {revision.at:%Y-%m-%d %H:%M:%S} UTC  {revision.actor} ({revision.source}){reason}",
+        "bold",
+    )
+
+
+def _print_changes(graph: GraphStore, changes: Changes) -> None:
+    ids = {id for link in changes.relationships for id in (link.key.source, link.key.target)}
+    for line in output.change_lines(graph.model, changes, _names(graph, ids)):
+        output.print_line(f"  {line}")
+
+
+def diff(
+    earlier: Annotated[
+        str, typer.Argument(metavar="FROM", help="A revision number or an instant.")
+    ],
+    later: Annotated[str, typer.Argument(metavar="[TO]", help="Default: now.")] = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """What differs between two states of the whole graph."""
+    with opened(store) as graph:
+        changes = graph.compare(when(earlier), when(later))
+        if json:
+            output.print_json(output.plain_changes(graph.model, changes))
+            return
+        _print_changes(graph, changes)
+        output.print_line(
+            f"{len(changes.records)} records and {len(changes.relationships)} relationships differ."
+        )
+
+
+# -- changing ------------------------------------------------------------------------------------------
+
+
+def create(
+    record_type: Annotated[str, typer.Argument(metavar="TYPE")],
+    assignments: Assignments = None,
+    actor: Actor = "",
+    reason: Reason = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Create a record: cmdb create Server name=esx-01 serial_number=SN123."""
+    with opened(store) as graph:
+        attributes = parse_assignments(
+            graph.model.record_type(record_type).attributes, assignments or ()
+        )
+        attributes = _with_references(graph, attributes)
+        id = new_id()
+        result = _commit(graph, [Create(record_type, attributes, id)], actor, reason)
+        _report(result, json, id, f"Created {record_type} {attributes.get('name', '')} {id}")
+
+
+def set_attributes(
+    record: RecordName,
+    assignments: Assignments = None,
+    expected: Annotated[
+        int | None,
+        typer.Option(
+            "--expected", metavar="REVISION", help="Fail if it has changed since this revision."
+        ),
+    ] = None,
+    actor: Actor = "",
+    reason: Reason = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Set attributes of a record (ATTRIBUTE= removes one); a change of lifecycle_state is a transition."""
+    with opened(store) as graph:
+        found = find_record(graph, record)
+        owner = graph.model.record_type(found.type).attributes
+        attributes = _with_references(graph, parse_assignments(owner, assignments or ()))
+        result = _commit(graph, [Update(found.id, attributes, expected)], actor, reason)
+        _report(result, json, found.id, f"Changed {found.type} {found.name}")
+
+
+def relate(
+    source: RecordName,
+    relationship_type: Annotated[str, typer.Argument(metavar="TYPE")],
+    target: RecordName,
+    assignments: Assignments = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Close the relationship instead.")
+    ] = False,
+    actor: Actor = "",
+    reason: Reason = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Relate two records: cmdb relate app RUNS_ON server. An inverse name works the other way."""
+    with opened(store) as graph:
+        rule, direction = graph.model.direction(relationship_type)
+        ends = [find_record(graph, source), find_record(graph, target)]
+        first, second = ends if direction == "out" else ends[::-1]
+        operation: Operation = Unrelate(first.id, rule.name, second.id)
+        if not remove:
+            attributes = _with_references(
+                graph, parse_assignments(rule.attributes, assignments or ())
+            )
+            operation = Relate(first.id, rule.name, second.id, attributes)
+        result = _commit(graph, [operation], actor, reason)
+        verb = "Closed" if remove else "Related"
+        _report(result, json, None, f"{verb} ({first.name})-[:{rule.name}]->({second.name})")
+
+
+def apply(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A change set in YAML or JSON; see docs/operations.md."
+        ),
+    ],
+    actor: Actor = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Apply a change set from a file: all of it as one revision, or nothing."""
+    with opened(store) as graph:
+        change_set = read_change_set(file, graph, actor_or_me(actor))
+        result = graph.commit(change_set)
+        _report(result, json, None, f"Applied {len(change_set.operations)} operations")
+
+
+def _with_references(graph: GraphStore, attributes: dict[str, object]) -> dict[str, object]:
+    """References may be given by the name of the record."""
+    for name, value in attributes.items():
+        attribute = graph.model.attributes.get(name)
+        if attribute is not None and attribute.kind.name == "reference" and isinstance(value, str):
+            attributes[name] = find_record(graph, value).id
+    return attributes
+
+
+def _commit(
+    graph: GraphStore, operations: list[Operation], actor: str, reason: str
+) -> CommitResult:
+    return graph.commit(ChangeSet(operations, actor_or_me(actor), "manual", reason))
+
+
+def _report(result: CommitResult, json: bool, id: str | None, text: str) -> None:
+    if json:
+        output.print_json({**result._asdict(), **({"id": id} if id else {})})
+    elif result.committed:
+        output.print_line(f"{text} (revision {result.revision}).")
+    else:
+        output.print_line(f"Nothing to change (revision {result.revision}).")
