@@ -1,0 +1,47 @@
+"""What every test may use: a real Neo4j, emptied before each test that asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.support.neo4j_library import Neo4jUnavailableError
+from tests.support.neo4j_server import HOW_TO_GET_ONE, Neo4jServer, find_server
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2000)
+settings.load_profile(os.environ.get("CMDB_HYPOTHESIS", "default"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the Neo4j server share a worker too, so that there is one of each."""
+    for item in items:
+        if "neo4j_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.neo4j)
+        if item.get_closest_marker("neo4j"):
+            item.add_marker(pytest.mark.xdist_group("neo4j"))
+
+
+@pytest.fixture(scope="session")
+def neo4j_server() -> Iterator[Neo4jServer]:
+    """A real Neo4j, started when the first test asks for it."""
+    try:
+        server = find_server()
+    except Neo4jUnavailableError as error:
+        reason = f"There is no Neo4j here: {error}.\n{HOW_TO_GET_ONE}"
+        if os.environ.get("CMDB_REQUIRE_NEO4J") == "1":
+            pytest.fail(f"{reason}\n(CMDB_REQUIRE_NEO4J=1 makes this a failure.)", pytrace=False)
+        pytest.skip(reason)
+    with server:
+        yield server
+
+
+@pytest.fixture
+def neo4j_store_url(neo4j_server: Neo4jServer) -> str:
+    """The URL of an empty Neo4j, credentials and all."""
+    neo4j_server.wipe()
+    return neo4j_server.url
