@@ -40,10 +40,18 @@ At = Annotated[
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show sensitive values.")]
 Actor = Annotated[
     str,
-    typer.Option("--actor", envvar="CMDB_ACTOR", help="Who answers for the change. Default: you."),
+    typer.Option(
+        "--actor",
+        envvar="CMDB_ACTOR",
+        metavar="NAME",
+        help="Who answers for the change. Default: you.",
+    ),
 ]
 Reason = Annotated[
-    str, typer.Option("--reason", help="Why: an order, change or incident, or a sentence.")
+    str,
+    typer.Option(
+        "--reason", metavar="TEXT", help="Why: an order, change or incident, or a sentence."
+    ),
 ]
 Organisation = Annotated[
     str,
@@ -53,7 +61,9 @@ Organisation = Annotated[
         help="Only records of this organisation and those below it.",
     ),
 ]
-First = Annotated[int, typer.Option("--first", min=1, max=10_000, help="Most records to print.")]
+First = Annotated[
+    int, typer.Option("--first", min=1, max=10_000, metavar="N", help="Most records to print.")
+]
 After = Annotated[
     str, typer.Option("--after", metavar="CURSOR", help="Go on behind the page before.")
 ]

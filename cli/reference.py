@@ -45,9 +45,7 @@ def _command(path: str, command: Any) -> Iterator[str]:
     yield " ".join((command.help or "").split())
     yield ""
     for parameter in options:
-        meta = (
-            "" if parameter.is_flag else f" {parameter.metavar or str(parameter.type.name).upper()}"
-        )
+        meta = "" if parameter.is_flag else f" {parameter.metavar or 'VALUE'}"
         envvar = f" Environment: `{parameter.envvar}`." if parameter.envvar else ""
         yield f"- `{'`, `'.join(parameter.opts)}{meta}`: {parameter.help or ''}{envvar}"
     yield ""

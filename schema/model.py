@@ -382,14 +382,15 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the declarations: equal for equal models."""
-        return hashlib.sha256(self.document.encode()).hexdigest()
+        """SHA-256 of the declarations: equal for equal models, whatever their order."""
+        plain = json.dumps(json.loads(self.document), sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()
 
     @cached_property
     def document(self) -> str:
-        """The declarations as one JSON text, keys sorted; `read_document` reads it back."""
+        """The declarations as one JSON text; `read_document` reads it back."""
         plain = self.declaration.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps(_sorted(plain), ensure_ascii=False)
+        return json.dumps(plain, ensure_ascii=False)
 
     # -- values as JSON -------------------------------------------------------------------------
 
@@ -531,16 +532,6 @@ def _each(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _given(label: Label | None) -> Label:
     assert label is not None, "the declarations were not checked"
     return label
-
-
-def _sorted(value: Any) -> Any:
-    """Types and attributes sorted by name; what is inside a state machine keeps its order."""
-    if isinstance(value, dict):
-        return {
-            key: value[key] if key in ("state_machines", "values") else _sorted(value[key])
-            for key in sorted(value)
-        }
-    return value
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
