@@ -56,7 +56,7 @@ def test_a_wrong_password_is_refused_however_often(neo4j_server: Neo4jServer) ->
 @pytest.mark.usefixtures("neo4j_store_url")
 def test_wiping_leaves_nothing(neo4j_server: Neo4jServer) -> None:
     with neo4j_server.driver() as driver:
-        driver.execute_query("CREATE CONSTRAINT `a b` FOR (n:Thing) REQUIRE n.id IS UNIQUE")
+        driver.execute_query("CREATE CONSTRAINT `a``b` FOR (n:Thing) REQUIRE n.id IS UNIQUE")
         driver.execute_query("CREATE FULLTEXT INDEX words FOR (n:Thing) ON EACH [n.text]")
         driver.execute_query("UNWIND range(1, 25000) AS id CREATE (:Thing {id: id})")
         driver.execute_query("MATCH (a:Thing {id: 1}), (b:Thing {id: 2}) CREATE (a)-[:NEXT]->(b)")

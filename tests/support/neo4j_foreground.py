@@ -27,7 +27,11 @@ def main() -> None:
         print(f"  URI       {server.uri}\n  user      {server.user}\n  password  {server.password}")
         print(f"  store     export CMDB_STORE={server.url}")
         print(f"Its data stays in {HOME}/. Ctrl-C ends it.", flush=True)
-        signal.pause()
+        try:
+            code = server.wait()
+        finally:
+            print("Ending it, which takes some seconds …", flush=True)
+        sys.exit(f"Neo4j ended by itself with code {code}; {server.log} says why.")
 
 
 def _port() -> int:

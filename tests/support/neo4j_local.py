@@ -129,6 +129,10 @@ class LocalNeo4j(Neo4jServer):
         self._process.wait()
         self._process = self._guard = None
 
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        return self._process.wait() if self._process else 0
+
     def _check_alive(self) -> None:
         if self._process is None or self._process.poll() is None:
             return
