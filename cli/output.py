@@ -131,8 +131,8 @@ def shown(model: Model, name: str, value: Any) -> str:
         return ", ".join(shown(model, name, element) for element in value)
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    if attribute is not None and value in attribute.values:
-        return f"{value} ({attribute.values[value].zh})"
+    if isinstance(value, str) and (name, value) in model.value_labels:
+        return f"{value} ({model.value_labels[name, value].zh})"
     if isinstance(value, bool):
         return "yes" if value else "no"
     unit = f" {attribute.unit}" if attribute is not None and attribute.unit else ""

@@ -356,6 +356,16 @@ class Model:
         return everywhere
 
     @cached_property
+    def value_labels(self) -> dict[tuple[str, str], Label]:
+        """(attribute, value) -> label of every enum value and state anywhere in the model."""
+        return {
+            (name, value): label
+            for record_type in self.record_types.values()
+            for name, attribute in record_type.attributes.items()
+            for value, label in attribute.values.items()
+        }
+
+    @cached_property
     def indexed(self) -> frozenset[str]:
         """Names of the record attributes that are indexed, alone or as part of a unique key."""
         names = {STATE_ATTRIBUTE, ORGANISATION_ATTRIBUTE}
