@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+
+# All that the lock names, checked against its hashes; then the application itself.
+FROM python:3.11-slim AS build
+WORKDIR /build
+COPY requirements.lock ./
+RUN pip wheel --no-cache-dir --require-hashes --no-deps --wheel-dir /wheels -r requirements.lock
+COPY . .
+RUN pip install --no-cache-dir --no-index --find-links=/wheels hatchling \
+    && pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /wheels .
+
+# Of these, only what it needs to run.
+FROM python:3.11-slim
+RUN --mount=from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index --find-links=/wheels graph-cmdb
+RUN useradd --uid 10001 --create-home cmdb \
+    && install --directory --owner=cmdb --group=cmdb /data
+USER cmdb
+# The embedded store, cmdb.db, is made in the working directory.
+WORKDIR /data
+VOLUME /data
+ENTRYPOINT ["cmdb"]
+CMD ["--help"]
