@@ -208,7 +208,13 @@ def parse_money(value: object) -> Money:
         raise ValueError(f"{value!r} is not money like 'CNY 1234.50'") from None
 
 
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
+
+
 def parse_ip_address(value: object) -> str:
+    if isinstance(value, str) and _IPV4.fullmatch(value):
+        return value  # canonical already, and by far the most frequent
     try:
         return str(ipaddress.ip_address(value.strip() if isinstance(value, str) else str(value)))
     except ValueError:

@@ -29,10 +29,6 @@ LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
 
 SYMBOLS = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-SELECTIVE_KINDS = frozenset(
-    {"string", "integer", "ip_address", "ip_network", "mac", "url", "email"}
-)
-"""Kinds whose indexed values tell few records from many; others are filtered row by row."""
 
 
 class Compiler:
@@ -195,7 +191,6 @@ class Compiler:
             return f"NOT coalesce({self._scalar(expression, kind, 'eq', value)}, 0)"
         if (
             name in self.indexed
-            and kind.name in SELECTIVE_KINDS
             and operator in ("eq", "in", "prefix")
         ):
             inner = self._scalar("value", kind, operator, value)

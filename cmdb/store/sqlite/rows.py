@@ -5,14 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 from cmdb.revisions import Revision
 from schema.kinds import parse_datetime
+from schema.model import Model
 
-write_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(
+_encode: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), check_circular=False
 ).encode
+
+SELECTIVE_KINDS: Final = frozenset(
+    {"string", "integer", "ip_address", "ip_network", "mac", "url", "email", "reference"}
+)
+"""Kinds whose values tell few records from many. Indexed attributes of these kinds are kept in
+``attribute_values``; others, such as states, are filtered row by row."""
+
+
+def write_json(attributes: Mapping[str, Any]) -> str:
+    return _encode(attributes) if attributes else "{}"
+
+
+@lru_cache(maxsize=4)
+def kept_values(model: Model) -> frozenset[str]:
+    """The attributes of a model that are kept in ``attribute_values``: indexed and selective, or
+    part of a unique key."""
+    kept = {n for n in model.indexed if model.attributes[n].kind.name in SELECTIVE_KINDS}
+    for record_type in model.record_types.values():
+        kept.update(name for key in record_type.unique for name in key.attributes)
+    return frozenset(kept)
 
 
 def read_revision(row: tuple[Any, ...]) -> Revision:

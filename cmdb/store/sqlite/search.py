@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from cmdb.queries import fold
@@ -30,15 +30,15 @@ def indexed(text: str) -> str:
     return _IDEOGRAPH.sub(lambda match: f"{SEPARATOR}{match[0]}{SEPARATOR}", text)
 
 
-def document(attributes: Mapping[str, Any], searchable: Iterable[str]) -> str:
+def document(attributes: Mapping[str, Any], searchable: Collection[str]) -> str:
     """The searchable values of a record's JSON attributes, folded, one a line."""
     values: list[str] = []
-    for name in searchable:
-        value = attributes.get(name)
-        if isinstance(value, str):
-            values.append(value)
-        elif isinstance(value, list):
-            values += value
+    for name, value in attributes.items():
+        if name in searchable:
+            if isinstance(value, str):
+                values.append(value)
+            else:
+                values += value
     return indexed(fold("\n".join(value.replace("\n", " ") for value in values)))
 
 
@@ -82,7 +82,7 @@ def index(
     newest = connection.execute(f"SELECT count(*), max(revision) FROM ({ordered})", (start, BATCH))
     count, last = newest.fetchone()
     reached = last if count == BATCH else upto
-    names = list(searchable)
+    names = frozenset(searchable)
     rows = connection.execute(
         "SELECT node, attributes FROM records WHERE revision > ? AND revision <= ?",
         (start, reached),

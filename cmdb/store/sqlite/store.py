@@ -36,7 +36,7 @@ from cmdb.store.changes import gathered, net_changes, sort_counts
 from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections
-from cmdb.store.sqlite.rows import read_revision
+from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from schema.errors import UnknownNameError
 from schema.kinds import write_datetime
@@ -161,7 +161,7 @@ class SqliteStore(GraphStore):
             self._begin(connection)
             self._refresh_model(connection)
             transaction = SqliteWriteTransaction(connection, self._model, self._read)
-            transaction.index_values(model, model.indexed)
+            transaction.index_values(model, kept_values(model))
             fulltext.align(connection, model.searchable)
             connection.execute("COMMIT")
 
@@ -215,7 +215,7 @@ class SqliteStore(GraphStore):
 
     def _page(self, query: Query, parsed: ParsedQuery | None = None) -> Page:
         parsed = parsed or self._parsed(query)
-        compiler = Compiler(self.resolve(query.as_of), self.model.indexed)
+        compiler = Compiler(self.resolve(query.as_of), kept_values(self.model))
         if not query.total:
             rows, total = self._all(compiler.page(parsed), compiler.parameters), None
         else:
@@ -241,7 +241,7 @@ class SqliteStore(GraphStore):
             kinds.append(attribute.kind if attribute else None)
         if not kinds:
             raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
-        compiler = Compiler(self.resolve(query.as_of), model.indexed)
+        compiler = Compiler(self.resolve(query.as_of), kept_values(model))
         rows = self._all(compiler.count_by(parsed, attributes), compiler.parameters)
         counts = [
             Count(

@@ -10,7 +10,7 @@ from typing import Any
 from cmdb.commits import End, Plan
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
-from cmdb.store.sqlite.rows import read_revision, write_json
+from cmdb.store.sqlite.rows import kept_values, read_revision, write_json
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
 
@@ -145,7 +145,7 @@ class SqliteWriteTransaction:
             return
         assert self.model is not None
         (top,) = self._connection.execute("SELECT coalesce(max(node), 0) FROM records").fetchone()
-        to_json, indexed, nodes = self.model.to_json, self.model.indexed, self._nodes
+        to_json, indexed, nodes = self.model.to_json, kept_values(self.model), self._nodes
         rows, values = [], []
         for node, record in enumerate(created, top + 1):
             attributes = to_json(record.attributes)
@@ -167,7 +167,7 @@ class SqliteWriteTransaction:
             new = self.model.to_json(after.attributes)
             old = self.model.to_json(before.attributes)
             rows.append((after.revision, write_json(new), node))
-            for name in self.model.indexed:
+            for name in kept_values(self.model):
                 if old.get(name) != new.get(name):
                     gone += [(name, value, node) for value in _each(old.get(name))]
                     come += [(name, value, node) for value in _each(new.get(name))]
