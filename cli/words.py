@@ -11,8 +11,9 @@ from cmdb.errors import NotFoundError, QueryError
 from cmdb.queries import AsOf, Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
+from schema.attributes import Attribute
 from schema.kinds import parse_id
-from schema.model import Attribute, Model
+from schema.model import Model
 
 _CONDITION: Final = re.compile(
     r"(?P<path>[A-Za-z_][A-Za-z0-9_.]*?)(?P<sign>>=|<=|!=|\^=|~|=|>|<)(?P<value>.*)", re.DOTALL

@@ -29,8 +29,8 @@ from cmdb.errors import InvalidChangeError, Problem
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.store.base import GraphStore
+from schema.attributes import Attribute
 from schema.kinds import parse_id
-from schema.model import Attribute
 
 Ends = Annotated[tuple[str, str, str], Field(description="[source, TYPE, target]")]
 

@@ -14,12 +14,8 @@ from typing import NamedTuple
 
 from cmdb.records import Record
 from cmdb.store.base import GraphStore, Usage
-from schema.model import (
-    Attribute,
-    Model,
-    RecordType,
-    RelationshipType,
-)
+from schema.attributes import Attribute
+from schema.model import Model, RecordType, RelationshipType
 
 
 class ModelChange(NamedTuple):

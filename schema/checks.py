@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from schema.attributes import make_attribute
 from schema.declarations import (
     AttributeDeclaration,
     ModelDeclaration,
@@ -14,7 +15,7 @@ from schema.declarations import (
 )
 from schema.errors import Mistake
 from schema.kinds import KINDS
-from schema.model import ROOT, STATE_ATTRIBUTE, make_attribute
+from schema.model import ROOT, STATE_ATTRIBUTE
 
 RESERVED_ATTRIBUTES: Final = frozenset(
     {STATE_ATTRIBUTE, "id", "type", "revision", "until", "source", "target", "created", "labels"}

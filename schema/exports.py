@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from schema.attributes import Attribute
 from schema.declarations import ModelDeclaration
-from schema.model import Attribute, Model, RecordType, RelationshipType, StateMachine
+from schema.model import Model, RecordType, RelationshipType, StateMachine
 
 FORMATS: Final = ("markdown", "mermaid", "json-schema")
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from cmdb.change_sets import ChangeSet
-from cmdb.commits import Plan, StaleError, WriteTransaction, prepare
+from cmdb.commits import Plan, StaleError, WriteTransaction
 from cmdb.errors import (
     ConflictError,
     Interference,
@@ -26,6 +26,7 @@ from cmdb.errors import (
     NotFoundError,
     StoreBusyError,
 )
+from cmdb.preparation import prepare
 from cmdb.queries import AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, CommitResult, Revision

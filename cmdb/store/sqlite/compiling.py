@@ -189,10 +189,7 @@ class Compiler:
             return f"EXISTS (SELECT 1 FROM json_each({alias}.attributes, '$.{name}') WHERE value = {self.parameter(kind.to_json(value))})"
         if operator == "ne":
             return f"NOT coalesce({self._scalar(expression, kind, 'eq', value)}, 0)"
-        if (
-            name in self.indexed
-            and operator in ("eq", "in", "prefix")
-        ):
+        if name in self.indexed and operator in ("eq", "in", "prefix"):
             inner = self._scalar("value", kind, operator, value)
             return f"{alias}.node IN (SELECT node FROM attribute_values WHERE attribute = '{name}' AND {inner})"
         return self._scalar(expression, kind, operator, value)

@@ -1,0 +1,523 @@
+"""Preparing a change set: every rule of the model checked, the net effect worked out.
+
+Both stores commit through `prepare`, inside their write transaction, so that the rules exist once
+and see exactly what the commit will change. It asks the store a fixed number of questions whatever
+the number of operations (`WriteTransaction`), and none about records that are new in the change set.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrelate, Update
+from cmdb.commits import End, Plan, StaleError, WriteTransaction
+from cmdb.errors import CmdbError, InvalidChangeError, Problem
+from cmdb.records import Record, Relationship, RelationshipKey
+from schema.kinds import KINDS
+from schema.model import STATE_ATTRIBUTE, Model, RecordType, RelationshipType, UniqueKey
+
+PROBLEM_LIMIT: Final = 100
+NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
+
+
+def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int) -> Plan:
+    """Check operations against the model and the live graph, and give their net effect.
+
+    Parameters
+    ----------
+    view
+        The open write transaction.
+    number
+        The revision the change set will become.
+
+    Returns
+    -------
+    Plan
+        Empty where nothing would change.
+
+    Raises
+    ------
+    InvalidChangeError
+        With up to 100 problems.
+    StaleError
+        An update expected another revision.
+
+    Complexity is linear in the operations. Questions to the store: at most four, plus one for each
+    unique key touched, each pair of (cardinality, end) and each level of an acyclic relationship
+    type above an existing record that got a new relationship.
+    """
+    operations = list(operations)
+    if len(operations) > CHANGE_SET_LIMIT:
+        raise CmdbError(
+            f"The change set has {len(operations)} operations; {CHANGE_SET_LIMIT} is the most.",
+            "Commit it in several.",
+        )
+    if view.model is None:
+        raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
+    preparation = _Preparation(view.model, view, number)
+    preparation.gather(operations)
+    for index, operation in enumerate(operations):
+        preparation.apply(index, operation)
+    preparation.stop_if_problems()
+    preparation.check_cardinality()
+    preparation.check_cycles()
+    preparation.check_unique()
+    preparation.stop_if_problems()
+    return preparation.plan()
+
+
+class _Preparation:
+    """The working state of one change set while its operations are applied in order."""
+
+    def __init__(self, model: Model, view: WriteTransaction, number: int) -> None:
+        self.model, self.view, self.number = model, view, number
+        self.problems: list[Problem] = []
+        self.created: dict[str, Record] = {}
+        self.types: dict[str, str] = {}
+        self.before: dict[str, Record] = {}
+        self.after: dict[str, dict[str, Any]] = {}
+        self.live: dict[RelationshipKey, Relationship] = {}
+        self.relationships: dict[RelationshipKey, Mapping[str, Any] | None] = {}
+        self.index_of: dict[Any, int] = {}
+
+    # -- what the operations need to know of the live graph ---------------------------------------
+
+    def gather(self, operations: Iterable[Operation]) -> None:
+        created: set[str] = set()
+        updated: set[str] = set()
+        named: set[str] = set()
+        keys: list[RelationshipKey] = []
+        for operation in operations:
+            if isinstance(operation, Create):
+                created.add(operation.id)
+                record_type = self.model.record_types.get(operation.type)
+                if record_type is not None:
+                    _add_references(record_type, operation.attributes, named)
+            elif isinstance(operation, Update):
+                updated.add(operation.id)
+            else:
+                named.add(operation.source)
+                named.add(operation.target)
+                if operation.source not in created and operation.target not in created:
+                    keys.append(RelationshipKey(operation.source, operation.type, operation.target))
+        updated -= created
+        if updated:
+            self.before = self.view.records(_texts(updated))
+            for operation in operations:
+                if isinstance(operation, Update) and operation.id in self.before:
+                    record_type = self.model.record_types[self.before[operation.id].type]
+                    _add_references(record_type, operation.attributes, named)
+        self.types = {record.id: record.type for record in self.before.values()}
+        unknown = named - created - self.types.keys()
+        if unknown:
+            self.types |= self.view.types(_texts(unknown))
+        if keys:
+            self.live = self.view.relationships(
+                [k for k in keys if k.source in self.types and k.target in self.types]
+            )
+
+    # -- applying ---------------------------------------------------------------------------------
+
+    def apply(self, index: int, operation: Operation) -> None:
+        if isinstance(operation, Relate):
+            self._relate(index, operation)
+        elif isinstance(operation, Create):
+            self._create(index, operation)
+        elif isinstance(operation, Update):
+            self._update(index, operation)
+        else:
+            self._unrelate(index, operation)
+
+    def _create(self, index: int, operation: Create) -> None:
+        record_type = self.model.record_types.get(operation.type)
+        if record_type is None or record_type.abstract:
+            what = "is abstract" if record_type else "is not in the model"
+            self._problem(
+                index, operation.id, "record_type", f"The record type {operation.type!r} {what}."
+            )
+            return
+        try:
+            KINDS["reference"].parse(operation.id)
+        except ValueError as error:
+            self._problem(index, str(operation.id), "id", f"{error}.")
+            return
+        if operation.id in self.types:
+            self._problem(
+                index, operation.id, "exists", f"There is a record {operation.id} already."
+            )
+            return
+        attributes = self._clean(index, operation.id, record_type, operation.attributes)
+        for name, value in record_type.defaults.items():
+            attributes.setdefault(name, value)
+        self._require(index, operation.id, record_type, attributes)
+        self._check_references(index, operation.id, record_type, attributes)
+        self.created[operation.id] = Record(operation.id, operation.type, self.number, attributes)
+        self.types[operation.id] = operation.type
+        self.index_of[operation.id] = index
+
+    def _update(self, index: int, operation: Update) -> None:
+        before = self.created.get(operation.id) or self.before.get(operation.id)
+        if before is None:
+            self._problem(
+                index, str(operation.id), "not_found", f"There is no record {operation.id!r}."
+            )
+            return
+        expected = operation.expected_revision
+        if expected is not None and operation.id in self.before and expected != before.revision:
+            raise StaleError(operation.id, expected, before.revision)
+        record_type = self.model.record_types[before.type]
+        current = self.after.get(operation.id, before.attributes)
+        attributes = dict(current)
+        changed = self._clean(index, operation.id, record_type, operation.attributes)
+        for name, value in operation.attributes.items():
+            if value is None:
+                attributes.pop(name, None)
+        attributes.update(changed)
+        self._require(index, operation.id, record_type, attributes)
+        self._check_references(index, operation.id, record_type, changed)
+        self._check_transition(index, before, record_type, current, attributes)
+        self.after[operation.id] = attributes
+        self.index_of[operation.id] = index
+
+    def _relate(self, index: int, operation: Relate) -> None:
+        key = RelationshipKey(operation.source, operation.type, operation.target)
+        relationship_type = self._relationship_type(index, key)
+        if relationship_type is None:
+            return
+        attributes: Mapping[str, Any] = NO_ATTRIBUTES
+        if operation.attributes or relationship_type.required or relationship_type.defaults:
+            attributes = self._clean(index, str(key), relationship_type, operation.attributes)
+            attributes = {**relationship_type.defaults, **attributes}
+            self._require(index, str(key), relationship_type, attributes)
+        self.relationships[key] = attributes
+        self.index_of[key] = index
+
+    def _unrelate(self, index: int, operation: Unrelate) -> None:
+        key = RelationshipKey(operation.source, operation.type, operation.target)
+        if self.relationships.get(key, self.live.get(key)) is None:
+            self._problem(index, str(key), "not_found", f"There is no relationship {key}.")
+            return
+        self.relationships[key] = None
+
+    def _relationship_type(self, index: int, key: RelationshipKey) -> RelationshipType | None:
+        relationship_type = self.model.relationship_types.get(key.type)
+        if relationship_type is None:
+            self._problem(
+                index,
+                str(key),
+                "relationship_type",
+                f"There is no relationship type {key.type!r} in the model.",
+            )
+            return None
+        source, target = self.types.get(key.source), self.types.get(key.target)
+        if source in relationship_type.sources and target in relationship_type.targets:
+            if key.source == key.target and relationship_type.acyclic:
+                self._problem(
+                    index, str(key), "cycle", f"{key.source} cannot have {key.type} to itself."
+                )
+                return None
+            return relationship_type
+        for end, type_ in ((key.source, source), (key.target, target)):
+            if type_ is None:
+                self._problem(
+                    index,
+                    str(key),
+                    "not_found",
+                    f"There is no record {end!r} to relate by {key.type}.",
+                )
+                return None
+        ends = f"({' | '.join(relationship_type.source)})-[:{key.type}]->({' | '.join(relationship_type.target)})"
+        self._problem(
+            index,
+            str(key),
+            "endpoint",
+            f"{source} to {target} cannot be related by {key.type}, which is {ends}.",
+        )
+        return None
+
+    # -- attributes -------------------------------------------------------------------------------
+
+    def _clean(
+        self,
+        index: int,
+        subject: str,
+        owner: RecordType | RelationshipType,
+        attributes: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Canonical values of the attributes that have one; the others are left out."""
+        clean: dict[str, Any] = {}
+        parsers: dict[str, Callable[[object], Any]] = owner.parsers
+        for name, value in attributes.items():
+            if value is None and name in parsers:
+                continue
+            try:
+                clean[name] = parsers[name](value)
+            except KeyError:
+                self._problem(
+                    index,
+                    subject,
+                    "unknown_attribute",
+                    f"{owner.name} has no attribute {name!r}.",
+                    str(name),
+                )
+            except ValueError as error:
+                what = "is not valid" if owner.attributes[name].sensitive else str(error)
+                self._problem(
+                    index,
+                    subject,
+                    "invalid_value",
+                    f"{name} of {owner.name} {subject}: {what}.",
+                    name,
+                )
+        return clean
+
+    def _require(
+        self,
+        index: int,
+        subject: str,
+        owner: RecordType | RelationshipType,
+        attributes: Mapping[str, Any],
+    ) -> None:
+        for name in owner.required:
+            if attributes.get(name) in (None, ""):
+                self._problem(
+                    index, subject, "required", f"{owner.name} {subject} needs {name}.", name
+                )
+
+    def _check_references(
+        self, index: int, subject: str, record_type: RecordType, attributes: Mapping[str, Any]
+    ) -> None:
+        for attribute in record_type.references:
+            value = attributes.get(attribute.name)
+            if value is None:
+                continue
+            assert attribute.to is not None
+            allowed = self.model.record_types[attribute.to].concrete
+            for id in value if attribute.many else (value,):
+                type_ = self.types.get(id)
+                if type_ not in allowed:
+                    what = f"is a {type_}" if type_ else "does not exist"
+                    self._problem(
+                        index,
+                        subject,
+                        "reference",
+                        f"{attribute.name} of {record_type.name} {subject} names {id}, which {what}; it takes a {attribute.to}.",
+                        attribute.name,
+                    )
+
+    def _check_transition(
+        self,
+        index: int,
+        before: Record,
+        record_type: RecordType,
+        current: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        machine = record_type.state_machine
+        source, target = current.get(STATE_ATTRIBUTE), attributes.get(STATE_ATTRIBUTE)
+        if machine is None or source == target or source is None:
+            return
+        if target is None or machine.between(source, target) is None:
+            ways = (
+                ", ".join(f"{way.name} -> {way.target}" for way in machine.ways(source)) or "none"
+            )
+            self._problem(
+                index,
+                before.id,
+                "transition",
+                f"{record_type.name} {before.id} cannot go from {source} to {target}; from {source} there is: {ways}.",
+                STATE_ATTRIBUTE,
+            )
+
+    # -- rules over the whole change set ----------------------------------------------------------
+
+    def _added(self) -> Iterable[RelationshipKey]:
+        return (k for k, a in self.relationships.items() if a is not None and k not in self.live)
+
+    def check_cardinality(self) -> None:
+        """At most one relationship of a type at an end that allows only one."""
+        limited: dict[End, defaultdict[tuple[str, str], set[RelationshipKey]]] = {
+            "source": defaultdict(set),
+            "target": defaultdict(set),
+        }
+        for key in self._added():
+            relationship_type = self.model.relationship_types[key.type]
+            if relationship_type.one_target:
+                limited["source"][key.source, key.type].add(key)
+            if relationship_type.one_source:
+                limited["target"][key.target, key.type].add(key)
+        for end, groups in limited.items():
+            existing = [(id, type_) for id, type_ in groups if id not in self.created]
+            if existing:
+                ids, types = ({id for id, _ in existing}, {type_ for _, type_ in existing})
+                for key in self.view.relationships_at(end, ids, types):
+                    group = groups.get((getattr(key, end), key.type))
+                    if group is not None and self.relationships.get(key, NO_ATTRIBUTES) is not None:
+                        group.add(key)
+            for (id, type_), keys in groups.items():
+                if len(keys) > 1:
+                    other = "target" if end == "source" else "source"
+                    others = ", ".join(sorted(getattr(key, other) for key in keys))
+                    new = next(key for key in keys if key in self.index_of)
+                    self._problem(
+                        self.index_of[new],
+                        str(new),
+                        "cardinality",
+                        f"{id} may have one {other} by {type_}, not {len(keys)}: {others}.",
+                    )
+
+    def check_cycles(self) -> None:
+        """No cycle through the new relationships of an acyclic type.
+
+        A cycle enters and leaves each of its records. So only records that have both an incoming
+        and an outgoing relationship matter, and the live graph only where new relationships both
+        reach an existing record and leave one.
+        """
+        added: defaultdict[str, list[RelationshipKey]] = defaultdict(list)
+        for key in self._added():
+            if self.model.relationship_types[key.type].acyclic:
+                added[key.type].append(key)
+        for type_, keys in added.items():
+            entered = {key.target for key in keys}
+            left = {key.source for key in keys}
+            if not entered - self.created.keys() or not left - self.created.keys():
+                keys = [k for k in keys if k.source in entered and k.target in left]
+            else:
+                keys = keys + self._live_paths(type_, keys)
+            if keys:
+                self._find_cycle(type_, keys)
+
+    def _live_paths(self, type_: str, keys: list[RelationshipKey]) -> list[RelationshipKey]:
+        """Live relationships on paths that could close a cycle, walked the narrow way."""
+        upward = self.model.relationship_types[type_].one_source
+        end: End = "target" if upward else "source"
+        other: End = "source" if upward else "target"
+        found: list[RelationshipKey] = []
+        seen: set[str] = set()
+        frontier = {getattr(key, other) for key in keys} - self.created.keys()
+        while frontier:
+            seen |= frontier
+            step = self.view.relationships_at(end, frontier, [type_])
+            found += [k for k in step if self.relationships.get(k, NO_ATTRIBUTES) is not None]
+            frontier = {getattr(key, other) for key in step} - seen
+        return found
+
+    def _find_cycle(self, type_: str, keys: list[RelationshipKey]) -> None:
+        sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+        for key in keys:
+            sorter.add(key.target, key.source)
+        try:
+            sorter.prepare()
+        except graphlib.CycleError as error:
+            cycle = error.args[1]
+            pairs = itertools.pairwise(cycle)
+            new = next(k for s, t in pairs if (k := RelationshipKey(s, type_, t)) in self.index_of)
+            path = " -> ".join(cycle)
+            self._problem(
+                self.index_of[new], str(new), "cycle", f"{type_} would form a cycle: {path}."
+            )
+
+    def check_unique(self) -> None:
+        """No two records share the values of a unique key."""
+        claims: dict[UniqueKey, dict[tuple[Any, ...], str]] = {}
+        for id, attributes in self._written():
+            record_type = self.model.record_types[self.types[id]]
+            for key in record_type.unique:
+                values = tuple(attributes.get(name) for name in key.attributes)
+                if None in values or self._held_before(id, key, values):
+                    continue
+                holder = claims.setdefault(key, {}).setdefault(values, id)
+                if holder != id:
+                    self._not_unique(id, key, values, holder)
+        for key, claimed in claims.items():
+            # The most telling attribute is asked for: the organisation alone would match too much.
+            name = next(
+                (n for n in reversed(key.attributes) if n != "organisation"), key.attributes[-1]
+            )
+            position = key.attributes.index(name)
+            asked = {values[position] for values in claimed}
+            for record in self.view.holders(key.record_type, name, asked):
+                now = self.after.get(record.id, record.attributes)
+                values = tuple(now.get(n) for n in key.attributes)
+                claimant = claimed.get(values)
+                if claimant is not None and claimant != record.id:
+                    self._not_unique(claimant, key, values, record.id)
+
+    def _held_before(self, id: str, key: UniqueKey, values: tuple[Any, ...]) -> bool:
+        before = self.before.get(id)
+        return before is not None and values == tuple(
+            before.attributes.get(n) for n in key.attributes
+        )
+
+    def _not_unique(self, id: str, key: UniqueKey, values: tuple[Any, ...], holder: str) -> None:
+        shown = ", ".join(
+            f"{name} {'(hidden)' if name in self.model.sensitive else repr(str(value))}"
+            for name, value in zip(key.attributes, values, strict=True)
+        )
+        self._problem(
+            self.index_of[id],
+            id,
+            "not_unique",
+            f"{self.types[id]} {id}: {shown} is taken by {holder}.",
+            key.attributes[-1],
+        )
+
+    def _written(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        for record in self.created.values():
+            yield record.id, self.after.get(record.id, record.attributes)
+        for id, attributes in self.after.items():
+            if id not in self.created:
+                yield id, attributes
+
+    # -- the outcome ------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        plan = Plan()
+        plan.created = [
+            record._replace(attributes=self.after[record.id]) if record.id in self.after else record
+            for record in self.created.values()
+        ]
+        for id, attributes in self.after.items():
+            before = self.before.get(id)
+            if before is not None and before.attributes != attributes:
+                after = Record(id, before.type, self.number, attributes)
+                plan.updated.append((before, after))
+        for key, now in self.relationships.items():
+            live = self.live.get(key)
+            if now is None:
+                if live is not None:
+                    plan.unrelated.append(live)
+            elif live is None:
+                plan.related.append(Relationship(*key, self.number, now))
+            elif live.attributes != now:
+                plan.altered.append((live, Relationship(*key, self.number, now)))
+        return plan
+
+    def _problem(
+        self, index: int, subject: str, code: str, message: str, attribute: str | None = None
+    ) -> None:
+        self.problems.append(Problem(index, subject, code, message, attribute))
+        if len(self.problems) >= PROBLEM_LIMIT:
+            self.stop_if_problems()
+
+    def stop_if_problems(self) -> None:
+        if self.problems:
+            raise InvalidChangeError(self.problems)
+
+
+def _add_references(record_type: RecordType, attributes: Mapping[str, Any], ids: set[str]) -> None:
+    for attribute in record_type.references:
+        value = attributes.get(attribute.name)
+        if isinstance(value, str):
+            ids.add(value)
+        elif isinstance(value, list | tuple) and attribute.many:
+            ids.update(v for v in value if isinstance(v, str))
+
+
+def _texts(ids: Iterable[object]) -> list[str]:
+    """Only what can be an id: anything else is reported when its operation is applied."""
+    return [id for id in ids if isinstance(id, str) and id.isascii()]
