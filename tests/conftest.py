@@ -32,9 +32,9 @@ def neo4j_server() -> Iterator[Neo4jServer]:
     try:
         server = find_server()
     except Neo4jUnavailableError as error:
-        reason = f"There is no Neo4j here: {error}.\n{HOW_TO_GET_ONE}"
+        reason = f"No Neo4j to test against: {error}. {HOW_TO_GET_ONE}"
         if os.environ.get("CMDB_REQUIRE_NEO4J") == "1":
-            pytest.fail(f"{reason}\n(CMDB_REQUIRE_NEO4J=1 makes this a failure.)", pytrace=False)
+            pytest.fail(f"{reason} CMDB_REQUIRE_NEO4J=1 makes this a failure.", pytrace=False)
         pytest.skip(reason)
     with server:
         yield server

@@ -70,7 +70,7 @@ def _download(folder: Path, *, apoc: bool) -> None:
         fetched = Path(scratch) / "lib"
         command = [maven, "-q", "-B", "-f", str(POM), *(["-Papoc"] if apoc else [])]
         command += ["dependency:copy-dependencies", "-DincludeScope=runtime"]
-        command += [f"-DoutputDirectory={fetched}"]
+        command += [f"-DoutputDirectory={fetched}", f"-Dneo4j.version={VERSION}"]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT, check=False

@@ -136,8 +136,12 @@ class LocalNeo4j(Neo4jServer):
     def _check_alive(self) -> None:
         if self._process is None or self._process.poll() is None:
             return
-        last = self.log.read_text(errors="replace")[-4000:]
-        raise RuntimeError(f"Neo4j ended with code {self._process.returncode}:\n{last}")
+        said = "\n".join(
+            log.read_text(errors="replace")[-4000:]
+            for log in (self.log, self.home / "logs" / "neo4j.log")
+            if log.exists()
+        )
+        raise RuntimeError(f"Neo4j ended with code {self._process.returncode}:\n{said}")
 
     def _answers(self) -> bool:
         # A bare connection first: the driver has much to say about a port where nobody listens.
@@ -176,7 +180,7 @@ class LocalNeo4j(Neo4jServer):
         (self.home / "conf" / "neo4j.conf").write_text(
             CONFIGURATION.format(host=HOST, port=self.port, page_cache=self._page_cache)
         )
-        for jar in self._jars.glob("apoc-core-*.jar"):
+        for jar in self._jars.glob("apoc-*.jar"):
             link = self.home / "plugins" / jar.name
             link.unlink(missing_ok=True)
             link.symlink_to(jar)

@@ -22,12 +22,10 @@ from neo4j.exceptions import DriverError, Neo4jError
 
 IMAGE = "neo4j:5.26-community"
 START_TIMEOUT = 180
-HOW_TO_GET_ONE = """\
-The tests of the Neo4j store need a real Neo4j 5.26. Any of these will do:
-  - CMDB_TEST_NEO4J_URI=bolt://host:port of a server set aside for tests (every test EMPTIES it),
-    with CMDB_TEST_NEO4J_USER (default neo4j) and CMDB_TEST_NEO4J_PASSWORD
-  - a running Docker engine
-  - a Java 17 and Maven on the path: a local server is then fetched once and started by itself"""
+HOW_TO_GET_ONE = (
+    "Set CMDB_TEST_NEO4J_URI to a server set aside for tests, start Docker,"
+    " or install Java 17 and Maven (CONTRIBUTING.md)."
+)
 
 
 class Neo4jServer(ABC):
