@@ -11,7 +11,7 @@ import pytest
 
 from cmdb import transfer
 from cmdb.change_set_files import read_change_set
-from cmdb.change_sets import ChangeSet, Create, Relate, Unrelate, Update
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import CmdbError, DumpError, StoreExistsError
 from cmdb.ids import new_id
 from cmdb.integrity import check
@@ -54,14 +54,15 @@ def grow(store: GraphStore) -> None:
     rack = store.find(Query("Rack", {"name": "A301-R03"})).records[0].id
     old = store.neighbours([host], ["CONTAINS"], "in")[0].record.id
     certificate = new_id()
-    for operations in (
+    steps: list[list[Operation]] = [
         [Unrelate(old, "CONTAINS", host), Relate(rack, "CONTAINS", host, {"rack_position": 20})],
         [Update(host, {"last_boot": "2026-01-02T03:04:05.000006+08:00", "tags": ["甲", "b"], "custodian": None})],
         [Unrelate(rack, "CONTAINS", host), Relate(old, "CONTAINS", host)],
         [Create("Certificate", {"name": "证书 \u2028 \U0001f512", "valid_until": "2027-01-01"}, certificate)],
         [Relate(host, "SECURED_BY", certificate), Update(certificate, {"valid_until": None})],
         [Relate(old, "CONTAINS", host, {"rack_position": 9})],
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for operations in steps:
         store.commit(ChangeSet(operations, "tester", reason="history"))
 
 
