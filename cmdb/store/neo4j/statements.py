@@ -144,7 +144,12 @@ REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.n
 # -- reading inside the write transaction -----------------------------------------------------------
 
 RECORDS: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN n"
-TYPES: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN id, labels(n) AS labels"
+TYPES: Final = (
+    "UNWIND range(0, size($ids) - 1) AS i MATCH (n:`Record` {id: $ids[i]})"
+    " RETURN labels(n) AS labels, collect(i) AS positions"
+)
+"""Positions in ``$ids`` by labels: a few rows, however many ids."""
+
 RELATIONSHIPS: Final = (
     "UNWIND $keys AS key MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]})"
     " WHERE type(x) = key[1] RETURN key, properties(x) AS properties"

@@ -30,6 +30,7 @@ from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.store.base import FORMAT, Direction, Finding, GraphStore, Neighbour, Statistics, Usage
 from cmdb.store.changes import Side, gathered, net_changes, sort_counts
+from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.compiling import Compiler
 from cmdb.store.neo4j.connections import (
@@ -93,6 +94,7 @@ class Neo4jStore(GraphStore):
         self._model_revision = 0
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
+        self._types: KnownRecords[str] = KnownRecords()
 
     def close(self) -> None:
         self._connection.close()
@@ -228,16 +230,22 @@ class Neo4jStore(GraphStore):
         """
 
         @neo4j.unit_of_work(timeout=TRANSACTION_SECONDS)
-        def once(transaction: neo4j.ManagedTransaction) -> CommitResult:
-            known = Known(self._model, self._model_revision)
-            return work(Neo4jWriteTransaction(transaction, known, self._count))
+        def once(
+            transaction: neo4j.ManagedTransaction,
+        ) -> tuple[CommitResult, Neo4jWriteTransaction]:
+            known = Known(self._model, self._model_revision, self._types)
+            writing = Neo4jWriteTransaction(transaction, known, self._count)
+            return work(writing), writing
 
         uncertain = False
         with translating(self.url), self._connection.session(neo4j.WRITE_ACCESS) as session:
             while True:
                 try:
-                    result = session.execute_write(once)
-                    return result._replace(committed=True) if uncertain else result
+                    result, writing = session.execute_write(once)
+                    self._types.add(writing.met)
+                    return CommitResult(
+                        result.revision, result.committed or (uncertain and writing.found_itself)
+                    )
                 except driver_errors.IncompleteCommit:
                     if uncertain:
                         raise

@@ -12,6 +12,7 @@ import neo4j
 from cmdb.commits import End, Plan
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
+from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.properties import Properties
 from schema.model import Model, read_document
@@ -20,23 +21,34 @@ Element = TypeVar("Element")
 
 
 class Known(NamedTuple):
-    """The model a store knows already, and the revision that applied it."""
+    """What a store knows already: its model, the revision that applied it, types of records."""
 
     model: Model | None
     revision: int
+    types: KnownRecords[str]
 
 
 class Neo4jWriteTransaction:
     """Reads and the one write within a managed transaction that holds the writers' lock.
 
     Implements `cmdb.commits.WriteTransaction`. Rows of one type go in one statement.
+
+    Attributes
+    ----------
+    met
+        Types of the records looked up or created; true once the transaction is committed.
+    found_itself
+        Whether the change set turned out to be committed already.
     """
 
     def __init__(
         self, transaction: neo4j.ManagedTransaction, known: Known, count: Callable[[], None]
     ) -> None:
         self._transaction = transaction
+        self._known = known
         self._count = count
+        self.met: dict[str, str] = {}
+        self.found_itself = False
         row = self._one(statements.LOCK, known=known.revision)
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
@@ -62,6 +74,7 @@ class Neo4jWriteTransaction:
 
     def revision_of(self, change_set: str) -> int | None:
         row = self._one(statements.REVISION_OF, change_set=change_set)
+        self.found_itself = row is not None
         return row["number"] if row else None
 
     def records(self, ids: Collection[str]) -> dict[str, Record]:
@@ -69,8 +82,13 @@ class Neo4jWriteTransaction:
         return {row["n"]["id"]: self.properties.record(row["n"]) for row in rows}
 
     def types(self, ids: Collection[str]) -> dict[str, str]:
-        rows = self._run(statements.TYPES, ids=list(ids))
-        return {row["id"]: self.properties.type_of(frozenset(row["labels"])) for row in rows}
+        found = self._known.types.among(ids)
+        unknown = [id for id in ids if id not in found]
+        for row in self._run(statements.TYPES, ids=unknown) if unknown else ():
+            type_ = self.properties.type_of(frozenset(row["labels"]))
+            found |= {unknown[position]: type_ for position in row["positions"]}
+        self.met |= found
+        return found
 
     def relationships(
         self, keys: Collection[RelationshipKey]
@@ -103,6 +121,7 @@ class Neo4jWriteTransaction:
             self._run(statements.WRITE_MODEL, revision=revision.number, document=plan.model)
         self._run(statements.WRITE_REVISION, revision=_revision_properties(revision, plan))
         assert self.model is not None
+        self.met.update((record.id, record.type) for record in plan.created)
         for type_, records in _grouped(plan.created, lambda record: record.type).items():
             rows = [self._record_row(record) for record in records]
             self._run(statements.create_records(self.model.record_types[type_]), rows=rows)

@@ -33,6 +33,7 @@ from cmdb.store.base import (
     Usage,
 )
 from cmdb.store.changes import gathered, net_changes, sort_counts
+from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections
@@ -74,6 +75,7 @@ class SqliteStore(GraphStore):
         self._model_revision = 0
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
+        self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
 
     def close(self) -> None:
         self._connections.close()
@@ -143,7 +145,7 @@ class SqliteStore(GraphStore):
         with self._connections.borrowed() as connection:
             self._begin(connection)
             self._refresh_model(connection)
-            transaction = SqliteWriteTransaction(connection, self._model, self._read)
+            transaction = SqliteWriteTransaction(connection, self._model, self._nodes, self._read)
             try:
                 result = work(transaction)
             except sqlite3.IntegrityError as error:
@@ -158,6 +160,7 @@ class SqliteStore(GraphStore):
                     ]
                 ) from None
             connection.execute("COMMIT")
+            self._nodes.add(transaction.met)
             self._refresh_model(connection)
             return result
 
@@ -169,7 +172,7 @@ class SqliteStore(GraphStore):
         with self._connections.borrowed() as connection:
             self._begin(connection)
             self._refresh_model(connection)
-            transaction = SqliteWriteTransaction(connection, self._model, self._read)
+            transaction = SqliteWriteTransaction(connection, self._model, self._nodes, self._read)
             transaction.index_values(model, kept_values(model))
             fulltext.align(connection, model.searchable)
             connection.execute("COMMIT")

@@ -10,6 +10,7 @@ from typing import Any
 from cmdb.commits import End, Plan
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
+from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite.rows import kept_values, read_revision, write_json
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
@@ -20,15 +21,23 @@ class SqliteWriteTransaction:
 
     Implements `cmdb.commits.WriteTransaction`. Ids that were looked up keep their node number, so
     that writing needs no further look-up.
+
+    Attributes
+    ----------
+    met
+        Node number and type of the records looked up or created; true once it is committed.
     """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         model: Model | None,
+        known: KnownRecords[tuple[int, str]],
         read: Callable[[str], dict[str, Any]],
     ) -> None:
         self._connection = connection
+        self._known = known
+        self.met: dict[str, tuple[int, str]] = {}
         self.model = model
         self._read = read
         self._nodes: dict[str, int] = {}
@@ -54,15 +63,17 @@ class SqliteWriteTransaction:
         return found
 
     def types(self, ids: Collection[str]) -> dict[str, str]:
-        rows = self._connection.execute(
-            "SELECT r.node, r.id, r.type FROM json_each(?) j JOIN records r ON r.id = j.value",
-            (json.dumps(list(ids)),),
-        )
-        found = {}
-        for node, id, type_ in rows:
-            self._nodes[id] = node
-            found[id] = type_
-        return found
+        found = self._known.among(ids)
+        unknown = [id for id in ids if id not in found]
+        if unknown:
+            rows = self._connection.execute(
+                "SELECT r.id, r.node, r.type FROM json_each(?) j JOIN records r ON r.id = j.value",
+                (json.dumps(unknown),),
+            )
+            found |= {id: (node, type_) for id, node, type_ in rows}
+        self.met |= found
+        self._nodes.update((id, node) for id, (node, _) in found.items())
+        return {id: type_ for id, (_, type_) in found.items()}
 
     def relationships(
         self, keys: Collection[RelationshipKey]
@@ -150,6 +161,7 @@ class SqliteWriteTransaction:
         for node, record in enumerate(created, top + 1):
             attributes = to_json(record.attributes)
             nodes[record.id] = node
+            self.met[record.id] = (node, record.type)
             rows.append((node, record.id, record.type, record.revision, write_json(attributes)))
             values += [(name, attributes[name], node) for name in indexed & attributes.keys()]
         self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
