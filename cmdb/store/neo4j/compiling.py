@@ -26,6 +26,8 @@ from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
 
 SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
+CAUGHT_UP: Final = "CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()"
+
 
 class Compiler:
     """Writes the Cypher of one statement, over the live graph or as of a revision.
@@ -116,7 +118,7 @@ class Compiler:
             terms = lucene(query.text)
             source = f"MATCH (n:`{query.label}`)"
             if terms:
-                source = f"CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n"
+                source = f"{CAUGHT_UP} CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n"
                 conditions.insert(0, f"n:`{query.label}`")
             conditions.append(self._occurs(query.text))
             return f"{source} WHERE {' AND '.join(conditions)}"
