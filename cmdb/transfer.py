@@ -122,7 +122,7 @@ def restore(path: Path | None, target: GraphStore, progress: Progress = lambda _
     with _reading(path) as file:
         reader = _DumpReader(file, path)
         for batch in _batched(c for c in reader if c.revision.number > done):
-            target.replicate(_with_before(batch, target))
+            target.replicate(batch)
             progress(batch[-1].revision.number)
     target.apply_model(target.model, "restore")
     if digest(target) != reader.sha256:
@@ -354,24 +354,3 @@ class _DumpReader:
             f"{self._name}, line {self._number} {what}.",
             "The file is damaged; what came before is stored.",
         )
-
-
-def _with_before(batch: list[Commit], target: GraphStore) -> list[Commit]:
-    """The batch with each update's ``before``: from the batch itself, or from the target."""
-    created: set[str] = set()
-    wanted: set[str] = set()
-    for commit in batch:
-        for change in commit.changes.records:
-            (created if change.before is None else wanted).add(change.id)
-    current = target.get(wanted - created) if wanted - created else {}
-    complete = []
-    for commit in batch:
-        records = []
-        for change in commit.changes.records:
-            assert change.after is not None
-            before = None if change.before is None else current[change.id]
-            records.append(RecordChange(before, change.after))
-            if change.id in wanted:
-                current[change.id] = change.after
-        complete.append(Commit(commit.revision, commit.changes._replace(records=records)))
-    return complete

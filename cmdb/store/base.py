@@ -30,6 +30,7 @@ from cmdb.preparation import prepare
 from cmdb.queries import AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from cmdb.store.changes import Replay
 from schema.model import Model
 
 FORMAT: Final = 1
@@ -291,17 +292,24 @@ class GraphStore(ABC):
         """Write revisions of another store as they are, in one transaction.
 
         They must follow this store's newest revision without a gap. Nothing is validated: it was
-        when it was first committed.
+        when it was first committed. What was before each change is what this store holds; of the
+        commits' own ``before`` it matters only whether there was one.
+
+        Raises
+        ------
+        InvalidChangeError
+            A revision changes what is not there.
         """
 
         def work(transaction: WriteTransaction) -> CommitResult:
-            for commit in commits:
-                number = transaction.last.number if transaction.last else 0
-                if commit.revision.number <= number:
-                    continue
-                if commit.revision.number != number + 1:
-                    raise ConflictError("feed", number + 1, commit.revision.number, ())
-                transaction.write(commit.revision, plan_of(commit.changes))
+            number = transaction.last.number if transaction.last else 0
+            new = [commit for commit in commits if commit.revision.number > number]
+            replay = Replay(new, transaction)
+            for commit in new:
+                number += 1
+                if commit.revision.number != number:
+                    raise ConflictError("feed", number, commit.revision.number, ())
+                transaction.write(commit.revision, replay.plan(commit))
             assert transaction.last is not None
             return CommitResult(transaction.last.number, True)
 
@@ -400,23 +408,3 @@ def differences(
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     }
-
-
-def plan_of(changes: Changes) -> Plan:
-    """The plan that makes these changes again."""
-    plan = Plan(model=changes.model)
-    for change in changes.records:
-        assert change.after is not None
-        if change.before is None:
-            plan.created.append(change.after)
-        else:
-            plan.updated.append((change.before, change.after))
-    for link in changes.relationships:
-        if link.before is None:
-            assert link.after is not None
-            plan.related.append(link.after)
-        elif link.after is None:
-            plan.unrelated.append(link.before)
-        else:
-            plan.altered.append((link.before, link.after))
-    return plan

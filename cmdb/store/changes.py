@@ -1,13 +1,15 @@
-"""Building `Changes` from what a store read: shared by the stores."""
+"""From what a store read to `Changes`, and from changes to the plan that makes them again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from cmdb.commits import Plan, WriteTransaction
+from cmdb.errors import InvalidChangeError, Problem
 from cmdb.queries import Count
 from cmdb.records import Record, Relationship, RelationshipKey
-from cmdb.revisions import Changes, RecordChange, RelationshipChange
+from cmdb.revisions import Changes, Commit, RecordChange, RelationshipChange
 
 Side = Literal["before", "after"]
 
@@ -53,3 +55,56 @@ def net_changes(
 def sort_counts(counts: Iterable[Count]) -> list[Count]:
     """Most first, then by value; no value last."""
     return sorted(counts, key=lambda c: (-c.count, [(v is None, str(v)) for v in c.values]))
+
+
+class Replay:
+    """Plans that make a run of commits again in another store.
+
+    Parameters
+    ----------
+    commits
+        In order, without a gap; all that the plans will be asked for.
+    transaction
+        Where they will be written: gives what was before the first of them.
+    """
+
+    def __init__(self, commits: Sequence[Commit], transaction: WriteTransaction) -> None:
+        records = {c.id for k in commits for c in k.changes.records if c.before}
+        keys = {c.key for k in commits for c in k.changes.relationships if c.before}
+        self._records = transaction.records(records) if records else {}
+        types = transaction.types({end for key in keys for end in (key.source, key.target)})
+        stored = [key for key in keys if key.source in types and key.target in types]
+        self._links = transaction.relationships(stored) if stored else {}
+
+    def plan(self, commit: Commit) -> Plan:
+        """The plan of the next commit.
+
+        Raises
+        ------
+        InvalidChangeError
+            It changes what is not there.
+        """
+        plan = Plan(model=commit.changes.model)
+        try:
+            for change in commit.changes.records:
+                assert change.after is not None, "records never vanish"
+                if change.before is None:
+                    plan.created.append(change.after)
+                else:
+                    plan.updated.append((self._records[change.id], change.after))
+                self._records[change.id] = change.after
+            for link in commit.changes.relationships:
+                if link.after is None:
+                    plan.unrelated.append(self._links.pop(link.key))
+                    continue
+                if link.before is None:
+                    plan.related.append(link.after)
+                else:
+                    plan.altered.append((self._links[link.key], link.after))
+                self._links[link.key] = link.after
+        except KeyError as missing:
+            [key] = missing.args
+            what = key if isinstance(key, str) else " ".join(key)
+            message = f"Revision {commit.revision.number} changes {what}, which is not there."
+            raise InvalidChangeError([Problem(0, "", "not_found", message)]) from None
+        return plan

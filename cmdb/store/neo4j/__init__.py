@@ -3,8 +3,15 @@
 The only place with Cypher in it. The live graph is natural: a server is
 ``(:Record:ConfigurationItem:Hardware:Computer:Server {id, revision, name, …})`` and its
 relationships are native. Everything else stands beside it under labels that begin with an
-underscore: ``_Store`` (one node: format and newest revision, locked by the writer), ``_Revision``,
+underscore: ``_Store`` (two nodes: the state, which the writer locks, and the clock), ``_Revision``,
 ``_Model``, ``_RecordImage`` and ``_RelationshipImage`` (earlier states, as nodes of their own).
+
+Neo4j lets a reader see a transaction while it is being committed, piece by piece. Here no reader
+does. A writer *announces* its revision on the clock, together with the images, in a transaction
+before the one that changes the live graph, and *publishes* it in one after. A statement that finds
+the clock quiet at its start and at its end has read between two commits; any other is asked again
+as of the newest published revision, whose images are all there. So a quiet store is read by one
+natural statement, and one that is being written by two (docs/decisions/0007).
 
 ``connections`` opens drivers, retries and translates errors; ``properties`` turns values into
 properties and back; ``statements`` are the fixed and the compiled writes; ``compiling`` makes Cypher

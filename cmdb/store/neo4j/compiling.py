@@ -52,29 +52,34 @@ class Compiler:
         self.parameters[name] = value
         return f"${name}"
 
-    # -- whole statements ---------------------------------------------------------------------------
+    # -- whole statements: each returns one row with one column, ``answer`` ---------------------------
 
     def page(self, query: ParsedQuery) -> str:
-        """Returns column ``n``: one row more than the page takes."""
-        return f"{self._page(query)} RETURN n ORDER BY {self._order(query)} LIMIT {self.parameter(query.first + 1)}"
+        """The answer is a list of nodes, one more than the page takes."""
+        order, limit = self._order(query), self.parameter(query.first + 1)
+        return (
+            f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit} RETURN collect(n) AS answer"
+        )
 
     def page_with_total(self, query: ParsedQuery) -> str:
-        """Returns one row: ``page`` (a list of nodes) and ``total``."""
-        order, limit = self._order(query), self.parameter(query.first + 1)
-        page = (
-            f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit} RETURN collect(n) AS page"
-        )
-        return f"CALL () {{ {page} }} CALL () {{ {self._matching(query)} RETURN count(n) AS total }} RETURN page, total"
+        """The answer is [list of nodes, total]."""
+        page = self.page(query)
+        count = f"{self._matching(query)} RETURN count({self._each}) AS total"
+        return f"CALL () {{ {page} }} CALL () {{ {count} }} RETURN [answer, total] AS answer"
 
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
-        """Returns ``v0``, ``v1`` … and ``count``; a type is given as labels or a list of one type."""
+        """The answer is a list of [value, …, count]; a type is given as labels or a list of one."""
         type_ = "CASE WHEN n:`_RecordImage` THEN [n.type] ELSE labels(n) END"
         columns = [type_ if a == "type" else self.attribute("n", a) for a in attributes]
         keys = ", ".join(f"{column} AS v{i}" for i, column in enumerate(columns))
-        return f"{self._matching(query)} RETURN {keys}, count(*) AS count"
+        names = ", ".join(f"v{i}" for i in range(len(columns)))
+        return (
+            f"{self._matching(query)} WITH {keys}, count({self._each}) AS count"
+            f" RETURN collect([{names}, count]) AS answer"
+        )
 
     def neighbours(self, types: Sequence[str] | None, ways: Sequence[str]) -> str:
-        """Returns ``of``, ``way``, ``type``, ``link`` (properties) and ``r``; takes ``$ids``."""
+        """The answer is a list of [of, way, type, link properties, node]; takes ``$ids``."""
         chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in types)
         if types is not None:
             self.parameters["types"] = list(types)
@@ -82,7 +87,7 @@ class Compiler:
         for way in ways:
             arrow = f"-[x{chosen}]->" if way == "out" else f"<-[x{chosen}]-"
             match = f"UNWIND $ids AS of MATCH (a:`Record` {{id: of}}){arrow}(r:`Record`)"
-            result = f"RETURN of, '{way}' AS way, type(x) AS type, properties(x) AS link, r"
+            result = f"RETURN [of, '{way}', type(x), properties(x), r] AS row"
             if self.as_of is not None:
                 near, far = ("source", "target") if way == "out" else ("target", "source")
                 narrowed = "" if types is None else " AND x.type IN $types"
@@ -95,15 +100,20 @@ class Compiler:
                     f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
                     f" {self._record_of('other', 'r')}"
                 )
-                result = f"RETURN of, '{way}' AS way, type, link, r"
+                result = f"RETURN [of, '{way}', type, link, r] AS row"
             arms.append(f"{match} {result}")
-        return " UNION ALL ".join(arms)
+        return f"CALL () {{ {' UNION ALL '.join(arms)} }} RETURN collect(row) AS answer"
 
     def get(self) -> str:
-        """Returns ``n``; takes ``$ids``."""
+        """The answer is a list of nodes; takes ``$ids``."""
         if self.as_of is None:
-            return "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN n"
-        return f"UNWIND $ids AS id {self._record_of('id', 'n')} RETURN n"
+            return "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect(n) AS answer"
+        return f"UNWIND $ids AS id {self._record_of('id', 'n')} RETURN collect(n) AS answer"
+
+    @property
+    def _each(self) -> str:
+        """What is counted: of the past, a record that a commit is just changing shows twice."""
+        return "*" if self.as_of is None else "DISTINCT n.id"
 
     # -- where records come from ----------------------------------------------------------------------
 
@@ -114,23 +124,21 @@ class Compiler:
     def _matching(self, query: ParsedQuery) -> str:
         """Binds ``n`` to each record that matches."""
         conditions = self._conditions(query)
+        source = f"MATCH (n:`{query.label}`)"
         if query.text is not None:
             terms = lucene(query.text)
-            source = f"MATCH (n:`{query.label}`)"
             if terms:
-                source = f"{CAUGHT_UP} CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n"
-                conditions.insert(0, f"n:`{query.label}`")
+                source = f"{CAUGHT_UP} CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n WHERE n:`{query.label}` WITH n"
             conditions.append(self._occurs(query.text))
-            return f"{source} WHERE {' AND '.join(conditions)}"
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if self.as_of is None:
-            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-            return f"MATCH (n:`{query.label}`){where}"
+            return f"{source}{where}"
         types = self.parameter(list(query.types))
-        source = (
-            f"CALL () {{ MATCH (n:`{query.label}`) WHERE n.revision <= $at RETURN n"
+        return (
+            f"CALL () {{ {source} WHERE n.revision <= $at RETURN n"
             f" UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN {types} RETURN n }}"
+            f" WITH n{where}"
         )
-        return f"{source} WITH n WHERE {' AND '.join(conditions) or 'true'}"
 
     def _record_of(self, id: str, name: str) -> str:
         """Binds a name to the record of an id, as it was."""

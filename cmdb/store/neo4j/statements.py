@@ -29,6 +29,11 @@ CONSTRAINTS: Final = (
 )
 """What every store needs, whatever its model."""
 
+CREATE_STORE: Final = (
+    "MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format"
+    " MERGE (c:`_Store` {key: 'clock'}) ON CREATE SET c.announced = 0, c.published = 0"
+)
+
 
 def model_constraints(model: Model) -> dict[str, str]:
     """Name -> statement: a uniqueness constraint for each unique key that the model declares."""
@@ -94,20 +99,18 @@ def relate(relationship_type: str) -> str:
 
 
 def alter(relationship_type: str) -> str:
-    """New attributes for a relationship, its image kept."""
+    """New attributes for a relationship."""
     return (
         f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"
-        " CREATE (i:`_RelationshipImage`) SET i = properties(x), i.source = row[0],"
-        f" i.type = '{relationship_type}', i.target = row[1], i.until = $revision SET x = row[2]"
+        " SET x = row[2]"
     )
 
 
 def unrelate(relationship_type: str) -> str:
-    """Close a relationship, its image kept."""
+    """Take a relationship out of the live graph."""
     return (
         f"UNWIND $rows AS row MATCH (s:`Record` {{id: row[0]}})-[x:`{relationship_type}`]->(t:`Record` {{id: row[1]}})"
-        " CREATE (i:`_RelationshipImage`) SET i = properties(x), i.source = row[0],"
-        f" i.type = '{relationship_type}', i.target = row[1], i.until = $revision DELETE x"
+        " DELETE x"
     )
 
 
@@ -117,10 +120,6 @@ def release_unique(attributes: Iterable[str]) -> str:
     return f"UNWIND $ids AS id MATCH (n:`Record` {{id: id}}) REMOVE {removed}"
 
 
-KEEP_IMAGES: Final = (
-    "UNWIND $rows AS row MATCH (n:`Record` {id: row.id})"
-    " CREATE (i:`_RecordImage`) SET i = properties(n), i.type = row.type, i.until = $revision"
-)
 UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
 
 LOCK: Final = (
@@ -140,6 +139,43 @@ WRITE_MODEL: Final = (
     " CREATE (m:`_Model` {revision: $revision, document: $document})"
 )
 REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.number AS number"
+
+# -- the clock: which revisions readers may see, see the package ------------------------------------
+
+_CLOCK = "MATCH (c:`_Store` {key: 'clock'})"
+_PUBLISH = "SET c.published = CASE WHEN c.published < $number THEN $number ELSE c.published END"
+_FORGET = (
+    " CALL (number) { MATCH (i:`_RecordImage`) WHERE i.until > number DELETE i }"
+    " CALL (number) { MATCH (i:`_RelationshipImage`) WHERE i.until > number DELETE i }"
+)
+"""Images that a writer left behind who then did not commit."""
+
+ANNOUNCE: Final = (
+    f"{_CLOCK} SET c.announced = $announced {_PUBLISH} WITH $number AS number{_FORGET}"
+)
+ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+PUBLISH: Final = f"{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
+SETTLE: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store' WITH s.number AS number"
+    f" {_CLOCK} SET c.announced = number, c.published = number WITH number{_FORGET}"
+)
+"""After a writer that ended between announcing and publishing; waits for the writers' lock."""
+
+
+def quiet(statement: str) -> str:
+    """A reading that no commit overlapped: column ``answer``, or null there; and ``at``.
+
+    ``at`` is the newest revision that all readers may see.
+    """
+    return (
+        f"{_CLOCK} WITH c.published AS at, c.announced = c.published AS quiet"
+        f" CALL (quiet) {{ WITH quiet WHERE quiet CALL () {{ {statement} }}"
+        " RETURN collect(answer)[0] AS answer }"
+        " MATCH (d:`_Store` {key: 'clock'})"
+        " RETURN CASE WHEN quiet AND d.announced = at THEN answer END AS answer, at"
+    )
+
 
 # -- reading inside the write transaction -----------------------------------------------------------
 
@@ -171,15 +207,13 @@ def holders(record_type: str, attribute: str) -> str:
 
 # -- revisions and history --------------------------------------------------------------------------
 
-LAST_REVISION: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) MATCH (v:`_Revision` {number: s.number}) RETURN v"
-)
-REVISIONS: Final = "MATCH (v:`_Revision`) WHERE v.number IN $numbers RETURN v"
-REVISION_AT: Final = "MATCH (v:`_Revision`) WHERE v.at <= $instant RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"
+LAST_REVISION: Final = f"{_CLOCK} MATCH (v:`_Revision` {{number: c.published}}) RETURN v"
+REVISIONS: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.number IN $numbers AND v.number <= c.published RETURN v"
+REVISION_AT: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.at <= $instant AND v.number <= c.published RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"
 LATEST_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
-    " RETURN s.format AS format, m.revision AS revision, m.document AS document"
+    f" {_CLOCK} RETURN c.announced = c.published AS quiet, s.format AS format, m.revision AS revision, m.document AS document"
 )
 """The format, and the model if it is another one than the reader knows."""
 
@@ -216,13 +250,14 @@ LINKS_CHANGED_AS_OF: Final = (
 )
 
 TOUCHED: Final = (
-    "MATCH (n:`Record` {id: $id}) CALL (n) {"
+    f"{_CLOCK} MATCH (n:`Record` {{id: $id}})"
+    " CALL (n) {"
     " RETURN n.revision AS number"
     " UNION MATCH (i:`_RecordImage` {id: n.id}) RETURN i.revision AS number"
     " UNION MATCH (n)-[x]-() RETURN x.revision AS number"
     " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"
     " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"
-    " WITH DISTINCT number WHERE number < $before RETURN number ORDER BY number DESC LIMIT $first"
+    " WITH DISTINCT c, number WHERE number < $before AND number <= c.published RETURN number ORDER BY number DESC LIMIT $first"
 )
 """The newest revisions that touched a record or its relationships."""
 
@@ -302,12 +337,12 @@ DAMAGE: Final = (
     ),
     (
         "broken_interval",
-        "MATCH (i:`_RecordImage`) WHERE NOT EXISTS { (:`_RecordImage` {id: i.id, revision: i.until}) } AND NOT EXISTS { (:`Record` {id: i.id, revision: i.until}) } RETURN i.id AS subject",
+        f"{_CLOCK} MATCH (i:`_RecordImage`) WHERE i.until <= c.published AND NOT EXISTS {{ (:`_RecordImage` {{id: i.id, revision: i.until}}) }} AND NOT EXISTS {{ (:`Record` {{id: i.id, revision: i.until}}) }} RETURN i.id AS subject",
         "A record's images leave a gap.",
     ),
     (
         "lost_revision",
-        "MATCH (s:`_Store`) CALL () { MATCH (v:`_Revision`) RETURN count(v) AS count, max(v.number) AS top } WITH s, count, top WHERE s.number <> top OR count <> top RETURN toString(s.number) AS subject",
+        "MATCH (s:`_Store` {key: 'store'}) CALL () { MATCH (v:`_Revision`) RETURN count(v) AS count, max(v.number) AS top } WITH s, count, top WHERE s.number <> top OR count <> top RETURN toString(s.number) AS subject",
         "The newest revision does not agree with the revisions kept.",
     ),
 )

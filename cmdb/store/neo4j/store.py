@@ -7,6 +7,7 @@ import time
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -21,6 +22,7 @@ from cmdb.errors import (
     Problem,
     QueryError,
     StoreDamagedError,
+    StoreError,
     StoreExistsError,
     StoreNotFoundError,
     StoreVersionError,
@@ -46,9 +48,13 @@ from schema.model import ORGANISATION_TREE, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
 """How long a model is used before looking whether another process has applied a newer one."""
+UNSETTLED_SECONDS: Final = 10.0
+"""How long a commit is waited for before looking whether its writer still lives."""
+SETTLE_SECONDS: Final = 5.0
 FEED_SIZE: Final = 20_000
 """Changed elements that one round of reading the feed takes, unless one revision has more."""
 SCAN_BATCH: Final = 2_000
+IMAGE_BATCH: Final = 5_000
 DEFINITIONS: Final = (
     ("CONSTRAINT", "CONSTRAINTS", "cmdb_unique_"),
     ("INDEX", "INDEXES", "cmdb_index_"),
@@ -95,6 +101,7 @@ class Neo4jStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._types: KnownRecords[str] = KnownRecords()
+        self._unsettled = (0, 0.0)
 
     def close(self) -> None:
         self._connection.close()
@@ -111,15 +118,11 @@ class Neo4jStore(GraphStore):
                 f"The database at {self.url} is not empty.", "Give the store a database of its own."
             )
         self._define(statements.CONSTRAINTS)
-        self._define(
-            (
-                "MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format",
-            ),
-            format=FORMAT,
-        )
+        self._define((statements.CREATE_STORE,), format=FORMAT)
 
     def check_format(self) -> None:
-        self._refresh_model()
+        if not self._refresh_model():
+            self._settle()
 
     # -- model ----------------------------------------------------------------------------------------
 
@@ -141,7 +144,8 @@ class Neo4jStore(GraphStore):
         assert self._properties is not None
         return self._properties
 
-    def _refresh_model(self) -> None:
+    def _refresh_model(self) -> bool:
+        """Read the model if it has changed; gives whether no commit is under way."""
         with self._model_lock:
             rows = self._connection.rows(statements.LATEST_MODEL, {"known": self._model_revision})
             if not rows:
@@ -158,6 +162,7 @@ class Neo4jStore(GraphStore):
                 self._properties, self._model = Properties(model), model
                 self._model_revision = rows[0]["revision"]
             self._model_checked = time.monotonic()
+            return bool(rows[0]["quiet"])
 
     def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
         try:
@@ -206,10 +211,40 @@ class Neo4jStore(GraphStore):
         with self._connection.reading(seconds=None) as transaction:
             yield from transaction.run(statement, parameters)
 
-    def _compiler(self, as_of: AsOf, organisation: str | None = None) -> Compiler:
+    def _answer(
+        self,
+        statement: Callable[[Compiler], str],
+        as_of: AsOf,
+        organisation: str | None = None,
+        **parameters: Any,
+    ) -> list[Any]:
+        """What one compiled statement answers, none of it from the middle of a commit.
+
+        The present is read as it is where no commit overlaps, and else as of the newest revision
+        that is whole.
+        """
         at = self.resolve(as_of)
-        subtree = self._subtree(organisation, at) if organisation and at is not None else ()
-        return Compiler(self.model, at, subtree)
+        if at is None:
+            compiler = Compiler(self.model, None)
+            asked = statements.quiet(statement(compiler))
+            row = self._rows(asked, **parameters, **compiler.parameters)[0]
+            if row["answer"] is not None:
+                return list(row["answer"])
+            at = row["at"]
+            self._watch(at)
+        subtree = self._subtree(organisation, at) if organisation else ()
+        compiler = Compiler(self.model, at, subtree)
+        rows = self._rows(statement(compiler), **parameters, **compiler.parameters)
+        return list(rows[0]["answer"])
+
+    def _watch(self, published: int) -> None:
+        """Settle the store when one commit seems to last too long: its writer may be dead."""
+        number, since = self._unsettled
+        if number != published:
+            self._unsettled = (published, time.monotonic())
+        elif time.monotonic() - since > UNSETTLED_SECONDS:
+            self._settle()
+            self._unsettled = (0, 0.0)
 
     def _subtree(self, organisation: str, at: int) -> list[str]:
         """An organisation and those that were below it; one statement for each level."""
@@ -235,34 +270,73 @@ class Neo4jStore(GraphStore):
         ) -> tuple[CommitResult, Neo4jWriteTransaction]:
             known = Known(self._model, self._model_revision, self._types)
             writing = Neo4jWriteTransaction(transaction, known, self._count)
-            return work(writing), writing
+            result = work(writing)
+            if result.committed:
+                self._announce(writing)
+            return result, writing
 
+        result, writing, uncertain = self._until_certain(once)
+        self._types.add(writing.met)
+        if result.committed or writing.found_itself:
+            self._run_alone([(statements.PUBLISH, {"number": result.revision})])
+        committed = result.committed or (uncertain and writing.found_itself)
+        return CommitResult(result.revision, committed)
+
+    def _until_certain(
+        self,
+        once: Callable[[neo4j.ManagedTransaction], tuple[CommitResult, Neo4jWriteTransaction]],
+    ) -> tuple[CommitResult, Neo4jWriteTransaction, bool]:
+        """Also gives whether it was repeated, not knowing what had become of the first time."""
         uncertain = False
         with translating(self.url), self._connection.session(neo4j.WRITE_ACCESS) as session:
             while True:
                 try:
-                    result, writing = session.execute_write(once)
-                    self._types.add(writing.met)
-                    return CommitResult(
-                        result.revision, result.committed or (uncertain and writing.found_itself)
-                    )
+                    return *session.execute_write(once), uncertain
                 except driver_errors.IncompleteCommit:
                     if uncertain:
                         raise
                     uncertain = True
                 except driver_errors.ConstraintError as error:
+                    self._settle()
                     if "cmdb_unique" in str(error) or "`id`" not in str(error):
                         raise
-                    raise InvalidChangeError(
-                        [
-                            Problem(
-                                0,
-                                "",
-                                "exists",
-                                "A record to be created has the id of one that exists.",
-                            )
-                        ]
-                    ) from None
+                    message = "A record to be created has the id of one that exists."
+                    raise InvalidChangeError([Problem(0, "", "exists", message)]) from None
+
+    def _announce(self, writing: Neo4jWriteTransaction) -> None:
+        """Store the images, and say that a commit is coming, before anything live changes."""
+        assert writing.last is not None
+        numbers = {"announced": writing.last.number, "number": writing.before}
+        commands: list[tuple[str, dict[str, Any]]] = [(statements.ANNOUNCE, numbers)]
+        for statement, images in (
+            (statements.ADD_RECORD_IMAGES, writing.record_images),
+            (statements.ADD_RELATIONSHIP_IMAGES, writing.relationship_images),
+        ):
+            commands += [
+                (statement, {"rows": images[start : start + IMAGE_BATCH]})
+                for start in range(0, len(images), IMAGE_BATCH)
+            ]
+        self._run_alone(commands)
+
+    def _settle(self) -> None:
+        """Clear up after a writer that announced a commit and ended; not where one is at work, nor
+        where this user may not write."""
+        with suppress(StoreError):
+            self._run_alone([(statements.SETTLE, {})], SETTLE_SECONDS)
+
+    def _run_alone(
+        self, commands: Sequence[tuple[str, dict[str, Any]]], seconds: float = TRANSACTION_SECONDS
+    ) -> None:
+        """Statements in a write transaction of their own."""
+
+        @neo4j.unit_of_work(timeout=seconds)
+        def work(transaction: neo4j.ManagedTransaction) -> None:
+            for statement, parameters in commands:
+                self._count()
+                transaction.run(statement, parameters).consume()
+
+        with translating(self.url), self._connection.session(neo4j.WRITE_ACCESS) as session:
+            session.execute_write(work)
 
     # -- revisions ------------------------------------------------------------------------------------
 
@@ -286,10 +360,9 @@ class Neo4jStore(GraphStore):
     # -- reading --------------------------------------------------------------------------------------
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
-        compiler = self._compiler(as_of)
+        nodes = self._answer(Compiler.get, as_of, ids=list(ids))
         read = self.properties.record
-        rows = self._rows(compiler.get(), ids=list(ids), **compiler.parameters)
-        return {row["n"]["id"]: read(row["n"]) for row in rows}
+        return {node["id"]: read(node) for node in nodes}
 
     def find(self, query: Query) -> Page:
         return self._page(query, self._parsed(query))
@@ -298,15 +371,13 @@ class Neo4jStore(GraphStore):
         return self._page(query, self._parsed(query, text))
 
     def _page(self, query: Query, parsed: ParsedQuery) -> Page:
-        compiler = self._compiler(query.as_of, query.organisation)
+        write = Compiler.page_with_total if query.total else Compiler.page
+        nodes = self._answer(lambda c: write(c, parsed), query.as_of, query.organisation)
         total = None
         if query.total:
-            row = self._rows(compiler.page_with_total(parsed), **compiler.parameters)[0]
-            nodes, total = row["page"], row["total"]
-        else:
-            nodes = [row["n"] for row in self._rows(compiler.page(parsed), **compiler.parameters)]
-        records = [self.properties.record(node) for node in nodes[: query.first]]
+            nodes, total = nodes
         more = len(nodes) > query.first
+        records = [self.properties.record(node) for node in distinct(nodes)[: query.first]]
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
@@ -319,13 +390,13 @@ class Neo4jStore(GraphStore):
                 raise QueryError(
                     f"{name} cannot be counted by.", "Count by attributes with one value."
                 )
-        compiler = self._compiler(query.as_of, query.organisation)
-        rows = self._rows(compiler.count_by(parsed, attributes), **compiler.parameters)
+        rows = self._answer(
+            lambda c: c.count_by(parsed, attributes), query.as_of, query.organisation
+        )
         counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
-        for row in rows:
+        for *columns, count in rows:
             values = []
-            for index, name in enumerate(attributes):
-                value = row[f"v{index}"]
+            for name, value in zip(attributes, columns, strict=True):
                 if name == "type":
                     value = (
                         value[0] if len(value) == 1 else self.properties.type_of(frozenset(value))
@@ -333,7 +404,7 @@ class Neo4jStore(GraphStore):
                 elif value is not None:
                     value = self.properties.to_attributes({name: value})[name]
                 values.append(value)
-            counts[tuple(values)] += row["count"]
+            counts[tuple(values)] += count
         return sort_counts(Count(values, count) for values, count in counts.items())
 
     def neighbours(
@@ -347,23 +418,26 @@ class Neo4jStore(GraphStore):
             self.model.relationship_type(name)
         if types is not None and not types:
             return []
-        compiler = self._compiler(as_of)
         ways = ("out", "in") if direction == "both" else (direction,)
-        statement = compiler.neighbours(None if types is None else sorted(types), ways)
-        rows = self._rows(statement, ids=sorted(set(ids)), **compiler.parameters)
-        found = []
-        for row in rows:
-            of, other = row["of"], self.properties.record(row["r"])
-            ends = (of, other.id) if row["way"] == "out" else (other.id, of)
-            key = RelationshipKey(ends[0], row["type"], ends[1])
-            link = read_relationship(key, row["link"], self.properties)
-            found.append(
-                (of, row["type"], row["way"] == "in", other.id, Neighbour(of, link, other))
-            )
-        return [entry[-1] for entry in sorted(found, key=lambda entry: entry[:4])]
+        chosen = None if types is None else sorted(types)
+        rows = self._answer(lambda c: c.neighbours(chosen, ways), as_of, ids=sorted(set(ids)))
+        found: dict[tuple[str, str, bool, str], tuple[dict[str, Any], Any]] = {}
+        for of, way, type_, link, node in rows:
+            key = (of, type_, way == "in", node["id"])
+            if key not in found or ("until" in link, "until" in node) > _images(found[key]):
+                found[key] = (link, node)
+        return [self._neighbour(*key, *found[key]) for key in sorted(found)]
+
+    def _neighbour(
+        self, of: str, type_: str, inward: bool, other: str, link: dict[str, Any], node: Any
+    ) -> Neighbour:
+        ends = (other, of) if inward else (of, other)
+        key = RelationshipKey(ends[0], type_, ends[1])
+        relationship = read_relationship(key, link, self.properties)
+        return Neighbour(of, relationship, self.properties.record(node))
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
-        """The full-text index is part of every commit: there is nothing to catch up."""
+        """The server indexes by itself, and every search waits for it: nothing is left to do."""
 
     # -- history --------------------------------------------------------------------------------------
 
@@ -552,6 +626,22 @@ class Neo4jStore(GraphStore):
                     str(row["id"]),
                     f"Its labels {', '.join(sorted(row['labels']))} are no record type's.",
                 )
+
+
+def _images(pair: tuple[dict[str, Any], Any]) -> tuple[bool, bool]:
+    return "until" in pair[0], "until" in pair[1]
+
+
+def distinct(nodes: Sequence[Any]) -> list[Any]:
+    """Each record once: one that a commit is just changing shows as it was, and as an image too.
+
+    The image is taken: it is whole.
+    """
+    found: dict[str, Any] = {}
+    for node in nodes:
+        if node["id"] not in found or "until" in node:
+            found[node["id"]] = node
+    return list(found.values())
 
 
 NEVER: Final = 2**62

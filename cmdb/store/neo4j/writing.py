@@ -37,6 +37,10 @@ class Neo4jWriteTransaction:
     ----------
     met
         Types of the records looked up or created; true once the transaction is committed.
+    before
+        Number of the newest revision before this transaction.
+    record_images, relationship_images
+        What is to be kept of what `write` changes, as properties.
     found_itself
         Whether the change set turned out to be committed already.
     """
@@ -48,10 +52,13 @@ class Neo4jWriteTransaction:
         self._known = known
         self._count = count
         self.met: dict[str, str] = {}
+        self.record_images: list[dict[str, Any]] = []
+        self.relationship_images: list[dict[str, Any]] = []
         self.found_itself = False
         row = self._one(statements.LOCK, known=known.revision)
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
+        self.before = self.last.number if self.last else 0
         document = row["document"]
         self._use(known.model if document is None else read_document(document))
 
@@ -133,8 +140,10 @@ class Neo4jWriteTransaction:
         if not updated:
             return
         assert self.model is not None
-        images = [{"id": after.id, "type": after.type} for _, after in updated]
-        self._run(statements.KEEP_IMAGES, rows=images, revision=number)
+        for before, _ in updated:
+            image = self._record_row(before)
+            image["type"], image["until"] = before.type, number
+            self.record_images.append(image)
         released: set[str] = set()
         for before, after in updated:
             for key in self.model.record_types[after.type].unique:
@@ -149,11 +158,16 @@ class Neo4jWriteTransaction:
     def _links(self, number: int, plan: Plan) -> None:
         for type_, gone in _grouped(plan.unrelated, lambda link: link.type).items():
             ends = [[link.source, link.target] for link in gone]
-            self._run(statements.unrelate(type_), rows=ends, revision=number)
+            self._run(statements.unrelate(type_), rows=ends)
+        for before in (*plan.unrelated, *(before for before, _ in plan.altered)):
+            image = self._link_row(before)[2]
+            image |= {"source": before.source, "type": before.type, "target": before.target}
+            image["until"] = number
+            self.relationship_images.append(image)
         altered = [after for _, after in plan.altered]
         for type_, links in _grouped(altered, lambda link: link.type).items():
             rows = [self._link_row(link) for link in links]
-            self._run(statements.alter(type_), rows=rows, revision=number)
+            self._run(statements.alter(type_), rows=rows)
         for type_, links in _grouped(plan.related, lambda link: link.type).items():
             self._run(statements.relate(type_), rows=[self._link_row(link) for link in links])
 

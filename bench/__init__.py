@@ -1,0 +1,6 @@
+"""Speed and size, measured against the bare stores in the same run: ``python -m bench``.
+
+A benchmark informs, it is no test: each figure stands beside what the bare driver or ``sqlite3``
+needs for the same work on the same machine in the same minutes, and beside the bound it is meant
+to keep. Knows the public face of ``cmdb`` and ``schema``, and the servers of ``tests.support``.
+"""
