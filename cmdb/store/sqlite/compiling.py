@@ -198,8 +198,9 @@ class Compiler:
         if operator == "contains":
             return f"instr({expression}, {self.parameter(value)}) > 0"
         if operator == "prefix":
-            low, high = self.parameter(value), self.parameter(value + "\U0010ffff")
-            return f"({expression} >= {low} AND {expression} < {high})"
+            low, end = self.parameter(value), _end_of_prefix(value)
+            below = f" AND {expression} < {self.parameter(end)}" if end else ""
+            return f"({expression} >= {low}{below})"
         if operator == "in":
             if kind.name == "money":
                 parts = [self._scalar(expression, kind, "eq", element) for element in value]
@@ -252,6 +253,15 @@ class Compiler:
     def _replay(self, equal: str, values: Sequence[Any]) -> str:
         self.parameters += values[: equal.count("?")]
         return equal
+
+
+def _end_of_prefix(prefix: str) -> str | None:
+    """The first text behind all that begin with a prefix; None where there is none."""
+    prefix = prefix.rstrip("\U0010ffff")
+    if not prefix:
+        return None
+    following = ord(prefix[-1]) + 1
+    return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 def _money(expression: str) -> tuple[str, str]:
