@@ -303,7 +303,7 @@ def test_an_organisation_with_all_below_it(estate: Estate) -> None:
     assert estate.names("Record", organisation=organisations["north"]) == {"north", "box"}
     assert estate.names("Server", organisation=organisations["south"]) == {"srv"}
     assert estate.names("Server", organisation=organisations["north"]) == set()
-    was = {"as_of": estate.related}
+    was: dict[str, Any] = {"as_of": estate.related}
     assert estate.names("Server", organisation=organisations["north"], **was) == {"srv"}
     assert estate.names("Server", organisation=organisations["south"], **was) == set()
     assert estate.names("Server", organisation=new_id()) == set()
