@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from schema.loading import load_model
+from schema.model import Model
 from tests.support.neo4j_library import Neo4jUnavailableError
 from tests.support.neo4j_server import HOW_TO_GET_ONE, Neo4jServer, find_server
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2000)
 settings.load_profile(os.environ.get("CMDB_HYPOTHESIS", "default"))
+
+
+SMALL_MODEL = Path(__file__).parent / "support" / "small_model"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,3 +51,8 @@ def neo4j_store_url(neo4j_server: Neo4jServer) -> str:
     """The URL of an empty Neo4j, credentials and all."""
     neo4j_server.wipe()
     return neo4j_server.url
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    return load_model([SMALL_MODEL], shipped=False)

@@ -8,15 +8,7 @@ from pathlib import Path
 import pytest
 
 from cmdb.store import GraphStore, create_store
-from schema.loading import load_model
 from schema.model import Model
-
-SMALL_MODEL = Path(__file__).parent.parent / "support" / "small_model"
-
-
-@pytest.fixture(scope="session")
-def model() -> Model:
-    return load_model([SMALL_MODEL], shipped=False)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])

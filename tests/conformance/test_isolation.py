@@ -8,47 +8,23 @@ from contextlib import contextmanager
 
 import pytest
 
-from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
-from cmdb.ids import new_id
+from cmdb.change_sets import Update
 from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import GraphStore, open_store
-from tests.support.building import add, commit, create
+from tests.support.building import add, commit
+from tests.support.shared_estate import DEVICES, SharedEstate
 
-DEVICES = 30
 COMMITS = 80
 
 
-class Estate:
-    """All devices have one size, the app runs on one of them, and there are as many boxes as the
-    size says: at each revision."""
-
-    def __init__(self, store: GraphStore) -> None:
-        self.store = store
-        self.devices = [create("Device", f"device {i}", size=0) for i in range(DEVICES)]
-        self.ids = [device.id for device in self.devices]
-        self.app = create("App", "app")
-        commit(store, *self.devices, self.app, Relate(self.app.id, "RUNS_ON", self.ids[0]))
-        self.base = store.last_revision().number
-
-    def step(self, size: int) -> None:
-        before, after = self.ids[(size - 1) % DEVICES], self.ids[size % DEVICES]
-        operations: list[Operation] = [Update(id, {"size": size}) for id in self.ids]
-        operations += [
-            Unrelate(self.app.id, "RUNS_ON", before),
-            Relate(self.app.id, "RUNS_ON", after),
-        ]
-        operations.append(Create("Box", {"name": f"box {size}"}, new_id()))
-        commit(self.store, *operations)
-
-
 @pytest.fixture
-def estate(store: GraphStore) -> Estate:
-    return Estate(store)
+def estate(store: GraphStore) -> SharedEstate:
+    return SharedEstate.make(store)
 
 
 @contextmanager
-def being_written(estate: Estate) -> Iterator[threading.Event]:
+def being_written(estate: SharedEstate) -> Iterator[threading.Event]:
     """The event is set when the writer has finished."""
     done, failures = threading.Event(), []
 
@@ -70,7 +46,7 @@ def being_written(estate: Estate) -> Iterator[threading.Event]:
     assert failures == []
 
 
-def test_a_reading_of_now_is_whole(estate: Estate, url: str) -> None:
+def test_a_reading_of_now_is_whole(estate: SharedEstate, url: str) -> None:
     with open_store(url) as reader, being_written(estate) as done:
         while not done.is_set():
             sizes = {record.attributes["size"] for record in reader.get(estate.ids).values()}
@@ -80,14 +56,14 @@ def test_a_reading_of_now_is_whole(estate: Estate, url: str) -> None:
             assert (len(page.records), page.total) == (DEVICES, DEVICES)
             [count] = reader.count_by(Query("Device"), ["size"])
             assert count.count == DEVICES
-            [_] = reader.neighbours([estate.app.id])
+            [_] = reader.neighbours([estate.app])
             found = reader.search("device", Query(first=1000, total=True))
             assert len({record.attributes["size"] for record in found.records}) == 1
             assert found.total == DEVICES
     assert list(check(estate.store)) == []
 
 
-def test_a_reading_of_the_past_stays_the_same(estate: Estate, url: str) -> None:
+def test_a_reading_of_the_past_stays_the_same(estate: SharedEstate, url: str) -> None:
     with open_store(url) as reader, being_written(estate) as done:
         while not done.is_set():
             now = reader.last_revision().number
@@ -97,7 +73,7 @@ def test_a_reading_of_the_past_stays_the_same(estate: Estate, url: str) -> None:
                 page = reader.find(Query("Device", first=1000, total=True, as_of=at))
                 assert [r.attributes["size"] for r in page.records] == [size] * DEVICES
                 assert page.total == DEVICES
-                [near] = reader.neighbours([estate.app.id], as_of=at)
+                [near] = reader.neighbours([estate.app], as_of=at)
                 assert near.record.id == estate.ids[size % DEVICES]
                 assert len({record.id for record in reader.scan_records(at)}) == DEVICES + 1 + size
                 assert len(list(reader.scan_relationships(at))) == 1
@@ -106,7 +82,7 @@ def test_a_reading_of_the_past_stays_the_same(estate: Estate, url: str) -> None:
             assert len(changes.records) == expected
 
 
-def test_a_follower_of_the_feed_gets_whole_revisions(estate: Estate, url: str) -> None:
+def test_a_follower_of_the_feed_gets_whole_revisions(estate: SharedEstate, url: str) -> None:
     seen = []
     with open_store(url) as reader, being_written(estate) as done:
         last = estate.base

@@ -14,7 +14,7 @@ from cmdb.queries import Query
 from cmdb.store import GraphStore, open_store
 from schema.loading import load_model
 from schema.model import Model
-from tests.conformance.conftest import SMALL_MODEL
+from tests.conftest import SMALL_MODEL
 from tests.support.building import add, commit, create
 
 

@@ -119,7 +119,8 @@ class Compiler:
 
     def _page(self, query: ParsedQuery) -> str:
         matching = self._matching(query)
-        return f"{matching} WITH n{self._closeness(query)}{self._after(query)}"
+        closeness, after = self._closeness(query), self._after(query)
+        return f"{matching} WITH n{closeness}{after}" if closeness or after else matching
 
     def _matching(self, query: ParsedQuery) -> str:
         """Binds ``n`` to each record that matches."""

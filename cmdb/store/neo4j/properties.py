@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
+from cmdb.errors import StoreDamagedError
 from cmdb.records import Record
 from schema.model import Model
 
@@ -65,7 +66,18 @@ class Properties:
         return attributes
 
     def record(self, node: Any) -> Record:
-        """The record of a live node or of an image."""
+        """The record of a live node or of an image.
+
+        Raises
+        ------
+        StoreDamagedError
+            Something else wrote this node: it has no id or no revision.
+        """
+        if node["id"] is None or node["revision"] is None:
+            raise StoreDamagedError(
+                f"A node labelled {', '.join(sorted(node.labels))} was not written by this product.",
+                "`cmdb check` finds such nodes; delete them, or take their labels off.",
+            )
         type_ = node["type"] if IMAGE in node.labels else self.type_of(node.labels)
         return Record(node["id"], type_, node["revision"], self.to_attributes(node))
 

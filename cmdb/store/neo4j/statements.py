@@ -276,7 +276,9 @@ LINK_IMAGES_OF: Final = (
 
 # -- everything -------------------------------------------------------------------------------------
 
-SCAN_RECORDS: Final = "MATCH (n:`Record`) RETURN n"
+SCAN_RECORDS: Final = (
+    "MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL RETURN n"
+)
 SCAN_IMAGES: Final = "UNWIND $ids AS id MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n"
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import neo4j
 
 from cmdb.commits import End, Plan
+from cmdb.errors import StoreDamagedError
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
 from cmdb.store.known import KnownRecords
@@ -199,8 +200,13 @@ def read_revision(properties: Any) -> Revision:
 def read_relationship(
     key: RelationshipKey, properties: dict[str, Any], translate: Properties
 ) -> Relationship:
-    attributes = translate.to_attributes(properties)
-    return Relationship(*key, properties["revision"], attributes)
+    revision = properties.get("revision")
+    if revision is None:
+        raise StoreDamagedError(
+            f"The relationship {key} was not written by this product.",
+            "`cmdb check` finds such relationships; delete them.",
+        )
+    return Relationship(*key, revision, translate.to_attributes(properties))
 
 
 def _revision_properties(revision: Revision, plan: Plan) -> dict[str, Any]:

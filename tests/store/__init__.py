@@ -1,0 +1,1 @@
+"""What is particular to one store: its statements, its failures, its crashes."""

@@ -1,0 +1,168 @@
+"""The Cypher that is sent: exactly, and that no name or value from outside gets into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmdb.errors import QueryError, UnknownNameError
+from cmdb.queries import Query, Sort, parse_query
+from cmdb.records import Record
+from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.compiling import Compiler, lucene
+from schema.model import Model
+
+ORGANISATION = "019a0000-0000-7000-8000-000000000000"
+
+
+def compiled(model: Model, query: Query, text: str | None = None) -> tuple[str, dict[str, Any]]:
+    as_of = query.as_of
+    assert as_of is None or isinstance(as_of, int)
+    compiler = Compiler(model, as_of)
+    return compiler.page(parse_query(model, query, text)), compiler.parameters
+
+
+def test_a_page_of_the_present(model: Model) -> None:
+    query = Query(
+        "Device", {"size": {"gte": 5}, "not": {"colour": "red"}}, sort=[Sort("name", True)], first=2
+    )
+    assert compiled(model, query) == (
+        (
+            "MATCH (n:`Device`) WHERE (n.`size` >= $p1 AND NOT coalesce(n.`colour` = $p2, false))"
+            " WITH n ORDER BY n.`name` IS NULL, n.`name` DESC, n.id LIMIT $p0 RETURN collect(n) AS answer"
+        ),
+        {"p0": 3, "p1": 5, "p2": "red"},
+    )
+
+
+def test_the_next_page(model: Model) -> None:
+    first = parse_query(model, Query("Box", sort=[Sort("name")], first=2))
+    cursor = first.cursor(Record(ORGANISATION, "Box", 2, {"name": "b"}))
+    assert compiled(model, Query("Box", sort=[Sort("name")], first=2, after=cursor)) == (
+        (
+            "MATCH (n:`Box`) WITH n WHERE ((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
+            " WITH n ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0 RETURN collect(n) AS answer"
+        ),
+        {"p0": 3, "p1": "b", "p2": ORGANISATION},
+    )
+
+
+def test_a_page_of_the_past(model: Model) -> None:
+    statement, parameters = compiled(model, Query("Device", {"price": {"gt": "CNY 5"}}, as_of=7))
+    assert statement == (
+        "CALL () { MATCH (n:`Device`) WHERE n.revision <= $at RETURN n"
+        " UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN $p4 RETURN n }"
+        " WITH n WHERE (left(n.`price`, 3) = $p2 AND toFloat(substring(n.`price`, 4)) > $p3)"
+        " WITH n ORDER BY n.id LIMIT $p1 RETURN collect(n) AS answer"
+    )
+    assert parameters == {"at": 7, "p1": 51, "p2": "CNY", "p3": 5.0, "p4": ["Device", "Server"]}
+
+
+def test_related_records_types_and_organisations(model: Model) -> None:
+    statement, _ = compiled(
+        model, Query("Device", {"RUNS": {"name": {"prefix": "a"}}}, subtypes=False)
+    )
+    assert statement.startswith(
+        "MATCH (n:`Device`) WHERE NOT n:`Server` AND EXISTS { MATCH (n)<-[:`RUNS_ON`]-(m1:`Record`)"
+        " WHERE m1.`name` STARTS WITH $p1 } WITH n ORDER BY"
+    )
+    statement, _ = compiled(model, Query("Server", organisation=ORGANISATION))
+    tree = "COLLECT { MATCH (:`Record` {id: $p1})<-[:`PART_OF`*0..]-(o:`Record`) RETURN o.id }"
+    assert statement.startswith(
+        f"MATCH (n:`Server`) WHERE (n.`organisation` IN {tree} OR n.id IN {tree}) WITH n"
+    )
+
+
+def test_neighbours_and_get(model: Model) -> None:
+    assert Compiler(model, None).get() == (
+        "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect(n) AS answer"
+    )
+    assert Compiler(model, None).neighbours(["CALLS", "RUNS_ON"], ["out"]) == (
+        "CALL () { UNWIND $ids AS of MATCH (a:`Record` {id: of})-[x:`CALLS`|`RUNS_ON`]->(r:`Record`)"
+        " RETURN [of, 'out', type(x), properties(x), r] AS row } RETURN collect(row) AS answer"
+    )
+
+
+def test_what_is_written(model: Model) -> None:
+    assert statements.create_records(model.record_types["Server"]) == (
+        "UNWIND $rows AS row CREATE (n:`Record`:`Item`:`Device`:`Server`) SET n = row"
+    )
+    assert statements.relate("RUNS_ON") == (
+        "UNWIND $rows AS row MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+        " CREATE (s)-[x:`RUNS_ON`]->(t) SET x = row[2]"
+    )
+    assert statements.model_constraints(model)["cmdb_unique_Device_row_column"] == (
+        "CREATE CONSTRAINT `cmdb_unique_Device_row_column` IF NOT EXISTS FOR (n:`Device`)"
+        " REQUIRE (n.`row`, n.`column`) IS UNIQUE"
+    )
+    assert "cmdb_index_Device_serial_number" in statements.model_indexes(model)
+
+
+def test_a_reading_of_now_looks_at_the_clock_before_and_after(model: Model) -> None:
+    assert statements.quiet("RETURN 1 AS answer") == (
+        "MATCH (c:`_Store` {key: 'clock'}) WITH c.published AS at, c.announced = c.published AS quiet"
+        " CALL (quiet) { WITH quiet WHERE quiet CALL () { RETURN 1 AS answer }"
+        " RETURN collect(answer)[0] AS answer }"
+        " MATCH (d:`_Store` {key: 'clock'})"
+        " RETURN CASE WHEN quiet AND d.announced = at THEN answer END AS answer, at"
+    )
+
+
+EVIL = "x`}) DETACH DELETE n //' OR 1=1 --\" $p0 \\u0060 变"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(EVIL),
+        Query("Device", {EVIL: 1}),
+        Query("Device", {EVIL.upper(): {}}),
+        Query("Device", {"RUNS": {EVIL: 1}}),
+        Query("Device", {"size": {EVIL: 1}}),
+        Query("Device", {"size": EVIL}),
+        Query("Device", {"keeper": EVIL}),
+        Query("Device", sort=[Sort(EVIL)]),
+        Query("Device", organisation=EVIL),
+        Query("Device", after=EVIL),
+    ],
+)
+def test_names_from_outside_are_refused(model: Model, query: Query) -> None:
+    with pytest.raises((QueryError, UnknownNameError)):
+        parse_query(model, query)
+
+
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: "\x00" not in text)
+
+
+@given(value=TEXT | st.just(EVIL))
+def test_values_are_parameters(model: Model, value: str) -> None:
+    for where in (
+        {"note": value}, {"note": {"in": [value]}}, {"note": {"contains": value}}, {"name": {"prefix": value}},
+        {"tags": {"contains": value}}, {"RUNS": {"note": value}}, {"not": {"note": {"ne": value}}},
+    ):  # fmt: skip
+        for as_of in (None, 3):
+            statement, parameters = compiled(model, Query("Device", where, as_of=as_of))
+            plain, _ = compiled(model, Query("Device", _with(where, "plain"), as_of=as_of))
+            assert statement == plain
+            assert value in parameters.values() or [value] in parameters.values()
+
+
+def _with(where: Any, value: str) -> Any:
+    if isinstance(where, dict):
+        return {key: _with(part, value) for key, part in where.items()}
+    return [value] if isinstance(where, list) else value
+
+
+@given(text=TEXT | st.just(EVIL) | st.text('"*?~^:()[]{}\\/ +-&|!aB1变站'))
+def test_a_search_sends_only_plain_terms(model: Model, text: str) -> None:
+    for term in lucene(text).split(" AND "):
+        inner = term[1:-1]
+        assert term[:1] + term[-1:] in ("", '""', "**")
+        assert all(c.isalnum() or ord(c) > 0x2E7F for c in inner)
+    if text.split():
+        statement, parameters = compiled(model, Query("Device"), text)
+        assert statement in {compiled(model, Query("Device"), t)[0] for t in ("plain", "-")}
+        assert text.lower().split() in parameters.values()
