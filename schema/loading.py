@@ -106,7 +106,13 @@ class _Reader:
             )
             return
         lines: dict[DeclarationPath, str] = {}
-        plain = self._plain(node, (), file, lines) if node else {}
+        try:
+            plain = self._plain(node, (), file, lines) if node else {}
+        except RecursionError:
+            self.mistakes.append(
+                Mistake(str(file), "an anchor holds an alias of itself", "Write it out.")
+            )
+            return
         try:
             declared = ModelDeclaration.model_validate(plain)
         except ValidationError as error:

@@ -18,6 +18,7 @@ from schema.model import Model
 from tests.support.building import commit, create
 from tests.support.neo4j_server import Neo4jServer
 from tests.support.oracle import holds
+from tests.support.values import INSTANTS
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 NAME = TEXT.filter(bool)
@@ -38,7 +39,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "weight": st.floats(allow_nan=False, allow_infinity=False),
     "active": st.booleans(),
     "bought": st.dates(),
-    "seen": st.datetimes(timezones=st.timezones()),
+    "seen": INSTANTS,
     "runtime": st.timedeltas(-KINDS["duration"].parse("P36500D"), KINDS["duration"].parse("P36500D")),
     "colour": st.sampled_from(["red", "blue"]),
     "address": st.ip_addresses().map(str),

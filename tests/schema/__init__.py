@@ -1,0 +1,1 @@
+"""The model as data: loading, mistakes, kinds, exports."""
