@@ -186,7 +186,6 @@ class _Cell:
                 self._relate(rack, "CONTAINS", pdu)
                 self._relate(pdu, "POWERED_BY", unit)
             self._racks.append((rack, *pdus))  # type: ignore[arg-type]
-        self._rooms = rooms
 
     def _compute(self) -> None:
         """(server)-[:UPLINKED_TO]->(switch)-[:UPLINKED_TO]->(core switch), all with two power supplies."""

@@ -161,7 +161,8 @@ class ParsedQuery(NamedTuple):
     first: int
     position: tuple[Any, ...] | None
     """Sort values and id of the last record of the page before."""
-    digest: str
+    asked: tuple[Any, ...]
+    """What a cursor must agree on with the query it continues."""
     text: str | None = None
     """Of a search: its words, folded, one space between."""
 
@@ -171,7 +172,7 @@ class ParsedQuery(NamedTuple):
         for name, kind, _ in self.sort:
             value = self._value(record, name)
             values.append(None if value is None else kind.to_json(value))
-        text = json.dumps([self.digest, *values, record.id], ensure_ascii=False)
+        text = json.dumps([_digest(self.asked), *values, record.id], ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def _value(self, record: Record, name: str) -> Any:
@@ -216,17 +217,8 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
     condition = parse_filter(model, (query.type,), query.where or {})
     if query.organisation is not None:
         _value(KINDS["reference"], "organisation", query.organisation)
-    asked = [
-        query.type,
-        query.subtypes,
-        query.where,
-        query.organisation,
-        list(map(list, query.sort)),
-        text,
-    ]
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[
-        :12
-    ]
+    order = [(entry[0], entry[1]) for entry in query.sort]
+    asked = (query.type, query.subtypes, query.where, query.organisation, order, text)
     return ParsedQuery(
         types=types,
         label=query.type,
@@ -235,8 +227,8 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
         organisation=query.organisation,
         sort=tuple(sort),
         first=query.first,
-        position=_position(query.after, digest, sort),
-        digest=digest,
+        position=_position(query.after, asked, sort),
+        asked=asked,
         text=text,
     )
 
@@ -373,8 +365,13 @@ def _value(kind: Kind, name: str, value: object) -> Any:
         ) from None
 
 
+def _digest(asked: tuple[Any, ...]) -> str:
+    written = json.dumps(asked, sort_keys=True, default=str)
+    return hashlib.sha256(written.encode()).hexdigest()[:12]
+
+
 def _position(
-    after: str | None, digest: str, sort: Sequence[tuple[str, Kind, bool]]
+    after: str | None, asked: tuple[Any, ...], sort: Sequence[tuple[str, Kind, bool]]
 ) -> tuple[Any, ...] | None:
     if after is None:
         return None
@@ -392,6 +389,6 @@ def _position(
         raise QueryError(
             "That is not a cursor of this product.", "Ask again from the start."
         ) from None
-    if values[0] != digest:
+    if values[0] != _digest(asked):
         raise QueryError("That cursor belongs to another query.", "Repeat the query it came from.")
     return tuple(parsed)

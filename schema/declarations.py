@@ -128,7 +128,7 @@ class RecordTypeDeclaration(Declaration):
     )
     identification: list[list[SnakeName]] = Field(
         default=[],
-        description="Identification rules, in order: attributes that together tell one record from all others.",
+        description="Identification rules, in order: attributes that together tell one record from all others, the most telling first: that one is indexed.",
     )
     state_machine: SnakeName | None = None
     redundancy: dict[UpperName, RedundancyDeclaration] = {}

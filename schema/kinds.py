@@ -53,6 +53,13 @@ def _storable(value: str) -> str:
 
 
 def parse_string(value: object) -> str:
+    if (
+        type(value) is str
+        and len(value) <= STRING_LENGTH
+        and value.isascii()
+        and "\x00" not in value
+    ):
+        return value  # by far the most frequent
     if not isinstance(value, str):
         raise ValueError(f"is {_kind_of(value)}, not a string")
     if len(value) > STRING_LENGTH:

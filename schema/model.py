@@ -259,12 +259,13 @@ class Model:
 
     @cached_property
     def indexed(self) -> frozenset[str]:
-        """Names of the record attributes that are indexed, alone or as part of a unique key."""
+        """Names of the record attributes that are indexed: declared so, part of a unique key, or the
+        first, and so the most telling, of an identification rule."""
         names = {STATE_ATTRIBUTE, ORGANISATION_ATTRIBUTE}
         for record_type in self.record_types.values():
             names.update(a.name for a in record_type.attributes.values() if a.indexed)
             names.update(name for key in record_type.unique for name in key.attributes)
-            names.update(name for rule in record_type.identification for name in rule)
+            names.update(rule[0] for rule in record_type.identification if rule)
         return frozenset(names)
 
     @cached_property

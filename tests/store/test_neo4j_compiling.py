@@ -70,9 +70,9 @@ def test_related_records_types_and_organisations(model: Model) -> None:
         " WHERE m1.`name` STARTS WITH $p1 } WITH n ORDER BY"
     )
     statement, _ = compiled(model, Query("Server", organisation=ORGANISATION))
-    tree = "COLLECT { MATCH (:`Record` {id: $p1})<-[:`PART_OF`*0..]-(o:`Record`) RETURN o.id }"
     assert statement.startswith(
-        f"MATCH (n:`Server`) WHERE (n.`organisation` IN {tree} OR n.id IN {tree}) WITH n"
+        "MATCH (:`Record` {id: $p1})<-[:`PART_OF`*0..]-(o:`Record`) WITH collect(o.id) AS members"
+        " MATCH (n:`Server`) WHERE (n.`organisation` IN members OR n.id IN members) WITH n"
     )
 
 

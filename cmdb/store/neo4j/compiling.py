@@ -124,21 +124,31 @@ class Compiler:
 
     def _matching(self, query: ParsedQuery) -> str:
         """Binds ``n`` to each record that matches."""
-        conditions = self._conditions(query)
+        members, conditions = self._members(query), self._conditions(query)
         source = f"MATCH (n:`{query.label}`)"
         if query.text is not None:
             terms = lucene(query.text)
             if terms:
-                source = f"{CAUGHT_UP} CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH n WHERE n:`{query.label}` WITH n"
+                source = f"{CAUGHT_UP} CALL db.index.fulltext.queryNodes('{SEARCH_INDEX}', {self.parameter(terms)}) YIELD node AS n WITH * WHERE n:`{query.label}` WITH *"
             conditions.append(self._occurs(query.text))
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if self.as_of is None:
-            return f"{source}{where}"
+            return f"{members}{source}{where}"
         types = self.parameter(list(query.types))
         return (
             f"CALL () {{ {source} WHERE n.revision <= $at RETURN n"
             f" UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN {types} RETURN n }}"
             f" WITH n{where}"
+        )
+
+    def _members(self, query: ParsedQuery) -> str:
+        """Binds ``members`` to the ids of an organisation and all below it, once for all rows."""
+        if query.organisation is None or self.as_of is not None:
+            return ""
+        root = self.parameter(query.organisation)
+        return (
+            f"MATCH (:`Record` {{id: {root}}})<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`)"
+            " WITH collect(o.id) AS members "
         )
 
     def _record_of(self, id: str, name: str) -> str:
@@ -154,7 +164,8 @@ class Compiler:
             below = (t for t in self.model.record_types.values() if t.parent == query.label)
             parts += [f"NOT n:`{child.name}`" for child in below]
         if query.organisation is not None:
-            parts.append(self._organisation(query.organisation))
+            members = "members" if self.as_of is None else self.parameter(list(self.subtree))
+            parts.append(f"(n.`{ORGANISATION_ATTRIBUTE}` IN {members} OR n.id IN {members})")
         if query.condition != AllOf(()):
             parts.append(self.condition("n", query.condition))
         return parts
@@ -197,14 +208,6 @@ class Compiler:
             f" WHERE {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
             f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
         )
-
-    def _organisation(self, organisation: str) -> str:
-        if self.as_of is None:
-            root = self.parameter(organisation)
-            members = f"COLLECT {{ MATCH (:`Record` {{id: {root}}})<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`) RETURN o.id }}"
-        else:
-            members = self.parameter(list(self.subtree))
-        return f"(n.`{ORGANISATION_ATTRIBUTE}` IN {members} OR n.id IN {members})"
 
     def _comparison(self, alias: str, comparison: Comparison) -> str:
         name, kind, many, operator, value = comparison

@@ -146,8 +146,9 @@ class Compiler:
 
     def _types(self, query: ParsedQuery) -> str:
         if len(query.types) == 1:
-            return f"r.type = {self.parameter(query.types[0])}"
-        return f"r.type IN {self.one_of(query.types)}"
+            return f"r.type = '{query.types[0]}'"
+        names = "', '".join(query.types)
+        return f"r.type IN ('{names}')"
 
     def _related(self, alias: str, related: Related) -> str:
         self._aliases += 1
