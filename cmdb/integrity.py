@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import graphlib
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from cmdb.model_changes import invalid_attributes
 from cmdb.store.base import Finding, GraphStore
+from cmdb.violations import invalid_attributes, invalid_relationships
 
 
 def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -> Iterator[Finding]:
@@ -36,51 +34,11 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
         for what in invalid_attributes(record_type, record.attributes):
             yield Finding("invalid_record", record.id, f"{what}.")
     progress("relationships")
-    yield from _relationships(store, types)
+    links, rules = store.scan_relationships(), store.model.relationship_types
+    for code, what, subject in invalid_relationships(links, rules, types):
+        yield Finding(code, subject, f"{what}.")
     progress("the feed")
     yield from _feed(store)
-
-
-def _relationships(store: GraphStore, types: dict[str, str]) -> Iterator[Finding]:
-    ends: Counter[tuple[str, str, str]] = Counter()
-    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(
-        graphlib.TopologicalSorter
-    )
-    for link in store.scan_relationships():
-        subject = str(link.key)
-        rule = store.model.relationship_types.get(link.type)
-        if rule is None:
-            yield Finding("invalid_relationship", subject, "Its type is not in the model.")
-            continue
-        for end, id, allowed in (
-            ("source", link.source, rule.sources),
-            ("target", link.target, rule.targets),
-        ):
-            if types.get(id) not in allowed:
-                yield Finding(
-                    "dangling_end",
-                    subject,
-                    f"Its {end} is {types.get(id, 'not there')}, which {link.type} does not allow.",
-                )
-        for what in invalid_attributes(rule, link.attributes):
-            yield Finding("invalid_relationship", subject, f"{what}.")
-        for limited, end, id in (
-            (rule.one_target, "source", link.source),
-            (rule.one_source, "target", link.target),
-        ):
-            if limited:
-                ends[link.type, end, id] += 1
-                if ends[link.type, end, id] == 2:
-                    yield Finding(
-                        "cardinality", id, f"It is the {end} of more than one {link.type}."
-                    )
-        if rule.acyclic:
-            graphs[link.type].add(link.target, link.source)
-    for name, graph in graphs.items():
-        try:
-            graph.prepare()
-        except graphlib.CycleError as error:
-            yield Finding("cycle", name, f"It forms a cycle: {' -> '.join(error.args[1])}.")
 
 
 def _feed(store: GraphStore) -> Iterator[Finding]:

@@ -7,15 +7,15 @@ either: the past stays readable.
 
 from __future__ import annotations
 
-import graphlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from cmdb.records import Record
 from cmdb.store.base import GraphStore, Usage
+from cmdb.violations import invalid_attributes, invalid_relationships
 from schema.attributes import Attribute
-from schema.model import Model, RecordType, RelationshipType
+from schema.model import Model, RecordType
 
 
 class ModelChange(NamedTuple):
@@ -150,25 +150,6 @@ class _Tally:
         ]
 
 
-def invalid_attributes(
-    owner: RecordType | RelationshipType, attributes: Mapping[str, object]
-) -> Iterator[str]:
-    """What is wrong with stored attributes, as phrases without values."""
-    for name in sorted(owner.required):
-        if attributes.get(name) in (None, ""):
-            yield f"{owner.name} without the required {name}"
-    for name, value in attributes.items():
-        if name not in owner.parsers:
-            yield f"{owner.name} with {name}, which it does not have"
-            continue
-        try:
-            valid = owner.parsers[name](value) == value
-        except ValueError:
-            valid = False
-        if not valid:
-            yield f"{owner.name} with an invalid {name}"
-
-
 def _invalid_records(store: GraphStore, old: Model, new: Model) -> list[str]:
     concerned = {
         name
@@ -219,29 +200,8 @@ def _invalid_relationships(store: GraphStore, old: Model, new: Model) -> list[st
     if not concerned:
         return []
     tally = _Tally()
-    ends: Counter[tuple[str, str, str]] = Counter()
-    graphs: defaultdict[str, graphlib.TopologicalSorter[str]] = defaultdict(
-        graphlib.TopologicalSorter
-    )
     types = {record.id: record.type for record in store.scan_records()}
-    for link in store.scan_relationships(types=concerned):
-        rule, example = new.relationship_types[link.type], str(link.key)
-        for what in invalid_attributes(rule, link.attributes):
-            tally.add(what, example)
-        if types[link.source] not in rule.sources or types[link.target] not in rule.targets:
-            tally.add(f"{link.type} between {types[link.source]} and {types[link.target]}", example)
-        for limited, end, id in (
-            (rule.one_target, "source", link.source),
-            (rule.one_source, "target", link.target),
-        ):
-            ends[link.type, end, id] += 1
-            if limited and ends[link.type, end, id] > 1:
-                tally.add(f"more than one {link.type} at a {end}", example)
-        if rule.acyclic:
-            graphs[link.type].add(link.target, link.source)
-    for name, graph in graphs.items():
-        try:
-            graph.prepare()
-        except graphlib.CycleError as error:
-            tally.add(f"a cycle of {name}", " -> ".join(error.args[1]))
+    links = store.scan_relationships(types=concerned)
+    for _, what, subject in invalid_relationships(links, new.relationship_types, types):
+        tally.add(what, subject)
     return tally.refusals()

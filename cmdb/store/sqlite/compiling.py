@@ -23,7 +23,7 @@ from cmdb.queries import (
 )
 from cmdb.store.sqlite.search import match
 from schema.kinds import Kind
-from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE
+from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
 
 LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
@@ -145,10 +145,14 @@ class Compiler:
         return self._related(alias, condition)
 
     def _types(self, query: ParsedQuery) -> str:
+        """The plus keeps SQLite from walking a whole type where an index leads to few records."""
+        if query.label == ROOT and query.subtypes:
+            return "1"
+        column = "+r.type" if self._selective(query.condition) else "r.type"
         if len(query.types) == 1:
-            return f"r.type = '{query.types[0]}'"
+            return f"{column} = '{query.types[0]}'"
         names = "', '".join(query.types)
-        return f"r.type IN ('{names}')"
+        return f"{column} IN ('{names}')"
 
     def _related(self, alias: str, related: Related) -> str:
         self._aliases += 1
@@ -160,11 +164,25 @@ class Compiler:
         records = self.records()
         type_ = self.parameter(related.relationship_type)
         condition = self.condition(far, related.condition)
-        return (
-            f"{alias}.node IN (SELECT {x}.{near_end} FROM {relationships} {x}"
-            f" JOIN {records} {far} ON {far}.node = {x}.{far_end}"
-            f" WHERE {x}.type = {type_} AND {condition})"
+        rows = (
+            f"FROM {relationships} {x} JOIN {records} {far} ON {far}.node = {x}.{far_end}"
+            f" WHERE {x}.type = {type_} AND {condition}"
         )
+        if self._selective(related.condition):
+            return f"{alias}.node IN (SELECT {x}.{near_end} {rows})"
+        return f"EXISTS (SELECT 1 {rows} AND {x}.{near_end} = {alias}.node)"
+
+    def _selective(self, condition: Condition) -> bool:
+        """Whether an index leads to the few records that a condition holds for: then it is better to
+        begin with those than to try one record after the other."""
+        if isinstance(condition, Comparison):
+            indexed = condition.attribute in self.indexed or condition.attribute == "id"
+            return indexed and condition.operator in ("eq", "in", "prefix")
+        if isinstance(condition, AllOf):
+            return any(map(self._selective, condition.parts))
+        if isinstance(condition, AnyOf):
+            return all(map(self._selective, condition.parts))
+        return isinstance(condition, Related) and self._selective(condition.condition)
 
     def _organisation(self, organisation: str) -> str:
         below = (
