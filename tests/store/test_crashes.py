@@ -173,13 +173,10 @@ def test_readers_are_right_while_a_dead_writers_announcement_stands(announced: G
 
 
 @pytest.mark.neo4j
-def test_a_reader_that_has_waited_long_enough_clears_up(
-    announced: GraphStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cmdb.store.neo4j.store.UNSETTLED_SECONDS", 0.0)
-    for _ in range(2):
-        assert announced.statistics().record_images == DEVICES
-        assert len(announced.find(Query("Device")).records) == DEVICES
+@pytest.mark.parametrize("as_of", [None, 2])
+def test_a_reader_clears_up(announced: GraphStore, as_of: int | None) -> None:
+    page = announced.find(Query("Device", first=20, as_of=as_of, total=True))
+    assert (len(page.records), page.total) == (20, DEVICES)
     assert announced.statistics().record_images == 0
     assert list(check(announced)) == []
 

@@ -131,8 +131,8 @@ def test_damage_is_found(neo4j_store_url: str, neo4j_server: Neo4jServer, model:
 def test_a_statement_that_takes_too_long_is_ended(
     neo4j_store_url: str, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cmdb.store.neo4j.connections.STATEMENT_SECONDS", 0.001)
     with create_store(neo4j_store_url, model) as store:
+        monkeypatch.setattr("cmdb.store.neo4j.connections.STATEMENT_SECONDS", 0.001)
         endless = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN count(*)"
         with pytest.raises(StoreBusyError, match="too long"):
             store._rows(endless)  # type: ignore[attr-defined]

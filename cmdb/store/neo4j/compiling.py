@@ -20,7 +20,7 @@ from cmdb.queries import (
     ParsedQuery,
     Related,
 )
-from cmdb.store.neo4j.statements import SEARCH_INDEX
+from cmdb.store.neo4j.statements import SEARCH_INDEX, record
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
 
@@ -55,16 +55,17 @@ class Compiler:
     # -- whole statements: each returns one row with one column, ``answer`` ---------------------------
 
     def page(self, query: ParsedQuery) -> str:
-        """The answer is a list of nodes, one more than the page takes."""
+        """The answer is a list of records, one more than the page takes."""
         order, limit = self._order(query), self.parameter(query.first + 1)
         return (
-            f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit} RETURN collect(n) AS answer"
+            f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit}"
+            f" RETURN collect({record('n')}) AS answer"
         )
 
     def page_with_total(self, query: ParsedQuery) -> str:
-        """The answer is [list of nodes, total]."""
+        """The answer is [list of records, total]."""
         page = self.page(query)
-        count = f"{self._matching(query)} RETURN count({self._each}) AS total"
+        count = f"{self._matching(query)} RETURN count(*) AS total"
         return f"CALL () {{ {page} }} CALL () {{ {count} }} RETURN [answer, total] AS answer"
 
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
@@ -74,12 +75,12 @@ class Compiler:
         keys = ", ".join(f"{column} AS v{i}" for i, column in enumerate(columns))
         names = ", ".join(f"v{i}" for i in range(len(columns)))
         return (
-            f"{self._matching(query)} WITH {keys}, count({self._each}) AS count"
+            f"{self._matching(query)} WITH {keys}, count(*) AS count"
             f" RETURN collect([{names}, count]) AS answer"
         )
 
     def neighbours(self, types: Sequence[str] | None, ways: Sequence[str]) -> str:
-        """The answer is a list of [of, way, type, link properties, node]; takes ``$ids``."""
+        """The answer is a list of [of, way, type, link properties, record]; takes ``$ids``."""
         chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in types)
         if types is not None:
             self.parameters["types"] = list(types)
@@ -87,7 +88,7 @@ class Compiler:
         for way in ways:
             arrow = f"-[x{chosen}]->" if way == "out" else f"<-[x{chosen}]-"
             match = f"UNWIND $ids AS of MATCH (a:`Record` {{id: of}}){arrow}(r:`Record`)"
-            result = f"RETURN [of, '{way}', type(x), properties(x), r] AS row"
+            result = f"RETURN [of, '{way}', type(x), properties(x), {record('r')}] AS row"
             if self.as_of is not None:
                 near, far = ("source", "target") if way == "out" else ("target", "source")
                 narrowed = "" if types is None else " AND x.type IN $types"
@@ -100,20 +101,14 @@ class Compiler:
                     f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
                     f" {self._record_of('other', 'r')}"
                 )
-                result = f"RETURN [of, '{way}', type, link, r] AS row"
+                result = f"RETURN [of, '{way}', type, link, {record('r')}] AS row"
             arms.append(f"{match} {result}")
         return f"CALL () {{ {' UNION ALL '.join(arms)} }} RETURN collect(row) AS answer"
 
     def get(self) -> str:
-        """The answer is a list of nodes; takes ``$ids``."""
-        if self.as_of is None:
-            return "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect(n) AS answer"
-        return f"UNWIND $ids AS id {self._record_of('id', 'n')} RETURN collect(n) AS answer"
-
-    @property
-    def _each(self) -> str:
-        """What is counted: of the past, a record that a commit is just changing shows twice."""
-        return "*" if self.as_of is None else "DISTINCT n.id"
+        """The answer is a list of records; takes ``$ids``."""
+        match = "MATCH (n:`Record` {id: id})" if self.as_of is None else self._record_of("id", "n")
+        return f"UNWIND $ids AS id {match} RETURN collect({record('n')}) AS answer"
 
     # -- where records come from ----------------------------------------------------------------------
 

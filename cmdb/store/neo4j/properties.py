@@ -7,7 +7,7 @@ Durations are seconds, money is ``"CNY 1234.50"``, JSON is its text: properties 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
@@ -65,21 +65,28 @@ class Properties:
             attributes[name] = self._read[name](attributes[name])
         return attributes
 
-    def record(self, node: Any) -> Record:
+    def record(self, element: Sequence[Any]) -> Record:
         """The record of a live node or of an image.
+
+        Parameters
+        ----------
+        element
+            Its labels and its properties (`statements.record`).
 
         Raises
         ------
         StoreDamagedError
             Something else wrote this node: it has no id or no revision.
         """
-        if node["id"] is None or node["revision"] is None:
+        labels, properties = element
+        if "id" not in properties or "revision" not in properties:
             raise StoreDamagedError(
-                f"A node labelled {', '.join(sorted(node.labels))} was not written by this product.",
+                f"A node labelled {', '.join(sorted(labels))} was not written by this product.",
                 "`cmdb check` finds such nodes; delete them, or take their labels off.",
             )
-        type_ = node["type"] if IMAGE in node.labels else self.type_of(node.labels)
-        return Record(node["id"], type_, node["revision"], self.to_attributes(node))
+        type_ = properties["type"] if IMAGE in labels else self.type_of(frozenset(labels))
+        attributes = self.to_attributes(properties)
+        return Record(properties["id"], type_, properties["revision"], attributes)
 
     def type_of(self, labels: frozenset[str]) -> str:
         """The record type of a node's labels: the most specific one that the model knows."""

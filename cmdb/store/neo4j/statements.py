@@ -79,6 +79,11 @@ def search_index(model: Model) -> str:
     return f"CREATE FULLTEXT INDEX `{SEARCH_INDEX}` IF NOT EXISTS FOR (n:`Record`) ON EACH [{properties}] OPTIONS {{indexConfig: {{`fulltext.analyzer`: 'standard-no-stop-words', `fulltext.eventually_consistent`: true}}}}"
 
 
+def record(name: str) -> str:
+    """What is asked of a record: as values, which stay as they were when they were read."""
+    return f"[labels({name}), properties({name})]"
+
+
 def labels(record_type: RecordType) -> str:
     return "".join(f":`{name}`" for name in record_type.ancestors)
 
@@ -153,6 +158,7 @@ _FORGET = (
 ANNOUNCE: Final = (
     f"{_CLOCK} SET c.announced = $announced {_PUBLISH} WITH $number AS number{_FORGET}"
 )
+CLOCK: Final = f"{_CLOCK} RETURN c.announced AS announced, c.published AS published"
 ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
 ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 PUBLISH: Final = f"{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
@@ -164,22 +170,23 @@ SETTLE: Final = (
 
 
 def quiet(statement: str) -> str:
-    """A reading that no commit overlapped: column ``answer``, or null there; and ``at``.
+    """A reading that no commit overlapped: one row with the column ``answer``, null where one did.
 
-    ``at`` is the newest revision that all readers may see.
+    The reading must give lists, maps and values: nodes and relationships would be read once more,
+    after the clock.
     """
     return (
         f"{_CLOCK} WITH c.published AS at, c.announced = c.published AS quiet"
         f" CALL (quiet) {{ WITH quiet WHERE quiet CALL () {{ {statement} }}"
         " RETURN collect(answer)[0] AS answer }"
         " MATCH (d:`_Store` {key: 'clock'})"
-        " RETURN CASE WHEN quiet AND d.announced = at THEN answer END AS answer, at"
+        " RETURN CASE WHEN quiet AND d.announced = at THEN answer END AS answer"
     )
 
 
 # -- reading inside the write transaction -----------------------------------------------------------
 
-RECORDS: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN n"
+RECORDS: Final = f"UNWIND $ids AS id MATCH (n:`Record` {{id: id}}) RETURN {record('n')} AS n"
 TYPES: Final = (
     "UNWIND range(0, size($ids) - 1) AS i MATCH (n:`Record` {id: $ids[i]})"
     " RETURN labels(n) AS labels, collect(i) AS positions"
@@ -202,7 +209,7 @@ def relationships_at(end: str, types: Iterable[str]) -> str:
 
 
 def holders(record_type: str, attribute: str) -> str:
-    return f"MATCH (n:`{record_type}`) WHERE n.`{attribute}` IN $values RETURN n"
+    return f"MATCH (n:`{record_type}`) WHERE n.`{attribute}` IN $values RETURN {record('n')} AS n"
 
 
 # -- revisions and history --------------------------------------------------------------------------
@@ -229,15 +236,15 @@ _SPAN = "v.number > $after AND v.number <= $upto"
 _TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
 _TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
 
-LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN n"
-RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN n"
+LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN {record('n')} AS n"
+RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN {record('n')} AS n"
 LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
 LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
 
 RECORDS_CHANGED_AS_OF: Final = (
     f"{_TOUCHED_RECORDS} CALL (id) {{"
-    " MATCH (n:`Record` {id: id}) WHERE n.revision <= $at RETURN n"
-    " UNION ALL MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n }"
+    f" MATCH (n:`Record` {{id: id}}) WHERE n.revision <= $at RETURN {record('n')} AS n"
+    f" UNION ALL MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN {record('n')} AS n }}"
     " RETURN n"
 )
 LINKS_CHANGED_AS_OF: Final = (
@@ -262,7 +269,8 @@ TOUCHED: Final = (
 """The newest revisions that touched a record or its relationships."""
 
 RECORD_IMAGES_OF: Final = (
-    "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto RETURN n"
+    "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto"
+    f" RETURN {record('n')} AS n"
 )
 LINKS_OF: Final = (
     "MATCH (n:`Record` {id: $id})-[x]-(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
@@ -276,10 +284,14 @@ LINK_IMAGES_OF: Final = (
 
 # -- everything -------------------------------------------------------------------------------------
 
-SCAN_RECORDS: Final = (
-    "MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL RETURN n"
+SCAN_RECORDS: Final = f"MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL RETURN {record('n')} AS n"
+IMAGES_OF_RECORDS: Final = f"UNWIND $ids AS id MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN {record('n')} AS n"
+IMAGES_OF_RELATIONSHIPS: Final = (
+    "UNWIND $keys AS key"
+    " MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
+    " WHERE x.revision <= $at AND x.until > $at"
+    " RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
 )
-SCAN_IMAGES: Final = "UNWIND $ids AS id MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n"
 
 
 def scan_relationships(types: Iterable[str] | None) -> str:

@@ -6,10 +6,10 @@ import threading
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any, Final
 
 import neo4j
@@ -21,10 +21,13 @@ from cmdb.errors import (
     NotFoundError,
     Problem,
     QueryError,
+    StoreAccessError,
+    StoreBusyError,
     StoreDamagedError,
     StoreError,
     StoreExistsError,
     StoreNotFoundError,
+    StoreReadOnlyError,
     StoreVersionError,
 )
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
@@ -48,9 +51,12 @@ from schema.model import ORGANISATION_TREE, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
 """How long a model is used before looking whether another process has applied a newer one."""
-UNSETTLED_SECONDS: Final = 10.0
-"""How long a commit is waited for before looking whether its writer still lives."""
+PAUSES: Final = (0.002, 0.01, 0.05)
+"""Seconds before a reading that a commit overlapped is repeated; after them it holds writers off."""
+OVERLAP_SECONDS: Final = 60.0
+"""How long a reader without the right to hold writers off goes on repeating."""
 SETTLE_SECONDS: Final = 5.0
+"""How long opening waits for a writer before it leaves the clock as it is."""
 FEED_SIZE: Final = 20_000
 """Changed elements that one round of reading the feed takes, unless one revision has more."""
 SCAN_BATCH: Final = 2_000
@@ -101,7 +107,6 @@ class Neo4jStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._types: KnownRecords[str] = KnownRecords()
-        self._unsettled = (0, 0.0)
 
     def close(self) -> None:
         self._connection.close()
@@ -220,31 +225,49 @@ class Neo4jStore(GraphStore):
     ) -> list[Any]:
         """What one compiled statement answers, none of it from the middle of a commit.
 
-        The present is read as it is where no commit overlaps, and else as of the newest revision
-        that is whole.
+        It is repeated until no commit overlaps it. When that does not come about by itself, because
+        commits come faster than it reads or a writer has died in one, it holds the writers off.
+
+        Raises
+        ------
+        StoreBusyError
+            Commits kept overlapping it, and this user has no right to hold them off.
         """
         at = self.resolve(as_of)
-        if at is None:
-            compiler = Compiler(self.model, None)
-            asked = statements.quiet(statement(compiler))
-            row = self._rows(asked, **parameters, **compiler.parameters)[0]
-            if row["answer"] is not None:
-                return list(row["answer"])
-            at = row["at"]
-            self._watch(at)
-        subtree = self._subtree(organisation, at) if organisation else ()
+        subtree = self._subtree(organisation, at) if organisation and at is not None else ()
         compiler = Compiler(self.model, at, subtree)
-        rows = self._rows(statement(compiler), **parameters, **compiler.parameters)
-        return list(rows[0]["answer"])
+        asked = statements.quiet(statement(compiler))
+        parameters |= compiler.parameters
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
+        end = time.monotonic() + OVERLAP_SECONDS
+        for attempt, pause in enumerate(pauses):
+            rows = self._rows(asked, **parameters)
+            if rows[0]["answer"] is None and attempt == len(PAUSES):
+                with suppress(StoreAccessError, StoreReadOnlyError):
+                    rows = self._holding_writers_off(asked, parameters)
+            if rows[0]["answer"] is not None:
+                return list(rows[0]["answer"])
+            if time.monotonic() > end:
+                break
+            time.sleep(pause)
+        raise StoreBusyError(
+            f"{self.url}: commits overlapped the reading for {OVERLAP_SECONDS:g} s.",
+            "Try again; if nobody writes, open the store once as a user who may write.",
+        )
 
-    def _watch(self, published: int) -> None:
-        """Settle the store when one commit seems to last too long: its writer may be dead."""
-        number, since = self._unsettled
-        if number != published:
-            self._unsettled = (published, time.monotonic())
-        elif time.monotonic() - since > UNSETTLED_SECONDS:
-            self._settle()
-            self._unsettled = (0, 0.0)
+    def _holding_writers_off(
+        self, statement: str, parameters: Mapping[str, Any]
+    ) -> list[neo4j.Record]:
+        """A reading under the writers' lock, after clearing up behind a writer that has died."""
+
+        @neo4j.unit_of_work(timeout=TRANSACTION_SECONDS)
+        def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
+            transaction.run(statements.SETTLE).consume()
+            return list(transaction.run(statement, dict(parameters)))
+
+        self.statements += 2
+        with translating(self.url), self._connection.session(neo4j.WRITE_ACCESS) as session:
+            return session.execute_write(work)
 
     def _subtree(self, organisation: str, at: int) -> list[str]:
         """An organisation and those that were below it; one statement for each level."""
@@ -304,10 +327,11 @@ class Neo4jStore(GraphStore):
                     raise InvalidChangeError([Problem(0, "", "exists", message)]) from None
 
     def _announce(self, writing: Neo4jWriteTransaction) -> None:
-        """Store the images, and say that a commit is coming, before anything live changes."""
+        """Say that a commit is coming, then store the images, before anything live changes."""
         assert writing.last is not None
         numbers = {"announced": writing.last.number, "number": writing.before}
-        commands: list[tuple[str, dict[str, Any]]] = [(statements.ANNOUNCE, numbers)]
+        self._run_alone([(statements.ANNOUNCE, numbers)])
+        commands: list[tuple[str, dict[str, Any]]] = []
         for statement, images in (
             (statements.ADD_RECORD_IMAGES, writing.record_images),
             (statements.ADD_RELATIONSHIP_IMAGES, writing.relationship_images),
@@ -316,7 +340,8 @@ class Neo4jStore(GraphStore):
                 (statement, {"rows": images[start : start + IMAGE_BATCH]})
                 for start in range(0, len(images), IMAGE_BATCH)
             ]
-        self._run_alone(commands)
+        if commands:
+            self._run_alone(commands)
 
     def _settle(self) -> None:
         """Clear up after a writer that announced a commit and ended; not where one is at work, nor
@@ -360,9 +385,9 @@ class Neo4jStore(GraphStore):
     # -- reading --------------------------------------------------------------------------------------
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
-        nodes = self._answer(Compiler.get, as_of, ids=list(ids))
         read = self.properties.record
-        return {node["id"]: read(node) for node in nodes}
+        records = map(read, self._answer(Compiler.get, as_of, ids=list(ids)))
+        return {record.id: record for record in records}
 
     def find(self, query: Query) -> Page:
         return self._page(query, self._parsed(query))
@@ -372,12 +397,12 @@ class Neo4jStore(GraphStore):
 
     def _page(self, query: Query, parsed: ParsedQuery) -> Page:
         write = Compiler.page_with_total if query.total else Compiler.page
-        nodes = self._answer(lambda c: write(c, parsed), query.as_of, query.organisation)
+        found = self._answer(lambda c: write(c, parsed), query.as_of, query.organisation)
         total = None
         if query.total:
-            nodes, total = nodes
-        more = len(nodes) > query.first
-        records = [self.properties.record(node) for node in distinct(nodes)[: query.first]]
+            found, total = found
+        more = len(found) > query.first
+        records = [self.properties.record(element) for element in found[: query.first]]
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
@@ -421,20 +446,16 @@ class Neo4jStore(GraphStore):
         ways = ("out", "in") if direction == "both" else (direction,)
         chosen = None if types is None else sorted(types)
         rows = self._answer(lambda c: c.neighbours(chosen, ways), as_of, ids=sorted(set(ids)))
-        found: dict[tuple[str, str, bool, str], tuple[dict[str, Any], Any]] = {}
-        for of, way, type_, link, node in rows:
-            key = (of, type_, way == "in", node["id"])
-            if key not in found or ("until" in link, "until" in node) > _images(found[key]):
-                found[key] = (link, node)
-        return [self._neighbour(*key, *found[key]) for key in sorted(found)]
-
-    def _neighbour(
-        self, of: str, type_: str, inward: bool, other: str, link: dict[str, Any], node: Any
-    ) -> Neighbour:
-        ends = (other, of) if inward else (of, other)
-        key = RelationshipKey(ends[0], type_, ends[1])
-        relationship = read_relationship(key, link, self.properties)
-        return Neighbour(of, relationship, self.properties.record(node))
+        found = []
+        for of, way, type_, link, element in rows:
+            record = self.properties.record(element)
+            ends = (of, record.id) if way == "out" else (record.id, of)
+            key = RelationshipKey(ends[0], type_, ends[1])
+            found.append(Neighbour(of, read_relationship(key, link, self.properties), record))
+        return sorted(
+            found,
+            key=lambda n: (n.of, n.relationship.type, n.relationship.source != n.of, n.record.id),
+        )
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """The server indexes by itself, and every search waits for it: nothing is left to do."""
@@ -502,7 +523,7 @@ class Neo4jStore(GraphStore):
     def _record_images(self, statement: str, **parameters: Any) -> list[tuple[int, Record]]:
         """Images of records, each with the revision that ended it."""
         rows = self._rows(statement, **parameters)
-        return [(row["n"]["until"], self.properties.record(row["n"])) for row in rows]
+        return [(row["n"][1]["until"], self.properties.record(row["n"])) for row in rows]
 
     def _link_images(self, statement: str, **parameters: Any) -> list[tuple[int, Relationship]]:
         rows = self._rows(statement, **parameters)
@@ -532,7 +553,8 @@ class Neo4jStore(GraphStore):
         records, links = [], []
         for at in (first, second):
             rows = self._rows(statements.RECORDS_CHANGED_AS_OF, at=at, **span)
-            records.append({row["n"]["id"]: self.properties.record(row["n"]) for row in rows})
+            found = (self.properties.record(row["n"]) for row in rows)
+            records.append({record.id: record for record in found})
             rows = self._rows(statements.LINKS_CHANGED_AS_OF, at=at, **span)
             links.append({link.key: link for link in map(self._link, rows)})
         return net_changes(records[0], records[1], links[0], links[1])
@@ -544,25 +566,26 @@ class Neo4jStore(GraphStore):
     # -- everything -----------------------------------------------------------------------------------
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
+        start = self.last_revision().number
         at = self.resolve(as_of)
-        at = self.last_revision().number if at is None else at
-        read = self.properties.record
-        changed: list[str] = []
-        for row in self._stream(statements.SCAN_RECORDS):
-            node = row["n"]
-            if node["revision"] <= at:
-                yield read(node)
-                continue
-            changed.append(node["id"])
-            if len(changed) >= SCAN_BATCH:
-                yield from self._images(changed, at)
-                changed = []
-        yield from self._images(changed, at)
+        at = start if at is None else at
+        stream = self._stream(statements.SCAN_RECORDS)
+        while batch := [self.properties.record(row["n"]) for row in islice(stream, SCAN_BATCH)]:
+            quiet = self._no_commit_since(start)
+            looked_up = [r.id for r in batch if r.revision > at or not quiet]
+            images = self._record_images_at(looked_up, at)
+            for record in batch:
+                record = images.get(record.id, record)
+                if record.revision <= at:
+                    yield record
 
-    def _images(self, ids: list[str], at: int) -> Iterator[Record]:
-        if ids:
-            for row in self._rows(statements.SCAN_IMAGES, ids=ids, at=at):
-                yield self.properties.record(row["n"])
+    def _no_commit_since(self, number: int) -> bool:
+        """Whether all that was read until now is of this revision or older, and whole."""
+        return bool(self._rows(statements.CLOCK)[0]["announced"] == number)
+
+    def _record_images_at(self, ids: list[str], at: int) -> dict[str, Record]:
+        rows = self._rows(statements.IMAGES_OF_RECORDS, ids=ids, at=at) if ids else []
+        return {record.id: record for record in (self.properties.record(row["n"]) for row in rows)}
 
     def scan_relationships(
         self, as_of: AsOf = None, types: Collection[str] | None = None
@@ -571,10 +594,16 @@ class Neo4jStore(GraphStore):
         at = self.resolve(as_of)
         at = start if at is None else at
         given = array("q")
-        for row in self._stream(statements.scan_relationships(types), at=at):
-            link = self._link(row)
-            given.append(hash(link.key))
-            yield link
+        stream = self._stream(statements.scan_relationships(types), at=at)
+        while batch := [self._link(row) for row in islice(stream, SCAN_BATCH)]:
+            given.extend(hash(link.key) for link in batch)
+            if self._no_commit_since(start):
+                yield from batch
+                continue
+            keys = [list(link.key) for link in batch]
+            rows = self._rows(statements.IMAGES_OF_RELATIONSHIPS, keys=keys, at=at)
+            images = {link.key: link for link in map(self._link, rows)}
+            yield from (images.get(link.key, link) for link in batch)
         seen: frozenset[int] | None = None
         chosen = None if types is None else sorted(types)
         for row in self._stream(statements.SCAN_RELATIONSHIP_IMAGES, at=at, types=chosen):
@@ -626,22 +655,6 @@ class Neo4jStore(GraphStore):
                     str(row["id"]),
                     f"Its labels {', '.join(sorted(row['labels']))} are no record type's.",
                 )
-
-
-def _images(pair: tuple[dict[str, Any], Any]) -> tuple[bool, bool]:
-    return "until" in pair[0], "until" in pair[1]
-
-
-def distinct(nodes: Sequence[Any]) -> list[Any]:
-    """Each record once: one that a commit is just changing shows as it was, and as an image too.
-
-    The image is taken: it is whole.
-    """
-    found: dict[str, Any] = {}
-    for node in nodes:
-        if node["id"] not in found or "until" in node:
-            found[node["id"]] = node
-    return list(found.values())
 
 
 NEVER: Final = 2**62

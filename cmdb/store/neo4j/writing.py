@@ -87,7 +87,8 @@ class Neo4jWriteTransaction:
 
     def records(self, ids: Collection[str]) -> dict[str, Record]:
         rows = self._run(statements.RECORDS, ids=list(ids))
-        return {row["n"]["id"]: self.properties.record(row["n"]) for row in rows}
+        found = (self.properties.record(row["n"]) for row in rows)
+        return {record.id: record for record in found}
 
     def types(self, ids: Collection[str]) -> dict[str, str]:
         found = self._known.types.among(ids)
