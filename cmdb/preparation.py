@@ -17,7 +17,7 @@ from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrela
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
 from cmdb.records import Record, Relationship, RelationshipKey
-from schema.kinds import KINDS
+from schema.kinds import parse_id
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, RelationshipType, UniqueKey
 
 PROBLEM_LIMIT: Final = 100
@@ -60,8 +60,7 @@ def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int
         raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
     preparation = _Preparation(view.model, view, number)
     preparation.gather(operations)
-    for index, operation in enumerate(operations):
-        preparation.apply(index, operation)
+    preparation.apply(operations)
     preparation.stop_if_problems()
     preparation.check_cardinality()
     preparation.check_cycles()
@@ -122,15 +121,16 @@ class _Preparation:
 
     # -- applying ---------------------------------------------------------------------------------
 
-    def apply(self, index: int, operation: Operation) -> None:
-        if isinstance(operation, Relate):
-            self._relate(index, operation)
-        elif isinstance(operation, Create):
-            self._create(index, operation)
-        elif isinstance(operation, Update):
-            self._update(index, operation)
-        else:
-            self._unrelate(index, operation)
+    def apply(self, operations: Iterable[Operation]) -> None:
+        for index, operation in enumerate(operations):
+            if isinstance(operation, Relate):
+                self._relate(index, operation)
+            elif isinstance(operation, Create):
+                self._create(index, operation)
+            elif isinstance(operation, Update):
+                self._update(index, operation)
+            else:
+                self._unrelate(index, operation)
 
     def _create(self, index: int, operation: Create) -> None:
         record_type = self.model.record_types.get(operation.type)
@@ -141,7 +141,7 @@ class _Preparation:
             )
             return
         try:
-            KINDS["reference"].parse(operation.id)
+            parse_id(operation.id)
         except ValueError as error:
             self._problem(index, str(operation.id), "id", f"{error}.")
             return
@@ -184,31 +184,40 @@ class _Preparation:
         self.index_of[operation.id] = index
 
     def _relate(self, index: int, operation: Relate) -> None:
-        key = RelationshipKey(operation.source, operation.type, operation.target)
-        relationship_type = self._relationship_type(index, key)
-        if relationship_type is None:
-            return
+        source, type_, target, given = operation
+        key = RelationshipKey(source, type_, target)
+        relationship_type = self.model.relationship_types.get(type_)
+        if (
+            relationship_type is None
+            or source == target
+            or self.types.get(source) not in relationship_type.sources
+            or self.types.get(target) not in relationship_type.targets
+        ):
+            relationship_type = self._relationship_type(index, key)
+            if relationship_type is None:
+                return
         attributes: Mapping[str, Any] = NO_ATTRIBUTES
-        if operation.attributes or relationship_type.required or relationship_type.defaults:
-            attributes = self._clean(index, str(key), relationship_type, operation.attributes)
+        if given or relationship_type.required or relationship_type.defaults:
+            attributes = self._clean(index, key, relationship_type, given)
             attributes = {**relationship_type.defaults, **attributes}
-            self._require(index, str(key), relationship_type, attributes)
+            self._require(index, key, relationship_type, attributes)
         self.relationships[key] = attributes
         self.index_of[key] = index
 
     def _unrelate(self, index: int, operation: Unrelate) -> None:
         key = RelationshipKey(operation.source, operation.type, operation.target)
         if self.relationships.get(key, self.live.get(key)) is None:
-            self._problem(index, str(key), "not_found", f"There is no relationship {key}.")
+            self._problem(index, key, "not_found", f"There is no relationship {key}.")
             return
         self.relationships[key] = None
 
     def _relationship_type(self, index: int, key: RelationshipKey) -> RelationshipType | None:
+        """The type of a relationship that may be; else None, and the problem is noted."""
         relationship_type = self.model.relationship_types.get(key.type)
         if relationship_type is None:
             self._problem(
                 index,
-                str(key),
+                key,
                 "relationship_type",
                 f"There is no relationship type {key.type!r} in the model.",
             )
@@ -217,7 +226,7 @@ class _Preparation:
         if source in relationship_type.sources and target in relationship_type.targets:
             if key.source == key.target and relationship_type.acyclic:
                 self._problem(
-                    index, str(key), "cycle", f"{key.source} cannot have {key.type} to itself."
+                    index, key, "cycle", f"{key.source} cannot have {key.type} to itself."
                 )
                 return None
             return relationship_type
@@ -225,7 +234,7 @@ class _Preparation:
             if type_ is None:
                 self._problem(
                     index,
-                    str(key),
+                    key,
                     "not_found",
                     f"There is no record {end!r} to relate by {key.type}.",
                 )
@@ -233,7 +242,7 @@ class _Preparation:
         ends = f"({' | '.join(relationship_type.source)})-[:{key.type}]->({' | '.join(relationship_type.target)})"
         self._problem(
             index,
-            str(key),
+            key,
             "endpoint",
             f"{source} to {target} cannot be related by {key.type}, which is {ends}.",
         )
@@ -244,7 +253,7 @@ class _Preparation:
     def _clean(
         self,
         index: int,
-        subject: str,
+        subject: str | RelationshipKey,
         owner: RecordType | RelationshipType,
         attributes: Mapping[str, Any],
     ) -> dict[str, Any]:
@@ -278,7 +287,7 @@ class _Preparation:
     def _require(
         self,
         index: int,
-        subject: str,
+        subject: str | RelationshipKey,
         owner: RecordType | RelationshipType,
         attributes: Mapping[str, Any],
     ) -> None:
@@ -336,6 +345,8 @@ class _Preparation:
     # -- rules over the whole change set ----------------------------------------------------------
 
     def _added(self) -> Iterable[RelationshipKey]:
+        if not self.live and None not in self.relationships.values():
+            return self.relationships
         return (k for k, a in self.relationships.items() if a is not None and k not in self.live)
 
     def check_cardinality(self) -> None:
@@ -498,9 +509,14 @@ class _Preparation:
         return plan
 
     def _problem(
-        self, index: int, subject: str, code: str, message: str, attribute: str | None = None
+        self,
+        index: int,
+        subject: str | RelationshipKey,
+        code: str,
+        message: str,
+        attribute: str | None = None,
     ) -> None:
-        self.problems.append(Problem(index, subject, code, message, attribute))
+        self.problems.append(Problem(index, str(subject), code, message, attribute))
         if len(self.problems) >= PROBLEM_LIMIT:
             self.stop_if_problems()
 

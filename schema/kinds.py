@@ -22,6 +22,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import orjson
+
 STRING_LENGTH: Final = 1_000
 """Longest `string` in characters: short enough for an index entry of either store."""
 TEXT_LENGTH: Final = 1_000_000
@@ -272,14 +274,16 @@ def parse_email(value: object) -> str:
 def parse_json(value: object) -> Any:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError("is not JSON") from None
+        plain = json.loads(text)
+        orjson.dumps(plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON that can be kept ({error})") from None
     if len(text) > TEXT_LENGTH:
         raise ValueError(f"is {len(text)} characters of JSON; {TEXT_LENGTH} is the most")
     _storable(text)
     if "\\u0000" in text:
         raise ValueError("holds a NUL character")
-    return json.loads(text)
+    return plain
 
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)

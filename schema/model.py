@@ -315,7 +315,7 @@ class Model:
 
     def to_json(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Canonical attribute values as JSON values. The argument itself where nothing differs."""
-        special = self._writers.keys() & attributes.keys()
+        special = self._writers.keys() & attributes.keys() if attributes else ()
         if not special:
             return attributes
         return attributes | {name: self._writers[name](attributes[name]) for name in special}  # type: ignore[operator, no-any-return]

@@ -6,10 +6,11 @@ Durations are seconds, money is ``"CNY 1234.50"``, JSON is its text: properties 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
+
+import orjson
 
 from cmdb.errors import StoreDamagedError
 from cmdb.records import Record
@@ -21,12 +22,12 @@ _NOT_ATTRIBUTES: Final = ("id", "type", "revision", "until", "source", "target")
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "date": lambda value: value.to_native(),
     "datetime": lambda value: value.to_native().astimezone(UTC),
-    "json": json.loads,
+    "json": orjson.loads,
 }
 _WRITERS: Final[dict[str, Callable[[Any], Any]]] = {
     "duration": lambda value: value.total_seconds(),
     "money": str,
-    "json": lambda value: json.dumps(value, ensure_ascii=False),
+    "json": lambda value: orjson.dumps(value).decode(),
 }
 
 

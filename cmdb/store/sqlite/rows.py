@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
+
 from cmdb.revisions import Revision
 from schema.kinds import parse_datetime
 from schema.model import Model
-
-_encode: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), check_circular=False
-).encode
 
 SELECTIVE_KINDS: Final = frozenset(
     {"string", "integer", "ip_address", "ip_network", "mac", "url", "email", "reference"}
@@ -24,7 +21,7 @@ SELECTIVE_KINDS: Final = frozenset(
 
 
 def write_json(attributes: Mapping[str, Any]) -> str:
-    return _encode(attributes) if attributes else "{}"
+    return orjson.dumps(attributes).decode() if attributes else "{}"
 
 
 @lru_cache(maxsize=4)

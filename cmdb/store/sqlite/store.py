@@ -14,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from cmdb.commits import WriteTransaction
 from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError, StoreDamagedError
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
@@ -106,7 +108,7 @@ class SqliteStore(GraphStore):
 
     def _read(self, text: str) -> dict[str, Any]:
         assert self._model is not None
-        return self._model.from_json(json.loads(text)) if text != "{}" else {}
+        return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
 
     def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
         try:
@@ -307,7 +309,7 @@ class SqliteStore(GraphStore):
             with self._connections.borrowed() as connection:
                 self._begin(connection)
                 self._refresh_model(connection)
-                fulltext.index(connection, self.model.searchable, json.loads)
+                fulltext.index(connection, self.model.searchable, orjson.loads)
                 connection.execute("COMMIT")
                 progress(fulltext.position(connection))
 

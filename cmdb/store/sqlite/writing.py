@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
@@ -156,17 +157,21 @@ class SqliteWriteTransaction:
             return
         assert self.model is not None
         (top,) = self._connection.execute("SELECT coalesce(max(node), 0) FROM records").fetchone()
-        to_json, indexed, nodes = self.model.to_json, kept_values(self.model), self._nodes
-        rows, values = [], []
-        for node, record in enumerate(created, top + 1):
-            attributes = to_json(record.attributes)
-            nodes[record.id] = node
-            self.met[record.id] = (node, record.type)
-            rows.append((node, record.id, record.type, record.revision, write_json(attributes)))
-            values += [(name, attributes[name], node) for name in indexed & attributes.keys()]
+        to_json, kept = self.model.to_json, kept_values(self.model)
+        values: dict[str, list[tuple[str, Any, int]]] = {name: [] for name in sorted(kept)}
+        rows = []
+        for node, (id, type_, revision, given) in enumerate(created, top + 1):
+            attributes = to_json(given)
+            self._nodes[id] = node
+            self.met[id] = (node, type_)
+            rows.append((node, id, type_, revision, write_json(attributes)))
+            for name in kept & attributes.keys():
+                values[name].append((name, attributes[name], node))
         self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
-        values.sort(key=_by_attribute)
-        self._add_values(values)
+        for name, found in values.items():
+            if self.model.attributes[name].many:
+                found = [(name, value, node) for _, many, node in found for value in many]
+            self._add_values(sorted(found))  # in the order of the index: fewer pages are touched
 
     def _update(self, updated: list[tuple[Record, Record]]) -> None:
         if not updated:
@@ -200,14 +205,10 @@ class SqliteWriteTransaction:
         ended = [(nodes[x.source], x.type, nodes[x.target]) for x in plan.unrelated]
         ended += [(nodes[x.source], x.type, nodes[x.target]) for _, x in plan.altered]
         started = [
-            (
-                nodes[x.source],
-                x.type,
-                nodes[x.target],
-                x.revision,
-                write_json(to_json(x.attributes)),
+            (nodes[source], type_, nodes[target], revision, write_json(to_json(attributes)))
+            for source, type_, target, revision, attributes in itertools.chain(
+                plan.related, (after for _, after in plan.altered)
             )
-            for x in (*plan.related, *(after for _, after in plan.altered))
         ]
         if ended:
             self._many(
@@ -231,8 +232,7 @@ class SqliteWriteTransaction:
             self.types(missing)
 
     def _add_values(self, values: Iterable[tuple[str, Any, int]]) -> None:
-        rows = ((name, element, node) for name, value, node in values for element in _each(value))
-        self._many("INSERT OR IGNORE INTO attribute_values VALUES (?, ?, ?)", rows)
+        self._many("INSERT OR IGNORE INTO attribute_values VALUES (?, ?, ?)", values)
 
     def index_values(self, model: Model, names: Collection[str]) -> None:
         """Make `attribute_values` hold exactly the indexed attributes of a model."""
@@ -259,7 +259,3 @@ def _each(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
-
-
-def _by_attribute(row: tuple[str, Any, int]) -> tuple[str, str]:
-    return row[0], str(row[1])
