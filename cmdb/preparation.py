@@ -7,18 +7,16 @@ the number of operations (`WriteTransaction`), and none about records that are n
 
 from __future__ import annotations
 
-import graphlib
-import itertools
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrelate, Update
-from cmdb.commits import End, Plan, StaleError, WriteTransaction
+from cmdb.commits import Plan, StaleError, WriteTransaction
+from cmdb.constraints import check_cardinality, check_cycles, check_unique
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
 from cmdb.records import Record, Relationship, RelationshipKey
 from schema.kinds import parse_id
-from schema.model import STATE_ATTRIBUTE, Model, RecordType, RelationshipType, UniqueKey
+from schema.model import STATE_ATTRIBUTE, Model, RecordType, RelationshipType
 
 PROBLEM_LIMIT: Final = 100
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
@@ -58,19 +56,33 @@ def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int
         )
     if view.model is None:
         raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
-    preparation = _Preparation(view.model, view, number)
+    preparation = Preparation(view.model, view, number)
     preparation.gather(operations)
     preparation.apply(operations)
     preparation.stop_if_problems()
-    preparation.check_cardinality()
-    preparation.check_cycles()
-    preparation.check_unique()
+    check_cardinality(preparation)
+    check_cycles(preparation)
+    check_unique(preparation)
     preparation.stop_if_problems()
     return preparation.plan()
 
 
-class _Preparation:
-    """The working state of one change set while its operations are applied in order."""
+class Preparation:
+    """The working state of one change set while its operations are applied in order.
+
+    Attributes
+    ----------
+    created
+        New records by id, as their `Create` made them.
+    types
+        Record type by id, of all records that are created, changed or named.
+    before, after
+        Of changed records: as stored; and the attributes they will have.
+    live, relationships
+        As stored; and the attributes they will have, None where they are closed.
+    index_of
+        The operation that last wrote a record or relationship.
+    """
 
     def __init__(self, model: Model, view: WriteTransaction, number: int) -> None:
         self.model, self.view, self.number = model, view, number
@@ -136,17 +148,17 @@ class _Preparation:
         record_type = self.model.record_types.get(operation.type)
         if record_type is None or record_type.abstract:
             what = "is abstract" if record_type else "is not in the model"
-            self._problem(
+            self.problem(
                 index, operation.id, "record_type", f"The record type {operation.type!r} {what}."
             )
             return
         try:
             parse_id(operation.id)
         except ValueError as error:
-            self._problem(index, str(operation.id), "id", f"{error}.")
+            self.problem(index, str(operation.id), "id", f"{error}.")
             return
         if operation.id in self.types:
-            self._problem(
+            self.problem(
                 index, operation.id, "exists", f"There is a record {operation.id} already."
             )
             return
@@ -162,7 +174,7 @@ class _Preparation:
     def _update(self, index: int, operation: Update) -> None:
         before = self.created.get(operation.id) or self.before.get(operation.id)
         if before is None:
-            self._problem(
+            self.problem(
                 index, str(operation.id), "not_found", f"There is no record {operation.id!r}."
             )
             return
@@ -207,7 +219,7 @@ class _Preparation:
     def _unrelate(self, index: int, operation: Unrelate) -> None:
         key = RelationshipKey(operation.source, operation.type, operation.target)
         if self.relationships.get(key, self.live.get(key)) is None:
-            self._problem(index, key, "not_found", f"There is no relationship {key}.")
+            self.problem(index, key, "not_found", f"There is no relationship {key}.")
             return
         self.relationships[key] = None
 
@@ -215,7 +227,7 @@ class _Preparation:
         """The type of a relationship that may be; else None, and the problem is noted."""
         relationship_type = self.model.relationship_types.get(key.type)
         if relationship_type is None:
-            self._problem(
+            self.problem(
                 index,
                 key,
                 "relationship_type",
@@ -225,14 +237,12 @@ class _Preparation:
         source, target = self.types.get(key.source), self.types.get(key.target)
         if source in relationship_type.sources and target in relationship_type.targets:
             if key.source == key.target and relationship_type.acyclic:
-                self._problem(
-                    index, key, "cycle", f"{key.source} cannot have {key.type} to itself."
-                )
+                self.problem(index, key, "cycle", f"{key.source} cannot have {key.type} to itself.")
                 return None
             return relationship_type
         for end, type_ in ((key.source, source), (key.target, target)):
             if type_ is None:
-                self._problem(
+                self.problem(
                     index,
                     key,
                     "not_found",
@@ -240,7 +250,7 @@ class _Preparation:
                 )
                 return None
         ends = f"({' | '.join(relationship_type.source)})-[:{key.type}]->({' | '.join(relationship_type.target)})"
-        self._problem(
+        self.problem(
             index,
             key,
             "endpoint",
@@ -266,7 +276,7 @@ class _Preparation:
             try:
                 clean[name] = parsers[name](value)
             except KeyError:
-                self._problem(
+                self.problem(
                     index,
                     subject,
                     "unknown_attribute",
@@ -275,7 +285,7 @@ class _Preparation:
                 )
             except ValueError as error:
                 what = "is not valid" if owner.attributes[name].sensitive else str(error)
-                self._problem(
+                self.problem(
                     index,
                     subject,
                     "invalid_value",
@@ -293,7 +303,7 @@ class _Preparation:
     ) -> None:
         for name in owner.required:
             if attributes.get(name) in (None, ""):
-                self._problem(
+                self.problem(
                     index, subject, "required", f"{owner.name} {subject} needs {name}.", name
                 )
 
@@ -310,7 +320,7 @@ class _Preparation:
                 type_ = self.types.get(id)
                 if type_ not in allowed:
                     what = f"is a {type_}" if type_ else "does not exist"
-                    self._problem(
+                    self.problem(
                         index,
                         subject,
                         "reference",
@@ -334,155 +344,13 @@ class _Preparation:
             ways = (
                 ", ".join(f"{way.name} -> {way.target}" for way in machine.ways(source)) or "none"
             )
-            self._problem(
+            self.problem(
                 index,
                 before.id,
                 "transition",
                 f"{record_type.name} {before.id} cannot go from {source} to {target}; from {source} there is: {ways}.",
                 STATE_ATTRIBUTE,
             )
-
-    # -- rules over the whole change set ----------------------------------------------------------
-
-    def _added(self) -> Iterable[RelationshipKey]:
-        if not self.live and None not in self.relationships.values():
-            return self.relationships
-        return (k for k, a in self.relationships.items() if a is not None and k not in self.live)
-
-    def check_cardinality(self) -> None:
-        """At most one relationship of a type at an end that allows only one."""
-        limited: dict[End, defaultdict[tuple[str, str], set[RelationshipKey]]] = {
-            "source": defaultdict(set),
-            "target": defaultdict(set),
-        }
-        for key in self._added():
-            relationship_type = self.model.relationship_types[key.type]
-            if relationship_type.one_target:
-                limited["source"][key.source, key.type].add(key)
-            if relationship_type.one_source:
-                limited["target"][key.target, key.type].add(key)
-        for end, groups in limited.items():
-            existing = [(id, type_) for id, type_ in groups if id not in self.created]
-            if existing:
-                ids, types = ({id for id, _ in existing}, {type_ for _, type_ in existing})
-                for key in self.view.relationships_at(end, ids, types):
-                    group = groups.get((getattr(key, end), key.type))
-                    if group is not None and self.relationships.get(key, NO_ATTRIBUTES) is not None:
-                        group.add(key)
-            for (id, type_), keys in groups.items():
-                if len(keys) > 1:
-                    other = "target" if end == "source" else "source"
-                    others = ", ".join(sorted(getattr(key, other) for key in keys))
-                    new = next(key for key in keys if key in self.index_of)
-                    self._problem(
-                        self.index_of[new],
-                        str(new),
-                        "cardinality",
-                        f"{id} may have one {other} by {type_}, not {len(keys)}: {others}.",
-                    )
-
-    def check_cycles(self) -> None:
-        """No cycle through the new relationships of an acyclic type.
-
-        A cycle enters and leaves each of its records. So only records that have both an incoming
-        and an outgoing relationship matter, and the live graph only where new relationships both
-        reach an existing record and leave one.
-        """
-        added: defaultdict[str, list[RelationshipKey]] = defaultdict(list)
-        for key in self._added():
-            if self.model.relationship_types[key.type].acyclic:
-                added[key.type].append(key)
-        for type_, keys in added.items():
-            entered = {key.target for key in keys}
-            left = {key.source for key in keys}
-            if not entered - self.created.keys() or not left - self.created.keys():
-                keys = [k for k in keys if k.source in entered and k.target in left]
-            else:
-                keys = keys + self._live_paths(type_, keys)
-            if keys:
-                self._find_cycle(type_, keys)
-
-    def _live_paths(self, type_: str, keys: list[RelationshipKey]) -> list[RelationshipKey]:
-        """Live relationships on paths that could close a cycle, walked the narrow way."""
-        upward = self.model.relationship_types[type_].one_source
-        end: End = "target" if upward else "source"
-        other: End = "source" if upward else "target"
-        found: list[RelationshipKey] = []
-        seen: set[str] = set()
-        frontier = {getattr(key, other) for key in keys} - self.created.keys()
-        while frontier:
-            seen |= frontier
-            step = self.view.relationships_at(end, frontier, [type_])
-            found += [k for k in step if self.relationships.get(k, NO_ATTRIBUTES) is not None]
-            frontier = {getattr(key, other) for key in step} - seen
-        return found
-
-    def _find_cycle(self, type_: str, keys: list[RelationshipKey]) -> None:
-        sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
-        for key in keys:
-            sorter.add(key.target, key.source)
-        try:
-            sorter.prepare()
-        except graphlib.CycleError as error:
-            cycle = error.args[1]
-            pairs = itertools.pairwise(cycle)
-            new = next(k for s, t in pairs if (k := RelationshipKey(s, type_, t)) in self.index_of)
-            path = " -> ".join(cycle)
-            self._problem(
-                self.index_of[new], str(new), "cycle", f"{type_} would form a cycle: {path}."
-            )
-
-    def check_unique(self) -> None:
-        """No two records share the values of a unique key."""
-        claims: dict[UniqueKey, dict[tuple[Any, ...], str]] = {}
-        for id, attributes in self._written():
-            record_type = self.model.record_types[self.types[id]]
-            for key in record_type.unique:
-                values = tuple(attributes.get(name) for name in key.attributes)
-                if None in values or self._held_before(id, key, values):
-                    continue
-                holder = claims.setdefault(key, {}).setdefault(values, id)
-                if holder != id:
-                    self._not_unique(id, key, values, holder)
-        for key, claimed in claims.items():
-            # The most telling attribute is asked for: the organisation alone would match too much.
-            name = next(
-                (n for n in reversed(key.attributes) if n != "organisation"), key.attributes[-1]
-            )
-            position = key.attributes.index(name)
-            asked = {values[position] for values in claimed}
-            for record in self.view.holders(key.record_type, name, asked):
-                now = self.after.get(record.id, record.attributes)
-                values = tuple(now.get(n) for n in key.attributes)
-                claimant = claimed.get(values)
-                if claimant is not None and claimant != record.id:
-                    self._not_unique(claimant, key, values, record.id)
-
-    def _held_before(self, id: str, key: UniqueKey, values: tuple[Any, ...]) -> bool:
-        before = self.before.get(id)
-        return before is not None and values == tuple(
-            before.attributes.get(n) for n in key.attributes
-        )
-
-    def _not_unique(self, id: str, key: UniqueKey, values: tuple[Any, ...], holder: str) -> None:
-        shown = ", ".join(
-            f"{name} {'(hidden)' if name in self.model.sensitive else repr(str(value))}"
-            for name, value in zip(key.attributes, values, strict=True)
-        )
-        self._problem(
-            self.index_of[id],
-            id,
-            "not_unique",
-            f"{self.types[id]} {id}: {shown} is taken by {holder}.",
-            key.attributes[-1],
-        )
-
-    def _written(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        for record in self.created.values():
-            yield record.id, self.after.get(record.id, record.attributes)
-        for id, attributes in self.after.items():
-            if id not in self.created:
-                yield id, attributes
 
     # -- the outcome ------------------------------------------------------------------------------
 
@@ -508,7 +376,11 @@ class _Preparation:
                 plan.altered.append((live, Relationship(*key, self.number, now)))
         return plan
 
-    def _problem(
+    def closes(self, key: RelationshipKey) -> bool:
+        """Whether the change set ends a relationship."""
+        return self.relationships.get(key, NO_ATTRIBUTES) is None
+
+    def problem(
         self,
         index: int,
         subject: str | RelationshipKey,

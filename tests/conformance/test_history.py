@@ -112,6 +112,17 @@ def test_the_feed_begins_and_ends_where_asked(store: GraphStore) -> None:
     assert first.revision.source == "schema"
 
 
+def test_a_scan_is_in_order_of_id(store: GraphStore) -> None:
+    boxes = [create("Box", str(i)) for i in range(300)]
+    at = commit(store, *sorted(boxes, key=lambda box: box.attributes["name"]))
+    commit(store, *(Update(box.id, {"name": "new"}) for box in boxes[::3]), create("Box", "late"))
+    for as_of, names in ((at, {str(i) for i in range(300)}), (None, {"new", "late", "1"})):
+        records = list(store.scan_records(as_of))
+        assert [r.id for r in records] == sorted(r.id for r in records)
+        assert names <= {record.name for record in records}
+        assert len(records) == 300 + (as_of is None)
+
+
 def test_a_feed_and_a_scan_may_be_left_in_the_middle(store: GraphStore) -> None:
     commit(store, *(create("Box", str(i)) for i in range(3_000)))
     for _ in range(20):

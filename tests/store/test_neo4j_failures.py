@@ -135,7 +135,7 @@ def test_a_statement_that_takes_too_long_is_ended(
         monkeypatch.setattr("cmdb.store.neo4j.connections.STATEMENT_SECONDS", 0.001)
         endless = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN count(*)"
         with pytest.raises(StoreBusyError, match="too long"):
-            store._rows(endless)  # type: ignore[attr-defined]
+            store._database.rows(endless)  # type: ignore[attr-defined]
 
 
 @pytest.mark.neo4j

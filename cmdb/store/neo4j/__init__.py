@@ -13,7 +13,8 @@ clock quiet at its start and at its end has read between two commits; any other 
 end under the writers' lock. Scans and the feed, too long for that, read an element first and look
 for its image after: one that a commit has begun to change has an image (docs/decisions/0007).
 
-``connections`` opens drivers, retries and translates errors; ``properties`` turns values into
-properties and back; ``statements`` are the fixed and the compiled writes; ``compiling`` makes Cypher
-of parsed queries; ``writing`` is the write transaction; ``store`` answers the contract.
+``connections`` opens drivers, retries and translates errors; ``database`` sends statements and keeps
+the clock; ``properties`` turns values into properties and back; ``statements`` are the fixed and the
+compiled writes; ``compiling`` makes Cypher of parsed queries; ``writing`` is the write transaction;
+``history`` reads the past; ``store`` answers the contract.
 """

@@ -284,7 +284,10 @@ LINK_IMAGES_OF: Final = (
 
 # -- everything -------------------------------------------------------------------------------------
 
-SCAN_RECORDS: Final = f"MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL RETURN {record('n')} AS n"
+SCAN_RECORDS: Final = (
+    "MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL WITH n ORDER BY n.id"
+    f" RETURN {record('n')} AS n"
+)
 IMAGES_OF_RECORDS: Final = f"UNWIND $ids AS id MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN {record('n')} AS n"
 IMAGES_OF_RELATIONSHIPS: Final = (
     "UNWIND $keys AS key"

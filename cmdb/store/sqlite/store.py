@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import sqlite3
 import threading
@@ -10,14 +9,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from cmdb.commits import WriteTransaction
-from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError, StoreDamagedError
+from cmdb.errors import InvalidChangeError, Problem, QueryError, StoreDamagedError
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
@@ -34,20 +32,16 @@ from cmdb.store.base import (
     Statistics,
     Usage,
 )
-from cmdb.store.changes import gathered, net_changes, sort_counts
+from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections
+from cmdb.store.sqlite.history import History
 from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.statements import (
-    CHANGE_STREAMS,
     INTEGRITY,
     NEVER,
-    TOUCHED,
-    TOUCHED_RECORDS,
-    TOUCHED_RELATIONSHIPS,
-    inlined,
 )
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from schema.errors import UnknownNameError
@@ -138,8 +132,11 @@ class SqliteStore(GraphStore):
             connection.execute("BEGIN")
             yield connection
 
-    def _record(self, row: tuple[str, str, int, str]) -> Record:
+    def _record(self, row: Sequence[Any]) -> Record:
         return Record(row[0], row[1], row[2], self._read(row[3]))
+
+    def _relationship(self, row: Sequence[Any]) -> Relationship:
+        return Relationship(row[0], row[1], row[2], row[3], self._read(row[4]))
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -316,92 +313,22 @@ class SqliteStore(GraphStore):
     # -- history --------------------------------------------------------------------------------------
 
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        _ = self.model
-        with self._snapshot() as connection:
-            found = connection.execute("SELECT node FROM records WHERE id = ?", (id,)).fetchone()
-            if found is None:
-                raise NotFoundError(
-                    f"There is no record {id}.", "`cmdb search` finds records by name."
-                )
-            top = before if before is not None else NEVER
-            numbers = [
-                row[0]
-                for row in connection.execute(
-                    TOUCHED, {"node": found[0], "before": top, "first": first}
-                )
-            ]
-            if not numbers:
-                return []
-            span = (min(numbers) - 1, max(numbers))
-            commits = self._commits(connection, *span, node=found[0])
-            return list(commits)[::-1]
+        with self._history() as history:
+            return history.of(id, first, NEVER if before is None else before)
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
-        _ = self.model
-        with self._snapshot() as connection:
-            yield from self._commits(connection, after, NEVER if upto is None else upto)
+        with self._history() as history:
+            yield from history.commits(after, NEVER if upto is None else upto)
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
+        with self._history() as history:
+            return history.compare(*map(self.resolve, (earlier, later)))
+
+    @contextmanager
+    def _history(self) -> Iterator[History]:
         _ = self.model
         with self._snapshot() as connection:
-            (last,) = connection.execute("SELECT max(number) FROM revisions").fetchone()
-            first, second = (
-                last if at is None else at for at in map(self.resolve, (earlier, later))
-            )
-            span = {"after": min(first, second), "upto": max(first, second)}
-            records, relationships = [], []
-            for at in (first, second):
-                compiler = Compiler(at)
-                source = compiler.records()
-                rows = connection.execute(
-                    f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE r.node IN"
-                    f" ({inlined(TOUCHED_RECORDS, span)})",
-                    compiler.parameters,
-                )
-                records.append({row[0]: self._record(row) for row in rows})
-                compiler = Compiler(at)
-                source = compiler.relationships()
-                rows = connection.execute(
-                    "SELECT s.id, x.type, t.id, x.revision, x.attributes"
-                    f" FROM ({inlined(TOUCHED_RELATIONSHIPS, span)}) k JOIN {source} x"
-                    " ON x.source = k.source AND x.type = k.type AND x.target = k.target"
-                    " JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target",
-                    compiler.parameters,
-                )
-                relationships.append({link.key: link for link in map(self._relationship, rows)})
-        return net_changes(records[0], records[1], relationships[0], relationships[1])
-
-    def _relationship(self, row: tuple[str, str, str, int, str]) -> Relationship:
-        return Relationship(row[0], row[1], row[2], row[3], self._read(row[4]))
-
-    def _commits(
-        self, connection: sqlite3.Connection, after: int, upto: int, node: int | None = None
-    ) -> Iterator[Commit]:
-        """Revisions in a span with their changes, merged from streams that are each in order."""
-        span = {"after": after, "upto": upto, "node": node}
-        streams = [
-            self._stream(connection, statement.format(mine=mine if node is not None else ""), span)
-            for statement, mine in CHANGE_STREAMS
-        ]
-        changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
-        number, group = next(changes, (NEVER, iter(())))
-        statement = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE number > :after AND number <= :upto ORDER BY number"
-        for *row, document in connection.execute(statement, span):
-            revision = read_revision(tuple(row))
-            elements: list[Any] = []
-            if number == revision.number:
-                elements = list(group)
-                number, group = next(changes, (NEVER, iter(())))
-            found = gathered((element[1:] for element in elements), document)
-            if node is None or found.records or found.relationships:
-                yield Commit(revision, found)
-
-    def _stream(
-        self, connection: sqlite3.Connection, statement: str, span: dict[str, Any]
-    ) -> Iterator[tuple[int, str, Any]]:
-        for number, side, *row in connection.execute(statement, span):
-            element = self._record(row) if len(row) == 4 else self._relationship(row)
-            yield number, side, element
+            yield History(connection, self._record, self._relationship)
 
     # -- everything -----------------------------------------------------------------------------------
 

@@ -1,0 +1,171 @@
+"""Rules that only hold, or not, over a whole change set: cardinality, cycles, uniqueness.
+
+They look at the state in which `cmdb.preparation` is after all operations were applied, and ask the
+store for what the operations did not name.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cmdb.commits import End
+from cmdb.records import RelationshipKey
+from schema.model import UniqueKey
+
+if TYPE_CHECKING:
+    from cmdb.preparation import Preparation
+
+
+def _added(work: Preparation) -> Iterable[RelationshipKey]:
+    """The relationships that are new."""
+    if not work.live and None not in work.relationships.values():
+        return work.relationships
+    return (k for k, a in work.relationships.items() if a is not None and k not in work.live)
+
+
+def check_cardinality(work: Preparation) -> None:
+    """At most one relationship of a type at an end that allows only one."""
+    limited: dict[End, defaultdict[tuple[str, str], set[RelationshipKey]]] = {
+        "source": defaultdict(set),
+        "target": defaultdict(set),
+    }
+    for key in _added(work):
+        relationship_type = work.model.relationship_types[key.type]
+        if relationship_type.one_target:
+            limited["source"][key.source, key.type].add(key)
+        if relationship_type.one_source:
+            limited["target"][key.target, key.type].add(key)
+    for end, groups in limited.items():
+        existing = [(id, type_) for id, type_ in groups if id not in work.created]
+        if existing:
+            ids, types = ({id for id, _ in existing}, {type_ for _, type_ in existing})
+            for key in work.view.relationships_at(end, ids, types):
+                group = groups.get((getattr(key, end), key.type))
+                if group is not None and not work.closes(key):
+                    group.add(key)
+        for (id, type_), keys in groups.items():
+            if len(keys) > 1:
+                other = "target" if end == "source" else "source"
+                others = ", ".join(sorted(getattr(key, other) for key in keys))
+                new = next(key for key in keys if key in work.index_of)
+                work.problem(
+                    work.index_of[new],
+                    new,
+                    "cardinality",
+                    f"{id} may have one {other} by {type_}, not {len(keys)}: {others}.",
+                )
+
+
+def check_cycles(work: Preparation) -> None:
+    """No cycle through the new relationships of an acyclic type.
+
+    A cycle enters and leaves each of its records. So only records that have both an incoming
+    and an outgoing relationship matter, and the live graph only where new relationships both
+    reach an existing record and leave one.
+    """
+    added: defaultdict[str, list[RelationshipKey]] = defaultdict(list)
+    for key in _added(work):
+        if work.model.relationship_types[key.type].acyclic:
+            added[key.type].append(key)
+    for type_, keys in added.items():
+        entered = {key.target for key in keys}
+        left = {key.source for key in keys}
+        if not entered - work.created.keys() or not left - work.created.keys():
+            keys = [k for k in keys if k.source in entered and k.target in left]
+        else:
+            keys = keys + _live_paths(work, type_, keys)
+        if keys:
+            _find_cycle(work, type_, keys)
+
+
+def _live_paths(
+    work: Preparation, type_: str, keys: list[RelationshipKey]
+) -> list[RelationshipKey]:
+    """Live relationships on paths that could close a cycle, walked the narrow way."""
+    upward = work.model.relationship_types[type_].one_source
+    end: End = "target" if upward else "source"
+    other: End = "source" if upward else "target"
+    found: list[RelationshipKey] = []
+    seen: set[str] = set()
+    frontier = {getattr(key, other) for key in keys} - work.created.keys()
+    while frontier:
+        seen |= frontier
+        step = work.view.relationships_at(end, frontier, [type_])
+        found += [k for k in step if not work.closes(k)]
+        frontier = {getattr(key, other) for key in step} - seen
+    return found
+
+
+def _find_cycle(work: Preparation, type_: str, keys: list[RelationshipKey]) -> None:
+    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for key in keys:
+        sorter.add(key.target, key.source)
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        cycle = error.args[1]
+        pairs = itertools.pairwise(cycle)
+        new = next(k for s, t in pairs if (k := RelationshipKey(s, type_, t)) in work.index_of)
+        path = " -> ".join(cycle)
+        work.problem(work.index_of[new], new, "cycle", f"{type_} would form a cycle: {path}.")
+
+
+def check_unique(work: Preparation) -> None:
+    """No two records share the values of a unique key."""
+    claims: dict[UniqueKey, dict[tuple[Any, ...], str]] = {}
+    for id, attributes in _written(work):
+        record_type = work.model.record_types[work.types[id]]
+        for key in record_type.unique:
+            values = tuple(attributes.get(name) for name in key.attributes)
+            if None in values or _held_before(work, id, key, values):
+                continue
+            holder = claims.setdefault(key, {}).setdefault(values, id)
+            if holder != id:
+                _not_unique(work, id, key, values, holder)
+    for key, claimed in claims.items():
+        # The most telling attribute is asked for: the organisation alone would match too much.
+        name = next(
+            (n for n in reversed(key.attributes) if n != "organisation"), key.attributes[-1]
+        )
+        position = key.attributes.index(name)
+        asked = {values[position] for values in claimed}
+        for record in work.view.holders(key.record_type, name, asked):
+            now = work.after.get(record.id, record.attributes)
+            values = tuple(now.get(n) for n in key.attributes)
+            claimant = claimed.get(values)
+            if claimant is not None and claimant != record.id:
+                _not_unique(work, claimant, key, values, record.id)
+
+
+def _held_before(work: Preparation, id: str, key: UniqueKey, values: tuple[Any, ...]) -> bool:
+    before = work.before.get(id)
+    return before is not None and values == tuple(before.attributes.get(n) for n in key.attributes)
+
+
+def _not_unique(
+    work: Preparation, id: str, key: UniqueKey, values: tuple[Any, ...], holder: str
+) -> None:
+    shown = ", ".join(
+        f"{name} {'(hidden)' if name in work.model.sensitive else repr(str(value))}"
+        for name, value in zip(key.attributes, values, strict=True)
+    )
+    work.problem(
+        work.index_of[id],
+        id,
+        "not_unique",
+        f"{work.types[id]} {id}: {shown} is taken by {holder}.",
+        key.attributes[-1],
+    )
+
+
+def _written(work: Preparation) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """The records created or updated, as they will be."""
+    for record in work.created.values():
+        yield record.id, work.after.get(record.id, record.attributes)
+    for id, attributes in work.after.items():
+        if id not in work.created:
+            yield id, attributes

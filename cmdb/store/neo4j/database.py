@@ -1,0 +1,192 @@
+"""One Neo4j database: statements sent to it, none of them answered from the middle of a commit.
+
+The clock that this takes, and the order of a writer's transactions, are explained in the package.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, repeat
+from typing import Any, Final, TypeVar
+
+import neo4j
+
+from cmdb.errors import StoreAccessError, StoreBusyError, StoreError, StoreReadOnlyError
+from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.connections import TRANSACTION_SECONDS, Connection, translating
+
+PAUSES: Final = (0.002, 0.01, 0.05)
+"""Seconds before a reading that a commit overlapped is repeated; after them it holds writers off."""
+OVERLAP_SECONDS: Final = 60.0
+"""How long a reader without the right to hold writers off goes on repeating."""
+SETTLE_SECONDS: Final = 5.0
+"""How long opening waits for a writer before it leaves the clock as it is."""
+IMAGE_BATCH: Final = 5_000
+
+Result = TypeVar("Result")
+Properties = Mapping[str, Any]
+
+
+class Database:
+    """Sends statements, counts them, and keeps the clock.
+
+    Parameters
+    ----------
+    connection
+        An open driver.
+
+    Attributes
+    ----------
+    shown
+        Its URL, without password.
+    statements
+        How many were sent.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.shown = connection.address.shown
+        self.statements = 0
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def count(self) -> None:
+        """One more statement."""
+        self.statements += 1
+
+    def rows(self, statement: str, **parameters: Any) -> list[neo4j.Record]:
+        """One statement in a read transaction of its own, as Neo4j isolates it: not at all from
+        commits under way."""
+        self.count()
+        return self._connection.rows(statement, parameters)
+
+    def stream(self, statement: str, **parameters: Any) -> Iterator[neo4j.Record]:
+        """Likewise, its rows as they come, in bounded memory."""
+        self.count()
+        with self._connection.reading(seconds=None) as transaction:
+            yield from transaction.run(statement, parameters)
+
+    def define(self, commands: Sequence[str], **parameters: Any) -> None:
+        """Statements that define constraints and indexes."""
+        with translating(self.shown), self._connection.session(neo4j.WRITE_ACCESS) as session:
+            for command in commands:
+                session.run(command, parameters).consume()
+
+    def write(
+        self,
+        work: Callable[[neo4j.ManagedTransaction], Result],
+        seconds: float = TRANSACTION_SECONDS,
+    ) -> Result:
+        """Work in a write transaction, repeated by the driver while the server asks for it.
+
+        Raises
+        ------
+        neo4j.exceptions.IncompleteCommit, neo4j.exceptions.ConstraintError
+            As they come, inside of `translating`: the store knows what they mean.
+        """
+        timed = neo4j.unit_of_work(timeout=seconds)(work)
+        with self._connection.session(neo4j.WRITE_ACCESS) as session:
+            return session.execute_write(timed)
+
+    # -- reading between commits ------------------------------------------------------------------
+
+    def answer(self, statement: str, parameters: Mapping[str, Any]) -> Any:
+        """The ``answer`` of a reading, none of it from the middle of a commit.
+
+        It is repeated until no commit overlaps it. When that does not come about by itself, because
+        commits come faster than it reads or a writer has died in one, it holds the writers off.
+
+        Raises
+        ------
+        StoreBusyError
+            Commits kept overlapping it, and this user has no right to hold them off.
+        """
+        asked = statements.quiet(statement)
+        end = time.monotonic() + OVERLAP_SECONDS
+        for attempt, pause in enumerate(chain(PAUSES, repeat(PAUSES[-1]))):
+            [row] = self.rows(asked, **parameters)
+            if row["answer"] is None and attempt == len(PAUSES):
+                with suppress(StoreAccessError, StoreReadOnlyError):
+                    row = self._holding_writers_off(asked, parameters)
+            if row["answer"] is not None:
+                return row["answer"]
+            if time.monotonic() > end:
+                break
+            time.sleep(pause)
+        raise StoreBusyError(
+            f"{self.shown}: commits overlapped the reading for {OVERLAP_SECONDS:g} s.",
+            "Try again; if nobody writes, open the store once as a user who may write.",
+        )
+
+    def _holding_writers_off(self, statement: str, parameters: Mapping[str, Any]) -> neo4j.Record:
+        """A reading under the writers' lock, after clearing up behind a writer that has died."""
+
+        def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+            transaction.run(statements.SETTLE).consume()
+            [row] = transaction.run(statement, dict(parameters))
+            return row
+
+        self.statements += 2
+        with translating(self.shown):
+            return self.write(work)
+
+    def no_commit_since(self, number: int) -> bool:
+        """Whether all that was read until now is of this revision or older, and whole."""
+        [row] = self.rows(statements.CLOCK)
+        return bool(row["announced"] == number)
+
+    # -- the clock ----------------------------------------------------------------------------------
+
+    def announce(
+        self,
+        number: int,
+        before: int,
+        record_images: Sequence[Properties],
+        relationship_images: Sequence[Properties],
+    ) -> None:
+        """Say that a commit is coming, then store the images, before anything live changes.
+
+        Parameters
+        ----------
+        number, before
+            The revision that is coming, and the one before it.
+        """
+        self._alone([(statements.ANNOUNCE, {"announced": number, "number": before})])
+        commands = [
+            (statement, {"rows": images[start : start + IMAGE_BATCH]})
+            for statement, images in (
+                (statements.ADD_RECORD_IMAGES, record_images),
+                (statements.ADD_RELATIONSHIP_IMAGES, relationship_images),
+            )
+            for start in range(0, len(images), IMAGE_BATCH)
+        ]
+        if commands:
+            self._alone(commands)
+
+    def publish(self, number: int) -> None:
+        """Say that a revision is whole."""
+        self._alone([(statements.PUBLISH, {"number": number})])
+
+    def settle(self) -> None:
+        """Clear up after a writer that announced a commit and ended; not where one is at work, nor
+        where this user may not write."""
+        with suppress(StoreError):
+            self._alone([(statements.SETTLE, {})], SETTLE_SECONDS)
+
+    def _alone(
+        self,
+        commands: Sequence[tuple[str, Mapping[str, Any]]],
+        seconds: float = TRANSACTION_SECONDS,
+    ) -> None:
+        """Statements in a write transaction of their own."""
+
+        def work(transaction: neo4j.ManagedTransaction) -> None:
+            for statement, parameters in commands:
+                self.count()
+                transaction.run(statement, dict(parameters)).consume()
+
+        with translating(self.shown):
+            self.write(work, seconds)
