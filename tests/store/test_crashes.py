@@ -48,9 +48,11 @@ def kill_in_a_commit(url: str, chance: random.Random) -> tuple[int, int]:
         while time.perf_counter() < moment:
             pass
         process.kill()
-        rest = process.stdout.read().split()
-        finished = int(rest[1]) if rest else size - 1
-    return size, finished
+        said = {"begin": size, "end": size - 1}
+        for line in process.stdout:
+            what, number = line.split()
+            said[what] = int(number)
+    return said["begin"], said["end"]
 
 
 def check_kills(url: str, model: Model, kills: int, devices: int) -> None:

@@ -10,26 +10,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from cmdb.queries import (
-    CLOSENESS,
-    AllOf,
-    AnyOf,
-    Comparison,
-    Condition,
-    Not,
-    ParsedQuery,
-    Related,
-)
+from cmdb.queries import CLOSENESS, AllOf, ParsedQuery, Related
+from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import SEARCH_INDEX, record
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
 
-SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-
 CAUGHT_UP: Final = "CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()"
 
 
-class Compiler:
+class Compiler(QueryCompiler):
     """Writes the Cypher of one statement, over the live graph or as of a revision.
 
     Parameters
@@ -40,9 +30,12 @@ class Compiler:
         As of the past: ids of the organisation asked for and of those that were below it.
     """
 
+    row = "n"
+    true, false = "true", "false"
+
     def __init__(self, model: Model, as_of: int | None, subtree: Sequence[str] = ()) -> None:
+        super().__init__(as_of)
         self.model = model
-        self.as_of = as_of
         self.subtree = subtree
         self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
         self._depth = 0
@@ -56,7 +49,7 @@ class Compiler:
 
     def page(self, query: ParsedQuery) -> str:
         """The answer is a list of records, one more than the page takes."""
-        order, limit = self._order(query), self.parameter(query.first + 1)
+        order, limit = self.order(query), self.parameter(query.first + 1)
         return (
             f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit}"
             f" RETURN collect({record('n')}) AS answer"
@@ -114,8 +107,9 @@ class Compiler:
 
     def _page(self, query: ParsedQuery) -> str:
         matching = self._matching(query)
-        closeness, after = self._closeness(query), self._after(query)
-        return f"{matching} WITH n{closeness}{after}" if closeness or after else matching
+        closeness, after = self._closeness(query), self.after(query)
+        where = f" WHERE {after}" if after else ""
+        return f"{matching} WITH n{closeness}{where}" if closeness or after else matching
 
     def _matching(self, query: ParsedQuery) -> str:
         """Binds ``n`` to each record that matches."""
@@ -170,20 +164,7 @@ class Compiler:
     def attribute(self, alias: str, name: str) -> str:
         return name if name == CLOSENESS else f"{alias}.`{name}`"
 
-    def condition(self, alias: str, condition: Condition) -> str:
-        """True, or else false or null. `Not` makes null false first, so it is the complement."""
-        if isinstance(condition, Comparison):
-            return self._comparison(alias, condition)
-        if isinstance(condition, AllOf | AnyOf):
-            if not condition.parts:
-                return "true" if isinstance(condition, AllOf) else "false"
-            joint = " AND " if isinstance(condition, AllOf) else " OR "
-            return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
-        if isinstance(condition, Not):
-            return f"NOT coalesce({self.condition(alias, condition.part)}, false)"
-        return self._related(alias, condition)
-
-    def _related(self, alias: str, related: Related) -> str:
+    def related(self, alias: str, related: Related) -> str:
         self._depth += 1
         depth = self._depth
         far, link = f"m{depth}", f"x{depth}"
@@ -204,72 +185,23 @@ class Compiler:
             f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
         )
 
-    def _comparison(self, alias: str, comparison: Comparison) -> str:
-        name, kind, many, operator, value = comparison
-        expression = self.attribute(alias, name)
-        if operator == "null":
-            return f"{expression} IS {'' if value else 'NOT '}NULL"
-        if many:
-            return f"{self.parameter(_property(kind, value))} IN {expression}"
-        if operator == "ne":
-            return f"NOT coalesce({self._scalar(expression, kind, 'eq', value)}, false)"
-        return self._scalar(expression, kind, operator, value)
+    def holds(self, alias: str, name: str, value: Any) -> str:
+        return f"{self.parameter(value)} IN {self.attribute(alias, name)}"
 
-    def _scalar(self, expression: str, kind: Kind, operator: str, value: Any) -> str:
-        if operator == "contains":
-            return f"{expression} CONTAINS {self.parameter(value)}"
-        if operator == "prefix":
-            return f"{expression} STARTS WITH {self.parameter(value)}"
-        if operator == "in":
-            if kind.name == "money":
-                parts = [self._scalar(expression, kind, "eq", element) for element in value]
-                return f"({' OR '.join(parts)})" if parts else "false"
-            return f"{expression} IN {self.parameter([_property(kind, v) for v in value])}"
-        if kind.name == "money":
-            currency, amount = _money(expression)
-            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"
-        return f"{expression} {SYMBOLS[operator]} {self.parameter(_property(kind, value))}"
+    def contains(self, expression: str, text: str) -> str:
+        return f"{expression} CONTAINS {self.parameter(text)}"
 
-    # -- order and position -----------------------------------------------------------------------------
+    def begins(self, expression: str, text: str) -> str:
+        return f"{expression} STARTS WITH {self.parameter(text)}"
 
-    def _keys(self, query: ParsedQuery) -> list[tuple[str, bool]]:
-        keys: list[tuple[str, bool]] = []
-        for name, kind, descending in query.sort:
-            expression = self.attribute("n", name)
-            parts = _money(expression) if kind.name == "money" else (expression,)
-            keys += [(part, descending) for part in parts]
-        return keys
+    def one_of(self, values: Sequence[Any]) -> str:
+        return self.parameter(list(values))
 
-    def _order(self, query: ParsedQuery) -> str:
-        keys = [
-            f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
-            for expression, descending in self._keys(query)
-        ]
-        return ", ".join([*keys, "n.id"])
+    def money(self, expression: str) -> tuple[str, str]:
+        return f"left({expression}, 3)", f"toFloat(substring({expression}, 4))"
 
-    def _after(self, query: ParsedQuery) -> str:
-        """Rows behind the position: for some key all earlier ones equal and this one behind."""
-        if query.position is None:
-            return ""
-        values: list[Any] = []
-        for (_, kind, _), value in zip(query.sort, query.position, strict=False):
-            if kind.name == "money":
-                values += [None, None] if value is None else [value.currency, float(value.amount)]
-            else:
-                values.append(None if value is None else _property(kind, value))
-        alternatives, equal = [], ""
-        for (expression, descending), value in zip(self._keys(query), values, strict=True):
-            if value is None:
-                equal += f"{expression} IS NULL AND "
-                continue
-            parameter = self.parameter(value)
-            symbol = "<" if descending else ">"
-            alternatives.append(
-                f"{equal}({expression} {symbol} {parameter} OR {expression} IS NULL)"
-            )
-            equal += f"{expression} = {parameter} AND "
-        alternatives.append(f"{equal}n.id > {self.parameter(query.position[-1])}")
-        return f" WHERE ({' OR '.join(alternatives)})"
+    def stored(self, kind: Kind, value: Any) -> Any:
+        return value.total_seconds() if kind.name == "duration" else value
 
     # -- search -----------------------------------------------------------------------------------------
 
@@ -316,11 +248,3 @@ def _terms(text: str) -> Iterator[str]:
             yield f'"{match["characters"]}"'
         elif match["letters"].isascii():
             yield f"*{match['letters']}*"
-
-
-def _property(kind: Kind, value: Any) -> Any:
-    return value.total_seconds() if kind.name == "duration" else value
-
-
-def _money(expression: str) -> tuple[str, str]:
-    return f"left({expression}, 3)", f"toFloat(substring({expression}, 4))"

@@ -1,7 +1,7 @@
 """SQL from parsed queries.
 
 Attribute names and relationship types come from the model only, and are written as they are;
-everything else is a parameter. ``Compiler`` gathers the parameters while it writes.
+everything else is a numbered parameter. The first one is the revision, where there is one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
-    Not,
     ParsedQuery,
     Related,
 )
+from cmdb.store.compiling import QueryCompiler
 from cmdb.store.sqlite.search import match
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
@@ -28,10 +28,8 @@ from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
 LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
 
-SYMBOLS = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
-
-class Compiler:
+class Compiler(QueryCompiler):
     """Writes the SQL of one statement, over the live tables or as of a revision.
 
     Parameters
@@ -42,10 +40,13 @@ class Compiler:
         Attributes kept in ``attribute_values`` (live reads only).
     """
 
+    row = "r"
+    true, false = "1", "0"
+
     def __init__(self, as_of: int | None, indexed: Collection[str] = ()) -> None:
-        self.as_of = as_of
+        super().__init__(as_of)
         self.indexed = indexed if as_of is None else ()
-        self.parameters: list[Any] = []
+        self.parameters: list[Any] = [] if as_of is None else [as_of]
         self._aliases = 0
 
     # -- where rows come from -----------------------------------------------------------------------
@@ -54,24 +55,22 @@ class Compiler:
         """A table of records: node, id, type, revision, attributes."""
         if self.as_of is None:
             return LIVE_RECORDS
-        self.parameters += [self.as_of, self.as_of, self.as_of]
         return (
-            "(SELECT node, id, type, revision, attributes FROM records WHERE revision <= ?"
+            "(SELECT node, id, type, revision, attributes FROM records WHERE revision <= ?1"
             " UNION ALL SELECT i.node, o.id, o.type, i.revision, i.attributes"
             " FROM record_images i JOIN records o ON o.node = i.node"
-            " WHERE i.revision <= ? AND i.until > ?)"
+            " WHERE i.revision <= ?1 AND i.until > ?1)"
         )
 
     def relationships(self) -> str:
         """A table of relationships: source, type, target, revision, attributes."""
         if self.as_of is None:
             return LIVE_RELATIONSHIPS
-        self.parameters += [self.as_of, self.as_of, self.as_of]
         return (
             "(SELECT source, type, target, revision, attributes FROM relationships"
-            " WHERE revision <= ?"
+            " WHERE revision <= ?1"
             " UNION ALL SELECT source, type, target, revision, attributes"
-            " FROM relationship_images WHERE revision <= ? AND until > ?)"
+            " FROM relationship_images WHERE revision <= ?1 AND until > ?1)"
         )
 
     # -- whole statements ---------------------------------------------------------------------------
@@ -80,10 +79,10 @@ class Compiler:
         """Columns id, type, revision, attributes of one row more than the page takes."""
         source = self._base(query)
         where = self.where(query)
-        position = self._after(query) if query.position else ""
-        order = self._order(query)
+        if query.position is not None:
+            where = f"{where} AND {self.after(query)}"
         limit = self.parameter(query.first + 1)
-        return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {where}{position} ORDER BY {order} LIMIT {limit}"
+        return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {where} ORDER BY {self.order(query)} LIMIT {limit}"
 
     def count(self, query: ParsedQuery) -> str:
         return f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
@@ -108,18 +107,16 @@ class Compiler:
         if query.text is None:
             return self.records()
         name = "fold(json_extract(r.attributes, '$.name'))"
-        exact, prefix = self.parameter(query.text), self.parameter(query.text)
-        condition, parameters = match(query.text)
-        self.parameters += parameters
+        text, condition = self.parameter(query.text), match(query.text, self.parameter)
         return (
-            f"(SELECT r.*, CASE WHEN {name} = {exact} THEN 0"
-            f" WHEN substr({name}, 1, {len(query.text)}) = {prefix} THEN 1 ELSE 2 END AS {CLOSENESS}"
+            f"(SELECT r.*, CASE WHEN {name} = {text} THEN 0"
+            f" WHEN substr({name}, 1, {len(query.text)}) = {text} THEN 1 ELSE 2 END AS {CLOSENESS}"
             f" FROM records r WHERE {condition})"
         )
 
     def parameter(self, value: Any) -> str:
         self.parameters.append(value)
-        return "?"
+        return f"?{len(self.parameters)}"
 
     def one_of(self, values: Sequence[Any]) -> str:
         """A list of values as one parameter."""
@@ -131,19 +128,6 @@ class Compiler:
             return f"{alias}.{name}"
         return f"json_extract({alias}.attributes, '$.{name}')"
 
-    def condition(self, alias: str, condition: Condition) -> str:
-        """True, or else false or NULL. `Not` makes NULL false first, so it is the complement."""
-        if isinstance(condition, Comparison):
-            return self._comparison(alias, condition)
-        if isinstance(condition, AllOf | AnyOf):
-            if not condition.parts:
-                return "1" if isinstance(condition, AllOf) else "0"
-            joint = " AND " if isinstance(condition, AllOf) else " OR "
-            return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
-        if isinstance(condition, Not):
-            return f"NOT coalesce({self.condition(alias, condition.part)}, 0)"
-        return self._related(alias, condition)
-
     def _types(self, query: ParsedQuery) -> str:
         """The plus keeps SQLite from walking a whole type where an index leads to few records."""
         if query.label == ROOT and query.subtypes:
@@ -154,7 +138,7 @@ class Compiler:
         names = "', '".join(query.types)
         return f"{column} IN ('{names}')"
 
-    def _related(self, alias: str, related: Related) -> str:
+    def related(self, alias: str, related: Related) -> str:
         self._aliases += 1
         x, far = f"x{self._aliases}", f"r{self._aliases}"
         near_end, far_end = (
@@ -199,79 +183,30 @@ class Compiler:
         second = below.format(root=self.parameter(organisation), relationships=self.relationships())
         return f"({own} OR r.node IN ({second} SELECT node FROM below))"
 
-    def _comparison(self, alias: str, comparison: Comparison) -> str:
+    def comparison(self, alias: str, comparison: Comparison) -> str:
         name, kind, many, operator, value = comparison
-        expression = self.attribute(alias, name)
-        if operator == "null":
-            return f"{expression} IS {'' if value else 'NOT '}NULL"
-        if many:
-            return f"EXISTS (SELECT 1 FROM json_each({alias}.attributes, '$.{name}') WHERE value = {self.parameter(kind.to_json(value))})"
-        if operator == "ne":
-            return f"NOT coalesce({self._scalar(expression, kind, 'eq', value)}, 0)"
-        if name in self.indexed and operator in ("eq", "in", "prefix"):
-            inner = self._scalar("value", kind, operator, value)
+        if not many and name in self.indexed and operator in ("eq", "in", "prefix"):
+            inner = self.scalar("value", kind, operator, value)
             return f"{alias}.node IN (SELECT node FROM attribute_values WHERE attribute = '{name}' AND {inner})"
-        return self._scalar(expression, kind, operator, value)
+        return super().comparison(alias, comparison)
 
-    def _scalar(self, expression: str, kind: Kind, operator: str, value: Any) -> str:
-        if operator == "contains":
-            return f"instr({expression}, {self.parameter(value)}) > 0"
-        if operator == "prefix":
-            low, end = self.parameter(value), _end_of_prefix(value)
-            below = f" AND {expression} < {self.parameter(end)}" if end else ""
-            return f"({expression} >= {low}{below})"
-        if operator == "in":
-            if kind.name == "money":
-                parts = [self._scalar(expression, kind, "eq", element) for element in value]
-                return f"({' OR '.join(parts)})" if parts else "0"
-            return f"{expression} IN {self.one_of([kind.to_json(element) for element in value])}"
-        if kind.name == "money":
-            currency, amount = _money(expression)
-            return f"({currency} = {self.parameter(value.currency)} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"
-        return f"{expression} {SYMBOLS[operator]} {self.parameter(kind.to_json(value))}"
+    def holds(self, alias: str, name: str, value: Any) -> str:
+        values = f"json_each({alias}.attributes, '$.{name}')"
+        return f"EXISTS (SELECT 1 FROM {values} WHERE value = {self.parameter(value)})"
 
-    # -- order and position -------------------------------------------------------------------------
+    def contains(self, expression: str, text: str) -> str:
+        return f"instr({expression}, {self.parameter(text)}) > 0"
 
-    def _keys(self, query: ParsedQuery) -> list[tuple[str, bool]]:
-        keys: list[tuple[str, bool]] = []
-        for name, kind, descending in query.sort:
-            expression = self.attribute("r", name)
-            parts = _money(expression) if kind.name == "money" else (expression,)
-            keys += [(part, descending) for part in parts]
-        return keys
+    def begins(self, expression: str, text: str) -> str:
+        low, end = self.parameter(text), _end_of_prefix(text)
+        below = f" AND {expression} < {self.parameter(end)}" if end else ""
+        return f"({expression} >= {low}{below})"
 
-    def _order(self, query: ParsedQuery) -> str:
-        keys = [
-            f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
-            for expression, descending in self._keys(query)
-        ]
-        return ", ".join([*keys, "r.id"])
+    def money(self, expression: str) -> tuple[str, str]:
+        return f"substr({expression}, 1, 3)", f"CAST(substr({expression}, 5) AS REAL)"
 
-    def _after(self, query: ParsedQuery) -> str:
-        """Rows behind the position: for some key all earlier ones equal and this one behind."""
-        assert query.position is not None
-        values: list[Any] = []
-        for (_, kind, _), value in zip(query.sort, query.position, strict=False):
-            if kind.name == "money":
-                values += [None, None] if value is None else [value.currency, float(value.amount)]
-            else:
-                values.append(None if value is None else kind.to_json(value))
-        alternatives, equal = [], ""
-        for (expression, descending), value in zip(self._keys(query), values, strict=True):
-            if value is not None:
-                symbol = "<" if descending else ">"
-                prefix = self._replay(equal, values)
-                alternatives.append(
-                    f"{prefix}({expression} {symbol} {self.parameter(value)} OR {expression} IS NULL)"
-                )
-            equal += f"{expression} IS ? AND "
-        prefix = self._replay(equal, values)
-        alternatives.append(f"{prefix}r.id > {self.parameter(query.position[-1])}")
-        return f" AND ({' OR '.join(alternatives)})"
-
-    def _replay(self, equal: str, values: Sequence[Any]) -> str:
-        self.parameters += values[: equal.count("?")]
-        return equal
+    def stored(self, kind: Kind, value: Any) -> Any:
+        return kind.to_json(value)
 
 
 def _end_of_prefix(prefix: str) -> str | None:
@@ -281,7 +216,3 @@ def _end_of_prefix(prefix: str) -> str | None:
         return None
     following = ord(prefix[-1]) + 1
     return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)
-
-
-def _money(expression: str) -> tuple[str, str]:
-    return f"substr({expression}, 1, 3)", f"CAST(substr({expression}, 5) AS REAL)"

@@ -42,24 +42,21 @@ def document(attributes: Mapping[str, Any], searchable: Collection[str]) -> str:
     return indexed(fold("\n".join(value.replace("\n", " ") for value in values)))
 
 
-def match(text: str) -> tuple[str, list[Any]]:
-    """An SQL condition on ``r.node`` for the records in which every word occurs, and its parameters.
+def match(text: str, parameter: Callable[[str], str]) -> str:
+    """An SQL condition on ``r.node`` for the records in which every word occurs.
 
-    ``text`` is folded already.
+    ``text`` is folded already; ``parameter`` gathers a parameter and gives what stands for it.
     """
     long: list[str] = []
     short: list[str] = []
     for word in text.split():
         written = indexed(word)
         (long if len(written) >= 3 else short).append(written)
-    parts, parameters = [], []
+    parts = [f"instr(text, {parameter(word)}) > 0" for word in short]
     if long:
-        parts.append("search MATCH ?")
-        parameters.append(" AND ".join('"' + word.replace('"', '""') + '"' for word in long))
-    for word in short:
-        parts.append("instr(text, ?) > 0")
-        parameters.append(word)
-    return f"r.node IN (SELECT rowid FROM search WHERE {' AND '.join(parts) or '0'})", parameters
+        phrases = ('"' + word.replace('"', '""') + '"' for word in long)
+        parts.append(f"search MATCH {parameter(' AND '.join(phrases))}")
+    return f"r.node IN (SELECT rowid FROM search WHERE {' AND '.join(parts) or '0'})"
 
 
 def position(connection: sqlite3.Connection) -> int:

@@ -1,0 +1,160 @@
+"""From parsed queries to a query language: what SQL and Cypher have in common.
+
+Names come from the model only, and are written as they are; everything else is a parameter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from cmdb.queries import AllOf, AnyOf, Comparison, Condition, Not, ParsedQuery, Related
+from schema.kinds import Kind
+
+SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+
+
+class QueryCompiler(ABC):
+    """Writes conditions, order and position of one statement, and gathers its parameters.
+
+    Parameters
+    ----------
+    as_of
+        Revision number, or None for now.
+    """
+
+    row: ClassVar[str]
+    """What a record of the page is called in the statement."""
+    true: ClassVar[str]
+    false: ClassVar[str]
+
+    def __init__(self, as_of: int | None) -> None:
+        self.as_of = as_of
+
+    # -- what each language has words of its own for --------------------------------------------------
+
+    @abstractmethod
+    def parameter(self, value: Any) -> str:
+        """Gather a parameter; gives what stands for it, as often as it is needed."""
+
+    @abstractmethod
+    def attribute(self, alias: str, name: str) -> str:
+        """An attribute's value."""
+
+    @abstractmethod
+    def stored(self, kind: Kind, value: Any) -> Any:
+        """A value as the store keeps it."""
+
+    @abstractmethod
+    def one_of(self, values: Sequence[Any]) -> str:
+        """What stands behind IN."""
+
+    @abstractmethod
+    def holds(self, alias: str, name: str, value: Any) -> str:
+        """Whether a list holds a value."""
+
+    @abstractmethod
+    def contains(self, expression: str, text: str) -> str: ...
+
+    @abstractmethod
+    def begins(self, expression: str, text: str) -> str: ...
+
+    @abstractmethod
+    def money(self, expression: str) -> tuple[str, str]:
+        """Currency and amount of money."""
+
+    @abstractmethod
+    def related(self, alias: str, related: Related) -> str: ...
+
+    # -- conditions -----------------------------------------------------------------------------------
+
+    def condition(self, alias: str, condition: Condition) -> str:
+        """True, or else false or null. `Not` makes null false first, so it is the complement."""
+        if isinstance(condition, Comparison):
+            return self.comparison(alias, condition)
+        if isinstance(condition, AllOf | AnyOf):
+            if not condition.parts:
+                return self.true if isinstance(condition, AllOf) else self.false
+            joint = " AND " if isinstance(condition, AllOf) else " OR "
+            return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
+        if isinstance(condition, Not):
+            return self._not(self.condition(alias, condition.part))
+        return self.related(alias, condition)
+
+    def comparison(self, alias: str, comparison: Comparison) -> str:
+        name, kind, many, operator, value = comparison
+        expression = self.attribute(alias, name)
+        if operator == "null":
+            return f"{expression} IS {'' if value else 'NOT '}NULL"
+        if many:
+            return self.holds(alias, name, self.stored(kind, value))
+        if operator == "ne":
+            return self._not(self.scalar(expression, kind, "eq", value))
+        return self.scalar(expression, kind, operator, value)
+
+    def scalar(self, expression: str, kind: Kind, operator: str, value: Any) -> str:
+        """A comparison with one value, or with several (``in``)."""
+        if operator == "contains":
+            return self.contains(expression, value)
+        if operator == "prefix":
+            return self.begins(expression, value)
+        if operator == "in":
+            if kind.name == "money":
+                parts = [self.scalar(expression, kind, "eq", element) for element in value]
+                return f"({' OR '.join(parts)})" if parts else self.false
+            return f"{expression} IN {self.one_of([self.stored(kind, v) for v in value])}"
+        if kind.name == "money":
+            currency, amount = self.money(expression)
+            same = f"{currency} = {self.parameter(value.currency)}"
+            return (
+                f"({same} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"
+            )
+        return f"{expression} {SYMBOLS[operator]} {self.parameter(self.stored(kind, value))}"
+
+    def _not(self, condition: str) -> str:
+        return f"NOT coalesce({condition}, {self.false})"
+
+    # -- order and position -----------------------------------------------------------------------------
+
+    def order(self, query: ParsedQuery) -> str:
+        """What stands behind ORDER BY: what has no value comes last, the id decides."""
+        keys = [
+            f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
+            for expression, descending in self._keys(query)
+        ]
+        return ", ".join([*keys, f"{self.row}.id"])
+
+    def after(self, query: ParsedQuery) -> str:
+        """Rows behind the position: for some key all earlier ones equal and this one behind.
+
+        Empty where the page is the first.
+        """
+        if query.position is None:
+            return ""
+        values: list[Any] = []
+        for (_, kind, _), value in zip(query.sort, query.position, strict=False):
+            if kind.name == "money":
+                values += [None, None] if value is None else [value.currency, float(value.amount)]
+            else:
+                values.append(None if value is None else self.stored(kind, value))
+        alternatives, equal = [], ""
+        for (expression, descending), value in zip(self._keys(query), values, strict=True):
+            if value is None:
+                equal += f"{expression} IS NULL AND "
+                continue
+            parameter = self.parameter(value)
+            behind = f"{expression} {'<' if descending else '>'} {parameter}"
+            alternatives.append(f"{equal}({behind} OR {expression} IS NULL)")
+            equal += f"{expression} = {parameter} AND "
+        alternatives.append(f"{equal}{self.row}.id > {self.parameter(query.position[-1])}")
+        return f"({' OR '.join(alternatives)})"
+
+    def _keys(self, query: ParsedQuery) -> list[tuple[str, bool]]:
+        """Expressions to sort by, each with whether it descends."""
+        keys: list[tuple[str, bool]] = []
+        for name, kind, descending in query.sort:
+            expression = self.attribute(self.row, name)
+            parts = self.money(expression) if kind.name == "money" else (expression,)
+            keys += [(part, descending) for part in parts]
+        return keys
