@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.support.values import INSTANTS
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 NAME = TEXT.filter(bool)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip
@@ -73,7 +74,7 @@ def check_values(store: GraphStore, first: dict[str, Any], second: dict[str, Any
     created = commit(store, operation)
     expected = {name: parse[name](value) for name, value in first.items() if value != ""}
     if "seen" in expected:
-        assert expected["seen"] == first["seen"]
+        assert expected["seen"] == first["seen"].astimezone(UTC)
     for name, value in (("grade", "standard"), ("lifecycle_state", "planned")):
         expected.setdefault(name, value)
     stored = dict(store.record(operation.id).attributes)

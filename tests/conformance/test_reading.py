@@ -204,6 +204,14 @@ def test_filters(estate: Estate, where: dict[str, Any], expected: set[str]) -> N
     assert estate.names(where=where, as_of=estate.changed) == expected
 
 
+def test_a_filter_does_not_show_in_what_it_finds(estate: Estate) -> None:
+    """Neo4j's ``properties(n)`` gives ``seen: true`` here."""
+    where = {"or": [{"seen": {"null": False}}, {"and": [{"size": 4}, {"tags": {"contains": "x"}}]}]}
+    found = estate.store.find(Query("Device", where)).records
+    assert found
+    assert {record.id: record for record in found} == estate.store.get([r.id for r in found])
+
+
 def test_filters_look_at_what_was(estate: Estate) -> None:
     assert estate.names(where={"size": 5}, as_of=estate.related) == {"full", "变电站主机"}
     assert estate.names(where={"RUNS": {"name": "app 0"}}, as_of=estate.related) == {

@@ -32,7 +32,7 @@ def test_a_page_of_the_present(model: Model) -> None:
     assert compiled(model, query) == (
         (
             "MATCH (n:`Device`) WHERE (n.`size` >= $p1 AND NOT coalesce(n.`colour` = $p2, false))"
-            " WITH n ORDER BY n.`name` IS NULL, n.`name` DESC, n.id LIMIT $p0 RETURN collect([labels(n), properties(n)]) AS answer"
+            " WITH n ORDER BY n.`name` IS NULL, n.`name` DESC, n.id LIMIT $p0 RETURN collect([labels(n), n {.*}]) AS answer"
         ),
         {"p0": 3, "p1": 5, "p2": "red"},
     )
@@ -44,7 +44,7 @@ def test_the_next_page(model: Model) -> None:
     assert compiled(model, Query("Box", sort=[Sort("name")], first=2, after=cursor)) == (
         (
             "MATCH (n:`Box`) WITH n WHERE ((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
-            " WITH n ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0 RETURN collect([labels(n), properties(n)]) AS answer"
+            " WITH n ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0 RETURN collect([labels(n), n {.*}]) AS answer"
         ),
         {"p0": 3, "p1": "b", "p2": ORGANISATION},
     )
@@ -56,7 +56,7 @@ def test_a_page_of_the_past(model: Model) -> None:
         "CALL () { MATCH (n:`Device`) WHERE n.revision <= $at RETURN n"
         " UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN $p4 RETURN n }"
         " WITH n WHERE (left(n.`price`, 3) = $p2 AND toFloat(substring(n.`price`, 4)) > $p3)"
-        " WITH n ORDER BY n.id LIMIT $p1 RETURN collect([labels(n), properties(n)]) AS answer"
+        " WITH n ORDER BY n.id LIMIT $p1 RETURN collect([labels(n), n {.*}]) AS answer"
     )
     assert parameters == {"at": 7, "p1": 51, "p2": "CNY", "p3": 5.0, "p4": ["Device", "Server"]}
 
@@ -78,11 +78,11 @@ def test_related_records_types_and_organisations(model: Model) -> None:
 
 def test_neighbours_and_get(model: Model) -> None:
     assert Compiler(model, None).get() == (
-        "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect([labels(n), properties(n)]) AS answer"
+        "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect([labels(n), n {.*}]) AS answer"
     )
     assert Compiler(model, None).neighbours(["CALLS", "RUNS_ON"], ["out"]) == (
         "CALL () { UNWIND $ids AS of MATCH (a:`Record` {id: of})-[x:`CALLS`|`RUNS_ON`]->(r:`Record`)"
-        " RETURN [of, 'out', type(x), properties(x), [labels(r), properties(r)]] AS row } RETURN collect(row) AS answer"
+        " RETURN [of, 'out', type(x), properties(x), [labels(r), r {.*}]] AS row } RETURN collect(row) AS answer"
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
+
+import neo4j
 
 from cmdb.errors import StoreDamagedError
 from cmdb.records import Record, Relationship, RelationshipKey
@@ -22,9 +24,15 @@ from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.writing import read_relationship, read_revision
 
+Row = neo4j.Record
+"""key, labels (None of a relationship), properties."""
+Gathered = defaultdict[int, list[tuple[Side, Record | Relationship]]]
+
 FEED_SIZE: Final = 20_000
 """Changed elements that one round of reading the feed takes, unless one revision has more."""
 SCAN_BATCH: Final = 2_000
+NEVER: Final = 2**62
+"""Beyond every revision number."""
 
 
 class History:
@@ -66,20 +74,14 @@ class History:
         """What some revisions changed of a record, which was read after `touching` gave them."""
         if not numbers:
             return []
-        id = live.id
-        span = {"after": min(numbers) - 1, "upto": max(numbers)}
-        elements: list[Record | Relationship] = []
-        if span["after"] < live.revision <= span["upto"]:
-            elements.append(live)
-        images: list[tuple[int, Record | Relationship]] = []
-        elements += [
-            self._link(row) for row in self._database.rows(statements.LINKS_OF, id=id, **span)
-        ]
-        images += self._record_images(statements.RECORD_IMAGES_OF, id=id, **span)
-        images += self._link_images(statements.LINK_IMAGES_OF, id=id, **span)
-        by_number = self._by_revision(elements, images, span["after"], span["upto"])
+        asked = {"id": live.id, "after": min(numbers) - 1, "upto": max(numbers)}
+        links = self._database.rows(statements.LINKS_OF, **asked)
+        images = self._database.rows(statements.RECORD_IMAGES_OF, **asked)
+        images += self._database.rows(statements.LINK_IMAGES_OF, **asked)
+        found = self._by_revision(links, images, min(numbers) - 1, max(numbers))
+        found[live.revision].append(("after", live))
         revisions = self.revisions(numbers)
-        return [Commit(revisions[n], gathered(by_number.get(n, []))) for n in numbers]
+        return [Commit(revisions[n], gathered(found[n])) for n in numbers]
 
     def feed(self, after: int, upto: int | None) -> Iterator[Commit]:
         last = self.last_revision().number
@@ -95,51 +97,36 @@ class History:
                         break
                 taken, headers = headers[:count], headers[count:]
                 through = taken[-1]["v"]["number"]
-                by_number = self._changes(after, through) if size else {}
+                by_number = self._changes(after, through) if size else Gathered(list)
                 for row in taken:
                     revision = read_revision(row["v"])
-                    yield Commit(
-                        revision, gathered(by_number.get(revision.number, []), row["model"])
-                    )
+                    yield Commit(revision, gathered(by_number[revision.number], row["model"]))
                 after = through
 
-    def _changes(
-        self, after: int, upto: int
-    ) -> dict[int, list[tuple[Side, Record | Relationship]]]:
-        """What began and ended in a span. Live elements are read first: one that is changed
-        meanwhile is then found as an image, never missed."""
+    def _changes(self, after: int, upto: int) -> Gathered:
+        """What began and what ended in a span."""
         span = {"after": after, "upto": upto}
-        elements: list[Record | Relationship] = []
-        images: list[tuple[int, Record | Relationship]] = []
         live = self._database.rows(statements.LIVE_RECORDS_CHANGED, **span)
-        elements += [self._properties().record(row["n"]) for row in live]
-        elements += [
-            self._link(row) for row in self._database.rows(statements.LIVE_LINKS_CHANGED, **span)
-        ]
-        images += self._record_images(statements.RECORD_IMAGES_CHANGED, **span)
-        images += self._link_images(statements.LINK_IMAGES_CHANGED, **span)
-        return self._by_revision(elements, images, after, upto)
-
-    def _record_images(self, statement: str, **parameters: Any) -> list[tuple[int, Record]]:
-        """Images of records, each with the revision that ended it."""
-        rows = self._database.rows(statement, **parameters)
-        return [(row["n"][1]["until"], self._properties().record(row["n"])) for row in rows]
-
-    def _link_images(self, statement: str, **parameters: Any) -> list[tuple[int, Relationship]]:
-        rows = self._database.rows(statement, **parameters)
-        return [(row["properties"]["until"], self._link(row)) for row in rows]
+        live += self._database.rows(statements.LIVE_LINKS_CHANGED, **span)
+        images = self._database.rows(statements.RECORD_IMAGES_CHANGED, **span)
+        images += self._database.rows(statements.LINK_IMAGES_CHANGED, **span)
+        return self._by_revision(live, images, after, upto)
 
     def _by_revision(
-        self,
-        elements: list[Record | Relationship],
-        images: list[tuple[int, Record | Relationship]],
-        after: int,
-        upto: int,
-    ) -> dict[int, list[tuple[Side, Record | Relationship]]]:
-        found: defaultdict[int, list[tuple[Side, Record | Relationship]]] = defaultdict(list)
-        for element in elements:
-            found[element.revision].append(("after", element))
-        for until, image in images:
+        self, live: Sequence[Row], images: Sequence[Row], after: int, upto: int
+    ) -> Gathered:
+        """Elements by the revisions in which they began and ended; images were read after live ones.
+
+        A live element that has an image reaching beyond the span was being changed when it was read.
+        """
+        changing = {_key(row) for row in images if row["properties"]["until"] > upto}
+        found: Gathered = defaultdict(list)
+        for row in live:
+            if _key(row) not in changing:
+                element = self._element(row)
+                found[element.revision].append(("after", element))
+        for row in images:
+            image, until = self._element(row), row["properties"]["until"]
             if after < image.revision <= upto:
                 found[image.revision].append(("after", image))
             if after < until <= upto:
@@ -148,17 +135,25 @@ class History:
 
     def compare(self, first: int, second: int) -> Changes:
         span = {"after": min(first, second), "upto": max(first, second)}
-        records, links = [], []
+        records: list[dict[str, Record]] = []
+        links: list[dict[RelationshipKey, Relationship]] = []
         for at in (first, second):
             rows = self._database.rows(statements.RECORDS_CHANGED_AS_OF, at=at, **span)
-            found = (self._properties().record(row["n"]) for row in rows)
-            records.append({record.id: record for record in found})
+            records.append({key: self._record(row) for key, row in _by_key(rows).items()})
             rows = self._database.rows(statements.LINKS_CHANGED_AS_OF, at=at, **span)
-            links.append({link.key: link for link in map(self._link, rows)})
+            links.append({key: self._link(row) for key, row in _by_key(rows).items()})
         return net_changes(records[0], records[1], links[0], links[1])
 
-    def _link(self, row: Any) -> Relationship:
-        key = RelationshipKey(row["source"], row["type"], row["target"])
+    # -- elements -------------------------------------------------------------------------------------
+
+    def _element(self, row: Row) -> Record | Relationship:
+        return self._link(row) if row["labels"] is None else self._record(row)
+
+    def _record(self, row: Row) -> Record:
+        return self._properties().record((row["labels"], row["properties"]))
+
+    def _link(self, row: Row) -> Relationship:
+        key = RelationshipKey(*row["key"])
         return read_relationship(key, row["properties"], self._properties())
 
     # -- everything, as of a revision; None is the newest ---------------------------------------------
@@ -166,21 +161,8 @@ class History:
     def scan_records(self, at: int | None) -> Iterator[Record]:
         start = self.last_revision().number
         at = start if at is None else at
-        stream = self._database.stream(statements.SCAN_RECORDS)
-        while batch := [self._properties().record(row["n"]) for row in islice(stream, SCAN_BATCH)]:
-            quiet = self._database.no_commit_since(start)
-            looked_up = [r.id for r in batch if r.revision > at or not quiet]
-            images = self._record_images_at(looked_up, at)
-            for record in batch:
-                record = images.get(record.id, record)
-                if record.revision <= at:
-                    yield record
-
-    def _record_images_at(self, ids: list[str], at: int) -> dict[str, Record]:
-        rows = self._database.rows(statements.IMAGES_OF_RECORDS, ids=ids, at=at) if ids else []
-        return {
-            record.id: record for record in (self._properties().record(row["n"]) for row in rows)
-        }
+        for row in self._whole(statements.SCAN_RECORDS, statements.IMAGES_OF_RECORDS, start, at):
+            yield self._record(row)
 
     def scan_relationships(
         self, at: int | None, types: Collection[str] | None
@@ -188,23 +170,49 @@ class History:
         start = self.last_revision().number
         at = start if at is None else at
         given = array("q")
-        stream = self._database.stream(statements.scan_relationships(types), at=at)
-        while batch := [self._link(row) for row in islice(stream, SCAN_BATCH)]:
-            given.extend(hash(link.key) for link in batch)
-            if self._database.no_commit_since(start):
-                yield from batch
-                continue
-            keys = [list(link.key) for link in batch]
-            rows = self._database.rows(statements.IMAGES_OF_RELATIONSHIPS, keys=keys, at=at)
-            images = {link.key: link for link in map(self._link, rows)}
-            yield from (images.get(link.key, link) for link in batch)
+        live = statements.scan_links(types)
+        for row in self._whole(live, statements.IMAGES_OF_LINKS, start, at):
+            given.append(hash(_key(row)))
+            yield self._link(row)
         seen: frozenset[int] | None = None
         chosen = None if types is None else sorted(types)
-        for row in self._database.stream(statements.SCAN_RELATIONSHIP_IMAGES, at=at, types=chosen):
-            link = self._link(row)
+        for row in self._database.stream(statements.SCAN_LINK_IMAGES, at=at, types=chosen):
             if row["properties"]["until"] > start:
                 # Ended while this scan ran: it may have been given as a live one.
                 seen = frozenset(given) if seen is None else seen
-                if hash(link.key) in seen:
+                if hash(_key(row)) in seen:
                     continue
-            yield link
+            yield self._link(row)
+
+    def _whole(self, live: str, images: str, start: int, at: int) -> Iterator[Row]:
+        """Live elements as of a revision: each as its image where it has been changed since, or is
+        being changed.
+
+        Parameters
+        ----------
+        live, images
+            Statements: the elements, and the images of ``$keys`` as of ``$at``.
+        start
+            The newest revision when the scan began.
+        """
+        stream = self._database.stream(live, at=at)
+        while batch := list(islice(stream, SCAN_BATCH)):
+            quiet = self._database.no_commit_since(start)
+            keys = [row["key"] for row in batch if not quiet or row["properties"]["revision"] > at]
+            found = _by_key(self._database.rows(images, keys=keys, at=at) if keys else ())
+            for row in batch:
+                row = found.get(_key(row), row)
+                # What a commit is just creating or ending may have no revision.
+                if row["properties"].get("revision", 0 if quiet else NEVER) <= at:
+                    yield row
+
+
+def _key(row: Row) -> Any:
+    """A record's id, or the key of a relationship."""
+    key = row["key"]
+    return key if isinstance(key, str) else RelationshipKey(*key)
+
+
+def _by_key(rows: Iterable[Row]) -> dict[Any, Row]:
+    """The last row of each element: its image, where the live one comes before it."""
+    return {_key(row): row for row in rows}

@@ -80,8 +80,12 @@ def search_index(model: Model) -> str:
 
 
 def record(name: str) -> str:
-    """What is asked of a record: as values, which stay as they were when they were read."""
-    return f"[labels({name}), properties({name})]"
+    """What is asked of a record: as values, which stay as they were when they were read.
+
+    Not ``properties(n)``: seen on 5.26.18, in it a property has the value true where the statement
+    asks ``n.property IS NOT NULL OR …``.
+    """
+    return f"[labels({name}), {name} {{.*}}]"
 
 
 def labels(record_type: RecordType) -> str:
@@ -236,16 +240,20 @@ _SPAN = "v.number > $after AND v.number <= $upto"
 _TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
 _TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
 
-LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN {record('n')} AS n"
-RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN {record('n')} AS n"
-LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
-LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
+_RECORD = "AS key, labels(n) AS labels, n {.*} AS properties"
+_LINK = "AS key, NULL AS labels, properties(x) AS properties"
+"""How a row of the past begins: with the id, or source, type and target, whatever its properties say."""
+
+LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN id {_RECORD}"
+RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN id {_RECORD}"
+LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key {_LINK}"
+LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key {_LINK}"
 
 RECORDS_CHANGED_AS_OF: Final = (
     f"{_TOUCHED_RECORDS} CALL (id) {{"
-    f" MATCH (n:`Record` {{id: id}}) WHERE n.revision <= $at RETURN {record('n')} AS n"
-    f" UNION ALL MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN {record('n')} AS n }}"
-    " RETURN n"
+    f" MATCH (n:`Record` {{id: id}}) WHERE n.revision <= $at RETURN id {_RECORD}"
+    f" UNION ALL MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN id {_RECORD} }}"
+    " RETURN key, labels, properties"
 )
 LINKS_CHANGED_AS_OF: Final = (
     f"{_TOUCHED_LINKS} CALL (key) {{"
@@ -253,7 +261,7 @@ LINKS_CHANGED_AS_OF: Final = (
     " WHERE type(x) = key[1] AND x.revision <= $at RETURN properties(x) AS properties"
     " UNION ALL MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
     " WHERE x.revision <= $at AND x.until > $at RETURN properties(x) AS properties }"
-    " RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties"
+    " RETURN key, NULL AS labels, properties"
 )
 
 TOUCHED: Final = (
@@ -270,42 +278,44 @@ TOUCHED: Final = (
 
 RECORD_IMAGES_OF: Final = (
     "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto"
-    f" RETURN {record('n')} AS n"
+    f" RETURN n.id {_RECORD}"
 )
 LINKS_OF: Final = (
-    "MATCH (n:`Record` {id: $id})-[x]-(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
-    " WITH DISTINCT x RETURN startNode(x).id AS source, type(x) AS type, endNode(x).id AS target, properties(x) AS properties"
+    "MATCH (n:`Record` {id: $id})-[x]->(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
+    f" RETURN [$id, type(x), o.id] {_LINK}"
+    " UNION ALL"
+    " MATCH (n:`Record` {id: $id})<-[x]-(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
+    f" RETURN [o.id, type(x), $id] {_LINK}"
 )
 LINK_IMAGES_OF: Final = (
     "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x"
     " UNION MATCH (x:`_RelationshipImage` {target: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x }"
-    " RETURN x.source AS source, x.type AS type, x.target AS target, properties(x) AS properties"
+    f" RETURN [x.source, x.type, x.target] {_LINK}"
 )
 
 # -- everything -------------------------------------------------------------------------------------
 
 SCAN_RECORDS: Final = (
     "MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL WITH n ORDER BY n.id"
-    f" RETURN {record('n')} AS n"
+    f" RETURN n.id {_RECORD}"
 )
-IMAGES_OF_RECORDS: Final = f"UNWIND $ids AS id MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN {record('n')} AS n"
-IMAGES_OF_RELATIONSHIPS: Final = (
+IMAGES_OF_RECORDS: Final = f"UNWIND $keys AS id MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN id {_RECORD}"
+IMAGES_OF_LINKS: Final = (
     "UNWIND $keys AS key"
     " MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
-    " WHERE x.revision <= $at AND x.until > $at"
-    " RETURN key[0] AS source, key[1] AS type, key[2] AS target, properties(x) AS properties"
+    f" WHERE x.revision <= $at AND x.until > $at RETURN key {_LINK}"
 )
 
 
-def scan_relationships(types: Iterable[str] | None) -> str:
+def scan_links(types: Iterable[str] | None) -> str:
     chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in sorted(types))
-    return f"MATCH (s:`Record`)-[x{chosen}]->(t:`Record`) WHERE x.revision <= $at RETURN s.id AS source, type(x) AS type, t.id AS target, properties(x) AS properties"
+    return f"MATCH (s:`Record`)-[x{chosen}]->(t:`Record`) WHERE x.revision <= $at RETURN [s.id, type(x), t.id] {_LINK}"
 
 
-SCAN_RELATIONSHIP_IMAGES: Final = (
+SCAN_LINK_IMAGES: Final = (
     "MATCH (x:`_RelationshipImage`) WHERE x.until > $at AND x.revision <= $at"
     " AND ($types IS NULL OR x.type IN $types)"
-    " RETURN x.source AS source, x.type AS type, x.target AS target, properties(x) AS properties"
+    f" RETURN [x.source, x.type, x.target] {_LINK}"
 )
 STATISTICS: Final = (
     "CALL () { MATCH (n:`Record`) RETURN count(n) AS records }"

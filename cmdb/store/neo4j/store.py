@@ -33,7 +33,7 @@ from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.compiling import Compiler
 from cmdb.store.neo4j.connections import Connection, parse_url, translating
 from cmdb.store.neo4j.database import Database
-from cmdb.store.neo4j.history import History
+from cmdb.store.neo4j.history import NEVER, History
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
 from schema.errors import UnknownNameError
@@ -405,7 +405,3 @@ class Neo4jStore(GraphStore):
                     str(row["id"]),
                     f"Its labels {', '.join(sorted(row['labels']))} are no record type's.",
                 )
-
-
-NEVER: Final = 2**62
-"""Beyond every revision number."""
