@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -42,6 +43,11 @@ app.add_typer(model_commands.app, name="schema")
 
 def main() -> None:
     """Run the command and exit."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w")  # noqa: SIM115, PTH123
+        setattr(sys, name, stream)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -52,15 +58,23 @@ def run(arguments: list[str]) -> int:
     """
     try:
         result = app(arguments, prog_name="cmdb", standalone_mode=False)
+        sys.stdout.flush()
+        if result == EXIT_CODES["interrupted"][0]:
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
+    except SystemExit:
+        return _closed_pipe()  # typer's only one: nobody reads what is printed
     except ModelError as error:
         for mistake in error.mistakes[1:]:
             print(f"model_invalid: {mistake}", file=sys.stderr)
         return _failed(str(error.mistakes[0]) if error.mistakes else str(error), error)
     except CmdbError as error:
-        for problem in getattr(error, "problems", ())[1:]:
+        problems = getattr(error, "problems", ())
+        if len(problems) < 2:
+            return _failed("", error)
+        for problem in problems:
             print(f"{error.code}: {problem}", file=sys.stderr)
-        return _failed("", error)
+        return _failed(error.remedy, error)
     except TyperException as error:
         if str(error):  # without one, the help was asked for and printed
             print(f"usage: {error.format_message()} `cmdb --help` helps.", file=sys.stderr)
@@ -69,8 +83,14 @@ def run(arguments: list[str]) -> int:
         print("interrupted: stopped; what was committed stays.", file=sys.stderr)
         return EXIT_CODES["interrupted"][0]
     except BrokenPipeError:
+        return _closed_pipe()
+    except OSError as error:
+        print(
+            f"output_failed: {error.strerror or error}. Make room, or print elsewhere.",
+            file=sys.stderr,
+        )
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return EXIT_CODES["output_failed"][0]
     except Exception as error:
         if environment_flag("CMDB_DEBUG"):
             traceback.print_exc()
@@ -80,6 +100,11 @@ def run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return EXIT_CODES["internal"][0]
+
+
+def _closed_pipe() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _failed(text: str, error: CmdbError) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from cli.words import find_record
 from cmdb.errors import QueryError
 from cmdb.queries import AsOf
 from cmdb.store import GraphStore, open_store
@@ -34,7 +36,7 @@ At = Annotated[
     typer.Option(
         "--as-of",
         metavar="WHEN",
-        help="Read the past: a revision number, or an instant like 2026-03-31T08:00+08:00.",
+        help="Read the past: a revision number, or an instant like 2026-03-31T08:00+08:00; without a zone it is local time.",
     ),
 ]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show sensitive values.")]
@@ -88,13 +90,33 @@ def when(text: str) -> AsOf:
     if text.isdecimal() and len(text) < 16:
         return int(text)
     try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
+        instant = datetime.fromisoformat(re.sub(r" UTC$", "+00:00", text))
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise QueryError(
             f"{text!r} is neither a revision number nor an instant.",
             "Write 42, or 2026-03-31T08:00+08:00.",
         ) from None
-    return instant.astimezone()
+
+
+def moment(graph: GraphStore, text: str) -> AsOf:
+    """`when`, refusing a revision that is yet to come."""
+    at = when(text)
+    if isinstance(at, int) and at > (newest := graph.last_revision().number):
+        raise QueryError(
+            f"There is no revision {at} yet.", f"The newest is {newest}; a date is 2026-03-31."
+        )
+    return at
+
+
+def organisation_id(graph: GraphStore, text: str) -> str | None:
+    """The organisation a person means, or None for an empty text."""
+    if not text:
+        return None
+    found = find_record(graph, text)
+    if "Organisation" in graph.model.record_types[found.type].ancestors:
+        return found.id
+    raise QueryError(f"{found.name} is a {found.type}, not an organisation.", "Name one that is.")
 
 
 @contextmanager

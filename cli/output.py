@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from cmdb.store.base import differences, mask
 from schema.kinds import write_datetime
 from schema.model import Model
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDTH_UNSEEN = 200
 """Columns of a table that goes into a file or a pipe."""
 
@@ -36,14 +38,20 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     """A table; cells are text, whatever brackets they hold."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        whole = column == "id"  # to be copied: never broken
+        table.add_column(column, overflow="fold", no_wrap=whole, min_width=36 if whole else None)
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else _printable(str(cell))) for cell in row))
     console().print(table)
 
 
 def print_line(text: str, style: str = "") -> None:
-    console().print(Text(text), style=style or None)
+    console().print(Text(_printable(text)), style=style or None, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which would speak to the terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @contextmanager

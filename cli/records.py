@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,14 @@ from cli.options import (
     Reveal,
     Store,
     actor_or_me,
+    moment,
     opened,
-    when,
+    organisation_id,
 )
 from cli.words import find_record, parse_assignments, parse_conditions, parse_sort
-from cmdb.change_set_files import read_change_set
+from cmdb.change_set_files import located, read_change_set
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
+from cmdb.errors import InvalidChangeError
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.records import Record
@@ -74,8 +77,8 @@ def find(
 ) -> None:
     """Find records of a type (subtypes included) by conditions that all hold."""
     with opened(store) as graph:
-        filter_ = parse_conditions(graph.model, record_type, conditions or (), where)
-        below = find_record(graph, organisation).id if organisation else None
+        filter_ = parse_conditions(graph, record_type, conditions or (), where)
+        below = organisation_id(graph, organisation)
         query = Query(
             record_type,
             filter_,
@@ -84,7 +87,7 @@ def find(
             parse_sort(sort),
             first,
             after or None,
-            when(as_of),
+            moment(graph, as_of),
             total=True,
         )
         if count_by:
@@ -102,22 +105,25 @@ def _print_page(
         output.print_json({"records": records, "cursor": page.cursor, "total": page.total})
         return
     names = [name.strip() for name in columns.split(",") if name.strip()]
+    for name in names:
+        if name not in ("id", "type", "revision"):
+            graph.model.attribute(query.type, name)
     names = names or ["name", "lifecycle_state", "serial_number", "organisation"]
-    owners = _names(
-        graph,
-        {str(r.attributes["organisation"]) for r in page.records if "organisation" in r.attributes},
-    )
+    named = _referred(graph, ((n, r.attributes.get(n)) for r in page.records for n in names))
     names = [n for n in names if columns or any(n in record.attributes for record in page.records)]
 
     def cell(record: Record, name: str) -> str:
+        if name in ("id", "type", "revision"):
+            return str(getattr(record, name))
         value = record.attributes.get(name)
         if name in graph.model.sensitive and value is not None:
             return "(hidden)"
-        return output.shown(graph.model, name, owners.get(str(value), value))
+        return output.shown(graph.model, name, named.get(str(value), value))
 
-    rows = [[r.type, *(cell(r, n) for n in names), r.id] for r in page.records]
+    shown = names if columns else ["type", *names, "id"]
+    rows = [[cell(record, name) for name in shown] for record in page.records]
     if rows:
-        output.print_table(["type", *names, "id"], rows)
+        output.print_table(shown, rows)
     more = f" More with --after {page.cursor}" if page.cursor else ""
     output.print_line(f"{len(rows)} of {page.total}.{more}")
 
@@ -136,19 +142,11 @@ def _print_counts(graph: GraphStore, query: Query, names: list[str], json: bool)
         ]
         output.print_json(rows)
         return
-    owners = _names(
-        graph,
-        {
-            str(v)
-            for c in counts
-            for n, v in zip(names, c.values, strict=True)
-            if n == "organisation" and v
-        },
-    )
+    named = _referred(graph, (pair for c in counts for pair in zip(names, c.values, strict=True)))
     table = [
         [
             *(
-                output.shown(graph.model, n, owners.get(str(v), v))
+                output.shown(graph.model, n, named.get(str(v), v))
                 for n, v in zip(names, c.values, strict=True)
             ),
             c.count,
@@ -160,6 +158,13 @@ def _print_counts(graph: GraphStore, query: Query, names: list[str], json: bool)
 
 def _names(graph: GraphStore, ids: set[str]) -> dict[str, str]:
     return {id: record.name for id, record in graph.get(ids).items()} if ids else {}
+
+
+def _referred(graph: GraphStore, values: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """Names of the records that attributes refer to, by id."""
+    kinds = graph.model.attributes
+    chosen = (v for n, v in values if n in kinds and kinds[n].kind.name == "reference")
+    return _names(graph, {v for v in chosen if isinstance(v, str)})
 
 
 def search(
@@ -176,7 +181,7 @@ def search(
 ) -> None:
     """Search all records by parts of what they hold, in Chinese or English."""
     with opened(store) as graph:
-        below = find_record(graph, organisation).id if organisation else None
+        below = organisation_id(graph, organisation)
         query = Query(record_type, organisation=below, first=first, after=after or None, total=True)
         _print_page(graph, query, "", json, text)
 
@@ -190,7 +195,7 @@ def show(
 ) -> None:
     """Show one record with its relationships, now or as it was."""
     with opened(store) as graph:
-        at = graph.resolve(when(as_of))
+        at = graph.resolve(moment(graph, as_of))
         found = find_record(graph, record, at)
         near = graph.neighbours([found.id], as_of=at)
         if json:
@@ -228,15 +233,7 @@ def show(
 
 def _print_attributes(graph: GraphStore, record: Record, reveal: bool) -> None:
     record_type = graph.model.record_types[record.type]
-    references = {a.name for a in record_type.references}
-    named = _names(
-        graph,
-        {
-            str(record.attributes[n])
-            for n in references
-            if isinstance(record.attributes.get(n), str)
-        },
-    )
+    named = _referred(graph, record.attributes.items())
     rows = []
     for name, attribute in record_type.attributes.items():
         if name in record.attributes:
@@ -302,7 +299,7 @@ def diff(
 ) -> None:
     """What differs between two states of the whole graph."""
     with opened(store) as graph:
-        changes = graph.compare(when(earlier), when(later))
+        changes = graph.compare(moment(graph, earlier), moment(graph, later))
         if json:
             output.print_json(output.plain_changes(graph.model, changes))
             return
@@ -400,7 +397,10 @@ def apply(
     """Apply a change set from a file: all of it as one revision, or nothing."""
     with opened(store) as graph:
         change_set = read_change_set(file, graph, actor_or_me(actor))
-        result = graph.commit(change_set)
+        try:
+            result = graph.commit(change_set)
+        except InvalidChangeError as error:
+            raise located(error, change_set) from None
         _report(result, json, None, f"Applied {len(change_set.operations)} operations")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import output
-from cli.options import STORE_DEFAULT, At, Json, Store, actor_or_me, opened, when
+from cli.options import STORE_DEFAULT, At, Json, Store, actor_or_me, moment, opened
 from cli.words import parse_conditions
 from cmdb import transfer
 from cmdb.errors import DumpError, QueryError, StoreNotFoundError
@@ -145,13 +145,12 @@ def export(
     with opened(store) as graph:
         query = None
         if record_type:
-            query = Query(
-                record_type, parse_conditions(graph.model, record_type, conditions or (), "")
-            )
-        written = graphs.write_graph(graphs.graph_of(graph, query, when(as_of)), format_)
+            query = Query(record_type, parse_conditions(graph, record_type, conditions or (), ""))
+        written = graphs.write_graph(graphs.graph_of(graph, query, moment(graph, as_of)), format_)
     if out is None:
         sys.stdout.buffer.write(written)
     else:
+        transfer.refuse_database(out)
         try:
             out.write_bytes(written)
         except OSError as error:

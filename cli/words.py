@@ -31,24 +31,25 @@ _OPERATORS: Final = {
 
 
 def parse_conditions(
-    model: Model, record_type: str, conditions: Iterable[str], where: str
+    graph: GraphStore, record_type: str, conditions: Iterable[str], where: str
 ) -> Mapping[str, Any]:
     """``name~web``, ``cpu_count>=8``, ``RUNS_ON.name=esx-01``, and ``--where`` JSON, as one filter.
 
-    ``serial_number=`` means that there is none, ``serial_number!=`` that there is one.
+    ``serial_number=`` means that there is none, ``serial_number!=`` that there is one. A reference is
+    compared with a record's name or id.
     """
-    parts = [_condition(model, record_type, condition) for condition in conditions]
+    parts = [_condition(graph, record_type, condition) for condition in conditions]
     if where:
         try:
             parts.append(json.loads(where))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise QueryError(
                 f"--where is not JSON: {error}.", """Write '{"name": {"eq": "…"}}'."""
             ) from None
     return {"and": parts} if parts else {}
 
 
-def _condition(model: Model, record_type: str, text: str) -> dict[str, Any]:
+def _condition(graph: GraphStore, record_type: str, text: str) -> dict[str, Any]:
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise QueryError(
@@ -56,11 +57,14 @@ def _condition(model: Model, record_type: str, text: str) -> dict[str, Any]:
             "Write name=value; signs: = != > >= < <= ~ (contains) ^= (begins with).",
         )
     *links, name = match["path"].split(".")
+    model = graph.model
     types: tuple[str, ...] = (record_type,)
     for link in links:
         relationship_type, direction = model.direction(link)
         types = relationship_type.target if direction == "out" else relationship_type.source
     operator, value = _OPERATORS[match["sign"]], match["value"]
+    if value and name in model.attributes and model.attributes[name].kind.name == "reference":
+        value = find_record(graph, value).id
     comparison: dict[str, Any] = {operator: value}
     if not value and operator in ("eq", "ne"):
         comparison = {"null": operator == "eq"}

@@ -16,7 +16,10 @@ operations:
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,7 +70,7 @@ def read_change_set(path: Path, store: GraphStore, actor: str) -> ChangeSet:
     """
     try:
         written = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8-sig")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise InvalidChangeError(
             [
                 Problem(
@@ -86,11 +89,33 @@ def read_change_set(path: Path, store: GraphStore, actor: str) -> ChangeSet:
             for e in error.errors()
         ]
         raise InvalidChangeError(problems) from None
+    keys = Counter(entry.key for entry in written.operations if entry.key)
+    for index, entry in enumerate(written.operations):
+        if entry.key and keys[entry.key] > 1:
+            what = f"Operation {index + 1}: {entry.key!r} is the name of several operations."
+            raise InvalidChangeError([Problem(index, entry.key, "file", what)])
     names = _Names(store, {entry.key: new_id() for entry in written.operations if entry.key})
     operations = [_operation(i, entry, names) for i, entry in enumerate(written.operations)]
     return ChangeSet(
         operations, written.actor or actor, written.source, written.reason, written.effective_on
     )
+
+
+def located(error: InvalidChangeError, change_set: ChangeSet) -> InvalidChangeError:
+    """The same problems, told by the operations of a file: new records by name, not by id."""
+    names = {
+        o.id: str(o.attributes.get("name", f"of operation {index}"))
+        for index, o in enumerate(change_set.operations, 1)
+        if isinstance(o, Create)
+    }
+    problems = []
+    for problem in error.problems:
+        message = problem.message
+        for id in re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", message):
+            message = message.replace(id, names.get(id, id))
+        where = f"Operation {problem.operation + 1}: "
+        problems.append(replace(problem, message=f"{where}{message}"))
+    return InvalidChangeError(problems)
 
 
 class _Names:

@@ -79,7 +79,7 @@ def _flat(graph: Graph) -> Graph:
     """A copy whose values are scalars, and that tells nodes by ``label`` (the name)."""
     flat: Graph = nx.MultiDiGraph()
     for id, attributes in graph.nodes(data=True):
-        flat.add_node(id, label=str(attributes.get("name", id)), **_scalars(attributes))
+        flat.add_node(id, label=_xml(str(attributes.get("name", id))), **_scalars(attributes))
     for source, target, key, attributes in graph.edges(keys=True, data=True):
         flat.add_edge(source, target, key=key, **_scalars(attributes))
     return flat

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cmdb.store.base import Finding, GraphStore
-from cmdb.violations import invalid_attributes, invalid_relationships
+from cmdb.violations import (
+    invalid_attributes,
+    invalid_references,
+    invalid_relationships,
+    references,
+)
 
 
 def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -> Iterator[Finding]:
     """Everything wrong with a store, each finding with a code, its subject and a sentence.
 
     Reads everything once: the store's own check, all records and relationships against the model,
-    and the feed from its beginning against what is there.
+    and the feed from its beginning against what is there; all as of the newest revision at its start.
 
     Parameters
     ----------
@@ -22,8 +27,10 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
     progress("the store itself")
     yield from store.damage()
     progress("records")
+    at = store.last_revision().number
     types: dict[str, str] = {}
-    for record in store.scan_records():
+    named: dict[tuple[str, str, str], str] = {}
+    for record in store.scan_records(at):
         types[record.id] = record.type
         record_type = store.model.record_types.get(record.type)
         if record_type is None or record_type.abstract:
@@ -33,18 +40,22 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
             continue
         for what in invalid_attributes(record_type, record.attributes):
             yield Finding("invalid_record", record.id, f"{what}.")
+        for reference in references(record_type, record.attributes):
+            named.setdefault(reference, record.id)
+    for what, id in invalid_references(named, types, store.model):
+        yield Finding("invalid_reference", id, f"{what}.")
     progress("relationships")
-    links, rules = store.scan_relationships(), store.model.relationship_types
+    links, rules = store.scan_relationships(at), store.model.relationship_types
     for code, what, subject in invalid_relationships(links, rules, types):
         yield Finding(code, subject, f"{what}.")
     progress("the feed")
-    yield from _feed(store)
+    yield from _feed(store, at)
 
 
-def _feed(store: GraphStore) -> Iterator[Finding]:
+def _feed(store: GraphStore, at: int) -> Iterator[Finding]:
     previous = None
     records = links = record_images = link_images = count = 0
-    for revision, changes in store.feed():
+    for revision, changes in store.feed(upto=at):
         count += 1
         if revision.number != (previous.number if previous else 0) + 1:
             yield Finding(
@@ -65,6 +76,8 @@ def _feed(store: GraphStore) -> Iterator[Finding]:
             link_images += link.before is not None
     told = (records, links, record_images, link_images, count)
     held = store.statistics()
+    if store.last_revision().number != at:
+        return  # Somebody has written meanwhile; the counts are of different moments.
     for name, expected, actual in zip(held._fields, told, held, strict=True):
         if expected != actual:
             yield Finding(

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cmdb.records import Record
 from cmdb.store.base import GraphStore, Usage
-from cmdb.violations import invalid_attributes, invalid_relationships
+from cmdb.violations import (
+    Reference,
+    invalid_attributes,
+    invalid_references,
+    invalid_relationships,
+    references,
+)
 from schema.attributes import Attribute
 from schema.model import Model, RecordType
 
@@ -41,12 +47,10 @@ def plan_model_change(store: GraphStore, new: Model) -> ModelChange:
     if old.fingerprint == new.fingerprint:
         return ModelChange([], [], revision)
     lines = list(model_differences(old, new))
-    removed = any(line.startswith("-") for line in lines)
-    changed = any(line.startswith("~") for line in lines)
     refusals: list[str] = []
-    if removed or changed:
+    if _takes_away(old, new):
         refusals += _still_used(store.type_usage(), old, new)
-    if not refusals and changed:
+    if not refusals:
         refusals += _invalid_records(store, old, new)
         refusals += _invalid_relationships(store, old, new)
     return ModelChange(lines, refusals, revision)
@@ -79,10 +83,7 @@ def _declaration_differences(what: str, name: str, before: object, after: object
         )
         for key in sorted(was.keys() | now.keys()):
             if key not in was:
-                required = (
-                    getattr(now[key], "required", False)
-                    and getattr(now[key], "default", None) is None
-                )
+                required = getattr(now[key], "required", False)
                 yield f"{'~' if required else '+'} {what} {name}: {single} {key}{' (required)' if required else ''}"
             elif key not in now:
                 yield f"- {what} {name}: {single} {key}"
@@ -93,6 +94,25 @@ def _declaration_differences(what: str, name: str, before: object, after: object
 def _shown(value: object) -> str:
     dump = getattr(value, "model_dump", None)
     return str(dump(exclude_defaults=True) if dump else value)
+
+
+def _takes_away(old: Model, new: Model) -> bool:
+    """Whether a type is gone, abstract or elsewhere, or an attribute gone or of another kind."""
+    for before, after in (
+        (old.record_types, new.record_types),
+        (old.relationship_types, new.relationship_types),
+    ):
+        for name, was in before.items():
+            now = after.get(name)
+            if now is None or getattr(was, "ancestors", ()) != getattr(now, "ancestors", ()):
+                return True
+            if getattr(now, "abstract", False) and not getattr(was, "abstract", False):
+                return True
+            for attribute, had in was.attributes.items():
+                has = now.attributes.get(attribute)
+                if has is None or (has.kind.name, has.many) != (had.kind.name, had.many):
+                    return True
+    return False
 
 
 def _still_used(usage: Usage, old: Model, new: Model) -> Iterator[str]:
@@ -129,7 +149,18 @@ def _still_used(usage: Usage, old: Model, new: Model) -> Iterator[str]:
 
 
 def _stricter(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> bool:
-    return any(old.get(name) != attribute for name, attribute in new.items())
+    """Whether a value that was valid, or none, may no longer be."""
+    return any(
+        attribute.required
+        if name not in old
+        else _constraints(old[name]) != _constraints(attribute)
+        for name, attribute in new.items()
+    )
+
+
+def _constraints(attribute: Attribute) -> tuple[Any, ...]:
+    a = attribute
+    return (a.required, a.pattern, a.minimum, a.maximum, a.to, tuple(sorted(a.values)))
 
 
 class _Tally:
@@ -164,13 +195,20 @@ def _invalid_records(store: GraphStore, old: Model, new: Model) -> list[str]:
         return []
     tally = _Tally()
     holders: dict[tuple[object, ...], str] = {}
+    named: dict[Reference, str] = {}
+    types: dict[str, str] = {}
     for record in store.scan_records():
+        types[record.id] = record.type
         if record.type in concerned:
+            for reference in references(new.record_types[record.type], record.attributes):
+                named.setdefault(reference, record.id)
             record_type = new.record_types[record.type]
             for what in invalid_attributes(record_type, record.attributes):
                 tally.add(what, record.id)
             for what in _taken(record, record_type, old.record_types[record.type], holders):
                 tally.add(what, record.id)
+    for what, id in invalid_references(named, types, new):
+        tally.add(what, id)
     return tally.refusals()
 
 

@@ -14,7 +14,7 @@ from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrela
 from cmdb.commits import Plan, StaleError, WriteTransaction
 from cmdb.constraints import check_cardinality, check_cycles, check_unique
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
-from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from schema.kinds import parse_id
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, RelationshipType
 
@@ -362,7 +362,7 @@ class Preparation:
         ]
         for id, attributes in self.after.items():
             before = self.before.get(id)
-            if before is not None and before.attributes != attributes:
+            if before is not None and not same_values(before.attributes, attributes):
                 after = Record(id, before.type, self.number, attributes)
                 plan.updated.append((before, after))
         for key, now in self.relationships.items():
@@ -372,7 +372,7 @@ class Preparation:
                     plan.unrelated.append(live)
             elif live is None:
                 plan.related.append(Relationship(*key, self.number, now))
-            elif live.attributes != now:
+            elif not same_values(live.attributes, now):
                 plan.altered.append((live, Relationship(*key, self.number, now)))
         return plan
 

@@ -33,7 +33,11 @@ AsOf = int | datetime | None
 
 PAGE_LIMIT: Final = 10_000
 FILTER_DEPTH: Final = 16
+RELATED_DEPTH: Final = 3
+"""Levels that a filter on related records takes: SQLite's parser has an end."""
 FILTER_SIZE: Final = 500
+SEARCH_WORDS: Final = 20
+MONEY_LIMIT: Final = 100
 
 ORDERING: Final = ("lt", "lte", "gt", "gte")
 OPERATORS: Final = ("eq", "ne", *ORDERING, "in", "contains", "prefix", "null")
@@ -205,14 +209,20 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
     if text is not None:
         if query.sort or query.as_of is not None:
             raise QueryError("A search has its own order and looks at the present.", "Use `find`.")
-        text = " ".join(fold(text).split())
+        text = " ".join(fold(_value(KINDS["string"], "the search", text)).split())
         if not text:
             raise QueryError("Nothing to search for.", "Give a word, or a part of one.")
+        if text.count(" ") >= SEARCH_WORDS:
+            raise QueryError(f"More than {SEARCH_WORDS} words.", "Search for fewer.")
         sort = [(CLOSENESS, KINDS["integer"], False), ("name", KINDS["string"], False)]
     for name, descending in query.sort:
         kind, many = _attribute(model, (query.type,), name)
         if many or kind.name == "json":
             raise QueryError(f"{name} cannot be sorted by.", "Sort by an attribute with one value.")
+        if name in model.sensitive:
+            raise QueryError(
+                f"{name} is sensitive: it cannot be sorted by.", "Sort by another one."
+            )
         sort.append((name, kind, descending))
     condition = parse_filter(model, (query.type,), query.where or {})
     if query.organisation is not None:
@@ -231,6 +241,28 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
         asked=asked,
         text=text,
     )
+
+
+def countable(model: Model, record_type: str, names: Sequence[str]) -> list[Kind | None]:
+    """The kinds of attributes to count by; None for ``type``.
+
+    Raises
+    ------
+    QueryError, UnknownNameError
+    """
+    if not names:
+        raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
+    kinds: list[Kind | None] = []
+    for name in names:
+        attribute = None if name == "type" else model.attribute(record_type, name)
+        if attribute is not None and (attribute.many or attribute.kind.name == "json"):
+            raise QueryError(f"{name} cannot be counted by.", "Count by attributes with one value.")
+        if name in model.sensitive:
+            raise QueryError(
+                f"{name} is sensitive: it cannot be counted by.", "Count by another one."
+            )
+        kinds.append(attribute.kind if attribute else None)
+    return kinds
 
 
 def parse_filter(model: Model, types: Sequence[str], where: Mapping[str, Any]) -> Condition:
@@ -253,7 +285,7 @@ def _conditions(
 ) -> Condition:
     if not isinstance(where, Mapping):
         raise QueryError(f"A filter is an object, not {where!r}.", 'Write {"name": {"eq": "…"}}.')
-    if depth == 0:
+    if depth <= 0:
         raise QueryError(f"The filter is nested deeper than {FILTER_DEPTH}.", "Ask in steps.")
     parts: list[Condition] = []
     for key, value in where.items():
@@ -291,7 +323,7 @@ def _related(
         raise QueryError(
             f"{' or '.join(types)} has no relationship {name}.", f"It starts at {', '.join(near)}."
         )
-    condition = _conditions(model, far, value, depth - 1, budget)
+    condition = _conditions(model, far, value, depth - RELATED_DEPTH, budget)
     return Related(relationship_type.name, direction, condition)
 
 
@@ -304,6 +336,10 @@ def _comparisons(model: Model, types: tuple[str, ...], name: str, value: object)
         if operator not in OPERATORS:
             raise QueryError(
                 f"There is no operator {operator!r}.", f"Use one of {', '.join(OPERATORS)}."
+            )
+        if name in model.sensitive and operator not in ("eq", "ne", "null"):
+            raise QueryError(
+                f"{name} is sensitive: it is not compared by `{operator}`.", "Use eq, ne or null."
             )
         if operator == "null":
             if not isinstance(operand, bool):
@@ -331,15 +367,31 @@ def _comparisons(model: Model, types: tuple[str, ...], name: str, value: object)
                     f"`in` takes a list of at most {PAGE_LIMIT} values.",
                     f'Write {{"{name}": {{"in": [… , …]}}}}.',
                 )
+            if kind.name == "money" and len(operand) > MONEY_LIMIT:
+                raise QueryError(
+                    f"`in` takes at most {MONEY_LIMIT} amounts of money.", "Compare by gte and lte."
+                )
             parsed = tuple(_value(kind, name, element) for element in operand)
+            _known(model, kind, name, parsed)
         else:
             if operator in ORDERING and not kind.ordered:
                 raise QueryError(
                     f"{name} is {kind.name}, which has no order.", "Use eq, ne, in or null."
                 )
             parsed = _value(kind, name, operand)
+            _known(model, kind, name, (parsed,))
         parts.append(Comparison(name, kind, many, operator, parsed))
     return parts
+
+
+def _known(model: Model, kind: Kind, name: str, values: Sequence[Any]) -> None:
+    """A word that no record can have is a mistake, not an empty answer."""
+    if kind.name != "enum":
+        return
+    words = [word for attribute, word in model.value_labels if attribute == name]
+    for value in values:
+        if words and value not in words:
+            raise QueryError(f"{name} is never {value!r}.", f"It is one of {', '.join(words)}.")
 
 
 def _attribute(model: Model, types: Sequence[str], name: str) -> tuple[Kind, bool]:

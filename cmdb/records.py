@@ -6,6 +6,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
+def same_values(one: Any, other: Any) -> bool:
+    """Whether two values are the same to the letter: 1, 1.0 and true are not, in JSON values."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_values(one[k], other[k]) for k in one)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same_values, one, other))
+    return bool(one == other)
+
+
 class Record(NamedTuple):
     """A typed node as it was from one revision on.
 

@@ -26,8 +26,9 @@ import io
 import json
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -117,11 +118,13 @@ def restore(path: Path | None, target: GraphStore, progress: Progress = lambda _
     ------
     DumpError
         The file is no dump, is damaged or ends too early; what came before is stored.
+    StoreExistsError
+        The target has a history of its own; nothing was stored.
     """
     done = revisions_in(target)
     with _reading(path) as file:
         reader = _DumpReader(file, path)
-        for batch in _batched(c for c in reader if c.revision.number > done):
+        for batch in _batched(_following(reader, target, done)):
             target.replicate(batch)
             progress(batch[-1].revision.number)
     target.apply_model(target.model, "restore")
@@ -130,6 +133,24 @@ def restore(path: Path | None, target: GraphStore, progress: Progress = lambda _
             f"{target.url} does not hold what the dump holds.", "Restore into an empty store."
         )
     return Transfer(reader.last - done, reader.sha256)
+
+
+def _following(commits: Iterable[Commit], target: GraphStore, done: int) -> Iterator[Commit]:
+    """The commits behind those that a target has; refused where it has others."""
+    last = target.last_revision() if done else None
+    met = not done
+    for commit in commits:
+        if commit.revision.number > done:
+            yield commit
+        elif last and commit.revision.number == done:
+            met = commit.revision.change_set == last.change_set
+            if not met:
+                break
+    if not met:
+        raise StoreExistsError(
+            f"{target.url} has a history of its own, which is not that of the dump.",
+            "Restore into an empty store.",
+        )
 
 
 def digest(store: GraphStore, upto: int | None = None) -> str:
@@ -193,11 +214,31 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+def refuse_database(path: Path) -> None:
+    """A file to be written must not be a folder, nor somebody's store.
+
+    Raises
+    ------
+    DumpError
+    """
+    if path.is_dir():
+        raise DumpError(f"{path} is a folder.", "Name a file in it.")
+    with suppress(OSError), path.open("rb") as there:
+        if there.read(16) == b"SQLite format 3\x00":
+            raise DumpError(f"{path} is a database.", "Name another file.")
+
+
 @contextmanager
 def _writing(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
-        yield sys.stdout
+        text = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
+        try:
+            yield text
+        finally:
+            text.flush()
+            text.detach()
         return
+    refuse_database(path)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -218,7 +259,8 @@ def _writing(path: Path | None) -> Iterator[IO[str]]:
             "Check the folder and the space left.",
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 # -- reading -----------------------------------------------------------------------------------------
@@ -238,7 +280,7 @@ def _reading(path: Path | None) -> Iterator[Iterable[bytes]]:
                     yield file
             else:
                 yield raw
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DumpError(f"{path} cannot be read: {error}.", "Check the file.") from error
 
 
@@ -287,7 +329,7 @@ class _DumpReader:
             return None
         try:
             line = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._error("is not JSON") from None
         if not isinstance(line, dict):
             raise self._error("is not an object")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import graphlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cmdb.records import Relationship
-from schema.model import RecordType, RelationshipType
+from schema.model import Model, RecordType, RelationshipType
 
 
 class Violation(NamedTuple):
@@ -39,6 +39,30 @@ def invalid_attributes(
             valid = False
         if not valid:
             yield f"{owner.name} with an invalid {name}"
+
+
+Reference = tuple[str, str, str]
+"""The type that refers, the attribute, the id it names."""
+
+
+def references(record_type: RecordType, attributes: Mapping[str, Any]) -> Iterator[Reference]:
+    """What a record refers to by its attributes."""
+    for attribute in record_type.references:
+        value = attributes.get(attribute.name)
+        for id in value if attribute.many and value else (value,):
+            if isinstance(id, str):
+                yield record_type.name, attribute.name, id
+
+
+def invalid_references(
+    named: Mapping[Reference, str], types: Mapping[str, str], model: Model
+) -> Iterator[tuple[str, str]]:
+    """References to what is not there, or is not of the type they take: what, and an id given with it."""
+    for (type_, name, id), subject in named.items():
+        to = model.record_types[type_].attributes[name].to
+        assert to is not None
+        if types.get(id) not in model.record_types[to].concrete:
+            yield f"{type_} with a {name} that is no {to}", subject
 
 
 def invalid_relationships(

@@ -78,8 +78,8 @@ def _with_constraints(
         values = declared.values
 
         def parse_enum(value: object) -> str:
-            if value in values:
-                return str(value)
+            if isinstance(value, str) and value in values:
+                return value
             raise ValueError(f"{value!r} is not one of {', '.join(values)}")
 
         return parse_enum

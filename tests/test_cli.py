@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -354,3 +356,101 @@ def test_json_is_the_same_as_what_the_store_holds(cmdb: Command, url: str) -> No
         assert store.record(id).attributes["last_boot"].isoformat() == "2026-01-01T00:00:00+00:00"
     shown = json.loads(cmdb("show", id, "--json"))
     assert shown["attributes"]["last_boot"] == "2026-01-01T00:00:00.000000Z"
+
+
+def test_problems_are_told_by_operation_and_name(
+    failing: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    file = tmp_path / "changes.yaml"
+    file.write_text(
+        "operations:\n"
+        "  - {create: Server, as: s, attributes: {name: s1}}\n"
+        "  - {create: Server, attributes: {name: s2, cpu_count: abc}}\n"
+        "  - {create: Server, attributes: {description: nameless}}\n",
+        encoding="utf-8",
+    )
+    code, said = failing("apply", str(file))
+    lines = said.splitlines()
+    assert code == 4
+    assert lines[0].startswith("invalid_change: Operation 2: cpu_count of Server s2: 'abc' is not")
+    assert lines[1].startswith("invalid_change: Operation 3: Server of operation 3 needs name")
+    assert lines[2] == "invalid_change: Nothing was stored; correct it and try again."
+    twice = file.read_text(encoding="utf-8").replace(
+        "{create: Server, attr", "{create: Server, as: s, attr"
+    )
+    file.write_text(twice, encoding="utf-8")
+    assert "'s' is the name of several operations" in failing("apply", str(file))[1]
+
+
+def test_an_answer_is_never_silently_that_to_another_question(
+    cmdb: Command, failing: Callable[..., tuple[int, str]]
+) -> None:
+    cmdb("create", "Person", "name=李明")
+    cmdb("create", "Server", "name=srv", "custodian=李明")
+    assert "1 of 1" in cmdb("find", "Server", "custodian=李明")
+    assert "李明" in cmdb("find", "Server", "--columns", "name,custodian")
+    at = cmdb("history", "srv").splitlines()[0].split("  ")[1]
+    assert "1 of 1" in cmdb("find", "Server", "--as-of", at.replace(" UTC", ".999999 UTC"))
+    for words in (
+        ("find", "Server", "lifecycle_state=在运"),
+        ("find", "Server", "--columns", "foo"),
+        ("find", "Server", "--organisation", "李明"),
+        ("find", "Server", "--as-of", "99"),
+        ("find", "Server", "--as-of", "20260331"),
+        ("find", "Server", "--as-of", "0001-01-01"),
+        ("find", "Server", "--as-of", "9999-12-31T23:59:59-12:00"),
+        ("find", "Server", "--where", "[" * 3_000),
+        ("find", "Switch", "--count-by", "snmp_community"),
+        ("diff", "99"),
+    ):
+        code, _ = failing(*words)
+        assert code == EXIT_CODES["invalid_query"][0], words
+
+
+def test_a_store_is_not_overwritten_by_an_export(
+    cmdb: Command, failing: Callable[..., tuple[int, str]], url: str
+) -> None:
+    path = url.removeprefix("sqlite:///")
+    for words in (("export", "--out", path), ("dump", path)):
+        code, _ = failing(*words)
+        assert code == EXIT_CODES["dump_invalid"][0]
+    assert "sqlite" in cmdb("status")
+
+
+def test_control_characters_reach_neither_the_terminal_nor_a_file(
+    cmdb: Command, tmp_path: Path
+) -> None:
+    cmdb("create", "Server", "name=a\x01b", "description=\x1b[31mRED")
+    assert "\x1b[31m" not in cmdb("show", "a\x01b")
+    for name in ("graphml", "gexf"):
+        cmdb("export", "--format", name, "--out", str(tmp_path / name))
+        ElementTree.parse(tmp_path / name)
+
+
+def as_process(*words: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", "from cli.main import main; main()", *words]
+    return subprocess.run(command, check=False, capture_output=True, **more)
+
+
+def test_a_dump_to_standard_output_is_utf_8_wherever_it_runs(
+    cmdb: Command, url: str, tmp_path: Path
+) -> None:
+    cmdb("create", "Server", "name=变电站主机 é")
+    dumped = as_process("dump", "-", env={**os.environ, "PYTHONIOENCODING": "gb18030"})
+    assert dumped.returncode == 0
+    (tmp_path / "d.jsonl").write_bytes(dumped.stdout)
+    cmdb("restore", str(tmp_path / "d.jsonl"), "--store", f"sqlite:///{tmp_path}/again.db")
+    shown = as_process("show", "变电站主机 é", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert shown.returncode == 0
+
+
+def test_a_reader_who_leaves_is_no_finding(cmdb: Command, url: str) -> None:
+    for number in range(60):
+        cmdb("create", "Server", f"name=srv {number}")
+    command = [sys.executable, "-c", "from cli.main import main; main()", "find", "Record"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""

@@ -128,6 +128,29 @@ def test_a_store_with_its_own_history_is_not_copied_over(estate: GraphStore, url
         assert other.last_revision().number == 1
 
 
+def test_a_store_with_its_own_history_is_not_restored_over(
+    estate: GraphStore, url: Named, tmp_path: Path
+) -> None:
+    path = tmp_path / "estate.jsonl"
+    transfer.dump(estate, path)
+    with create_store(url("short"), load_model([])) as short:
+        with pytest.raises(StoreExistsError):
+            transfer.restore(path, short)
+        assert short.last_revision().number == 1
+        transfer.dump(short, path)
+    with pytest.raises(StoreExistsError):
+        transfer.restore(path, estate)
+
+
+def test_a_dump_never_overwrites_a_store(estate: GraphStore, tmp_path: Path) -> None:
+    path = tmp_path / "precious.db"
+    create_store(f"sqlite:///{path}", load_model([])).close()
+    for wrong in (path, tmp_path):
+        with pytest.raises(DumpError):
+            transfer.dump(estate, wrong)
+    open_store(f"sqlite:///{path}").close()
+
+
 def test_a_dump_is_for_its_owner_only_and_complete_or_not_there(
     estate: GraphStore, tmp_path: Path
 ) -> None:

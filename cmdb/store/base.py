@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
@@ -22,15 +22,19 @@ from cmdb.commits import Plan, StaleError, WriteTransaction
 from cmdb.errors import (
     ConflictError,
     Interference,
+    InvalidChangeError,
     ModelChangeRefusedError,
     NotFoundError,
+    Problem,
+    QueryError,
     StoreBusyError,
 )
 from cmdb.preparation import prepare
 from cmdb.queries import AsOf, Count, Page, Query
-from cmdb.records import Record, Relationship
+from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.store.changes import Replay
+from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import Model
 
 FORMAT: Final = 1
@@ -221,10 +225,12 @@ class GraphStore(ABC):
         Raises
         ------
         InvalidChangeError
-            It breaks rules of the model; carries up to 100 problems.
+            It breaks rules of the model, or does not say who wants it; carries up to 100 problems.
         ConflictError
             A record is not at the revision the writer expected; says who changed what.
         """
+
+        _check_header(change_set)
 
         def work(transaction: WriteTransaction) -> CommitResult:
             done = transaction.revision_of(change_set.id)
@@ -313,6 +319,8 @@ class GraphStore(ABC):
             assert transaction.last is not None
             return CommitResult(transaction.last.number, True)
 
+        if not commits:
+            return
         self._writing(work)
         models = [commit.changes.model for commit in commits if commit.changes.model]
         if models:
@@ -329,9 +337,21 @@ class GraphStore(ABC):
         return found
 
     def resolve(self, as_of: AsOf) -> int | None:
-        """A revision number for ``as_of``; None for now."""
+        """A revision number for ``as_of``; None for now.
+
+        Raises
+        ------
+        QueryError
+            An instant without time zone, or a number that no revision can have.
+        """
         if isinstance(as_of, datetime):
-            return self.revision_at(as_of)
+            try:
+                instant = parse_datetime(as_of)
+            except ValueError as error:
+                raise QueryError(f"The instant {error}.", "Give it a time zone.") from None
+            return self.revision_at(instant)
+        if as_of is not None and not 0 <= as_of < 2**62:
+            raise QueryError(f"There is no revision {as_of}.", "They are numbered from 1 on.")
         return as_of
 
     def __enter__(self) -> Self:
@@ -362,9 +382,14 @@ class GraphStore(ABC):
     def _conflict(self, stale: StaleError) -> ConflictError:
         """Who changed the record since the revision its writer expected."""
         interferences = []
-        entries = self.history(stale.record, first=20)
-        for entry in entries:
-            if entry.changes.records and entry.revision.number > stale.expected:
+        before: int | None = None
+        while (before is None or before > stale.expected) and (
+            entries := self.history(stale.record, 50, before)
+        ):
+            before = entries[-1].revision.number
+            for entry in entries:
+                if not entry.changes.records or entry.revision.number <= stale.expected:
+                    continue
                 change = entry.changes.records[0]
                 changed = differences(change.before, change.after, self.model)
                 interferences.append(
@@ -373,6 +398,33 @@ class GraphStore(ABC):
                     )
                 )
         return ConflictError(stale.record, stale.expected, stale.actual, interferences)
+
+
+def _check_header(change_set: ChangeSet) -> None:
+    """Who, why and when must be what a store can keep: it cannot be corrected afterwards."""
+    problems = []
+    for name, parse, needed in (
+        ("id", parse_string, True),
+        ("actor", parse_string, True),
+        ("source", parse_string, True),
+        ("reason", parse_text, False),
+        ("effective_on", parse_date, False),
+    ):
+        value = getattr(change_set, name)
+        try:
+            if value is None and name == "effective_on":
+                continue
+            if type(value) is not (date if name == "effective_on" else str):
+                raise ValueError(f"is {value!r}")
+            parse(value)
+            if needed and not str(value).strip():
+                raise ValueError("is empty")
+        except ValueError as error:
+            problems.append(
+                Problem(0, "", "change_set", f"The {name} of the change set {error}.", name)
+            )
+    if problems:
+        raise InvalidChangeError(problems)
 
 
 class Usage(NamedTuple):
@@ -406,5 +458,5 @@ def differences(
     return {
         name: (MASK, MASK) if name in model.sensitive else (old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
+        if not same_values(old.get(name), new.get(name))
     }

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cmdb.commits import Plan, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem
 from cmdb.queries import Count
-from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Changes, Commit, RecordChange, RelationshipChange
 
 Side = Literal["before", "after"]
@@ -42,12 +42,12 @@ def net_changes(
     records = []
     for id in sorted(records_before.keys() | records_after.keys()):
         old, new = records_before.get(id), records_after.get(id)
-        if old is None or new is None or old.attributes != new.attributes:
+        if old is None or new is None or not same_values(old.attributes, new.attributes):
             records.append(RecordChange(old, new))
     links = []
     for key in sorted(links_before.keys() | links_after.keys()):
         was, now = links_before.get(key), links_after.get(key)
-        if was is None or now is None or was.attributes != now.attributes:
+        if was is None or now is None or not same_values(was.attributes, now.attributes):
             links.append(RelationshipChange(was, now))
     return Changes(records, links)
 

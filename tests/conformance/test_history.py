@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from cmdb.change_sets import ChangeSet, Relate, Unrelate, Update
-from cmdb.errors import ConflictError, InvalidChangeError, NotFoundError, StoreDamagedError
+from cmdb.errors import (
+    ConflictError,
+    InvalidChangeError,
+    NotFoundError,
+    QueryError,
+    StoreDamagedError,
+)
 from cmdb.ids import new_id
 from cmdb.integrity import check
+from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.revisions import Changes, Commit, RecordChange, Revision
 from cmdb.store import GraphStore
@@ -74,6 +81,20 @@ def test_reading_at_instants(store: GraphStore) -> None:
     assert store.revision_at(datetime(9999, 1, 1, tzinfo=UTC)) == changed.number
     assert store.get([id], 0) == {}
     assert store.get([id], 10**6)[id].revision == changed.number
+
+
+def test_an_instant_is_the_same_in_every_time_zone(store: GraphStore) -> None:
+    add(store, "Box", "first")
+    at = store.last_revision().at
+    add(store, "Box", "second")
+    for hours in (-11, 0, 8):
+        instant = at.astimezone(timezone(timedelta(hours=hours)))
+        assert store.revision_at(instant) == 2
+        assert len(store.find(Query("Box", as_of=instant)).records) == 1
+        assert len(store.compare(instant).records) == 1
+    for wrong in (datetime(2026, 1, 1), -1, 2**70):  # noqa: DTZ001
+        with pytest.raises(QueryError):
+            store.find(Query("Box", as_of=wrong))
 
 
 def test_comparing_two_instants_gives_the_net_difference(store: GraphStore) -> None:

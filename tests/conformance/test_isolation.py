@@ -77,6 +77,7 @@ def test_a_reading_of_the_past_stays_the_same(estate: SharedEstate, url: str) ->
                 assert near.record.id == estate.ids[size % DEVICES]
                 assert len({record.id for record in reader.scan_records(at)}) == DEVICES + 1 + size
                 assert len(list(reader.scan_relationships(at))) == 1
+            assert list(check(reader)) == []
             changes = reader.compare(estate.base, now)
             expected = DEVICES + now - estate.base if now > estate.base else 0
             assert len(changes.records) == expected

@@ -141,3 +141,53 @@ def test_what_nobody_uses_may_go(store: GraphStore, models: Models) -> None:
         commit(store, create("Device", "e", asset="ZC-1"))
     commit(store, create("Device", "e", row=1, column=1), create("Device", "f", row=1, column=1))
     assert list(check(store)) == []
+
+
+def test_an_attribute_indexed_later_finds_what_was_there_before(
+    store: GraphStore, url: str, models: Models
+) -> None:
+    """By every opening of the store, and as soon as the model is there."""
+    old = add(store, "Device", "old", asset="ZC-7", note="before")
+    with open_store(url) as other:
+        assert other.find(Query("Device", {"asset": "ZC-7"})).records
+        pattern = 'asset: {kind: string, pattern: "ZC-[0-9]+"'
+        store.apply_model(models((pattern, f"{pattern}, indexed: true")), "admin")
+        new = add(other, "Device", "new", asset="ZC-7")
+        for opened in (store, other):
+            found = opened.find(Query("Device", {"asset": "ZC-7"})).records
+            assert {record.id for record in found} == {old, new}
+        again = models()
+        store.apply_model(again, "admin")
+        assert len(other.find(Query("Device", {"asset": "ZC-7"})).records) == 2
+    assert list(check(store)) == []
+
+
+def test_states_references_and_new_requirements_are_checked_too(
+    store: GraphStore, models: Models
+) -> None:
+    person = add(store, "Person", "p")
+    id = add(store, "Device", "d", keeper=person, lifecycle_state="scrapped")
+    scrapped = "      scrapped: {label: {en: Scrapped, zh: 报废}, terminal: true}\n"
+    scrap = (
+        "      scrap: {label: {en: Scrap, zh: 报废}, source: [planned, in_use], target: scrapped}"
+    )
+    keeper = "keeper: {kind: reference, to: Person"
+    tier = "tier: {kind: string, required: true, default: one, label: {en: Tier, zh: 层}}"
+    cases = [
+        (((scrapped, ""), (scrap, "")), "invalid lifecycle_state: 1"),
+        (((keeper, "keeper: {kind: reference, to: Organisation"),), "keeper that is no Organisation: 1"),
+        ((("      row: {kind: integer", f"      {tier}\n      row: {{kind: integer"),), "without the required tier: 1"),
+    ]  # fmt: skip
+    for changes, message in cases:
+        assert message in refused(store, models(*changes))
+    commit(store, Update(id, {"keeper": None}))
+    assert store.apply_model(models(*cases[1][0]), "admin").committed
+
+
+def test_labels_and_optional_attributes_change_at_any_time(
+    store: GraphStore, models: Models
+) -> None:
+    add(store, "Device", "d", size=5)
+    changed = models(("{en: Size, zh: 大小}", "{en: Magnitude, zh: 尺寸}"))
+    assert plan_model_change(store, changed).refusals == []
+    assert store.apply_model(changed, "admin").committed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -69,6 +70,38 @@ def test_what_changes_nothing_makes_no_revision(store: GraphStore) -> None:
         result = store.commit(ChangeSet(operations, "tester"))
         assert (result.revision, result.committed) == (2, False)
     assert store.statistics().revisions == 2
+
+
+def test_values_of_json_are_the_same_only_to_the_letter(store: GraphStore) -> None:
+    id = add(store, "Device", "d", facts={"a": 1})
+    for value in ({"a": True}, {"a": 1.0}, {"a": [1]}, {"a": [True]}, 1, True):
+        assert commit(store, Update(id, {"facts": value})) == store.last_revision().number
+        stored = store.record(id).attributes["facts"]
+        assert repr(stored) == repr(value)
+    assert len(store.history(id)) == 7
+    assert not store.commit(ChangeSet([Update(id, {"facts": True})], "again")).committed
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"actor": ""},
+        {"actor": "  "},
+        {"actor": None},
+        {"actor": 5},
+        {"actor": "\ud800"},
+        {"source": ""},
+        {"reason": "a\x00b"},
+        {"id": ""},
+        {"id": "x" * 2_000},
+        {"effective_on": datetime(2026, 3, 31, 12, tzinfo=UTC)},
+        {"effective_on": "2026-03-31"},
+    ],
+)
+def test_who_why_and_when_are_checked(store: GraphStore, header: dict[str, Any]) -> None:
+    with pytest.raises(InvalidChangeError, match=next(iter(header))):
+        store.commit(ChangeSet([create("Box", "b")], **{"actor": "me", **header}))
+    assert store.last_revision().number == 1
 
 
 def test_the_same_change_set_is_committed_once(store: GraphStore) -> None:
@@ -272,6 +305,17 @@ def test_a_conflict_says_who_changed_what_and_hides_secrets(store: GraphStore) -
     ]
     assert store.statistics().records == 1
     assert store.record(id).attributes["size"] == 3
+
+
+def test_a_conflict_is_told_however_much_came_after(store: GraphStore) -> None:
+    id = add(store, "Device", "d", size=1)
+    seen = store.record(id).revision
+    commit(store, Update(id, {"size": 2}), actor="somebody")
+    for number in range(60):
+        app = create("App", f"app {number}")
+        commit(store, app, Relate(app.id, "RUNS_ON", id))
+    with pytest.raises(ConflictError, match="somebody"):
+        store.commit(ChangeSet([Update(id, {"size": 3}, seen)], "late"))
 
 
 def test_values_of_sensitive_attributes_are_not_in_messages(store: GraphStore) -> None:

@@ -201,6 +201,8 @@ class Compiler(QueryCompiler):
         return f"left({expression}, 3)", f"toFloat(substring({expression}, 4))"
 
     def stored(self, kind: Kind, value: Any) -> Any:
+        if kind.name == "money":
+            return str(value)
         return value.total_seconds() if kind.name == "duration" else value
 
     # -- search -----------------------------------------------------------------------------------------

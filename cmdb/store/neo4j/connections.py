@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,9 @@ TRANSACTION_SECONDS: Final = 600.0
 """How long one write transaction may take in the server."""
 
 
+logging.getLogger("neo4j").addHandler(logging.NullHandler())  # what it would say is raised here
+
+
 class Address(NamedTuple):
     """A store URL taken apart. ``shown`` has no password."""
 
@@ -48,15 +52,16 @@ def parse_url(url: str, environment: Mapping[str, str] = os.environ) -> Address:
 
     ``CMDB_NEO4J_PASSWORD``, or ``CMDB_NEO4J_PASSWORD_FILE``; likewise ``CMDB_NEO4J_USER``.
     """
-    parts = urlsplit(url.replace("[", "%5B") if url.count("[") != url.count("]") else url)
     try:
-        host, port = parts.hostname, parts.port
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if not host:
+            raise ValueError
     except ValueError:
-        host = port = None
-    if not host:
         raise StoreURLError(
-            "That Neo4j URL names no host.", "Write neo4j://user@host:7687/database."
-        )
+            "That Neo4j URL names no host, or no port there can be.",
+            "Write neo4j://user@host:7687/database.",
+        ) from None
     database = parts.path.strip("/") or None
     if database and not re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-]{2,62}", database):
         raise StoreURLError(
@@ -100,6 +105,11 @@ class Connection:
                 user_agent="graph-cmdb",
                 notifications_min_severity="OFF",
             )
+
+    def verify(self) -> None:
+        """Sign in once, without the patience that transactions have."""
+        with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
+            session.run("RETURN 1").consume()
 
     def session(self, access: str) -> neo4j.Session:
         return self.driver.session(

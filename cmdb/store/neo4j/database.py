@@ -23,10 +23,8 @@ OVERLAP_SECONDS: Final = 60.0
 """How long a reader without the right to hold writers off goes on repeating."""
 SETTLE_SECONDS: Final = 5.0
 """How long opening waits for a writer before it leaves the clock as it is."""
-IMAGE_BATCH: Final = 5_000
 
 Result = TypeVar("Result")
-Properties = Mapping[str, Any]
 
 
 class Database:
@@ -133,60 +131,36 @@ class Database:
         with translating(self.shown):
             return self.write(work)
 
-    def no_commit_since(self, number: int) -> bool:
-        """Whether all that was read until now is of this revision or older, and whole."""
-        [row] = self.rows(statements.CLOCK)
-        return bool(row["announced"] == number)
-
     # -- the clock ----------------------------------------------------------------------------------
 
-    def announce(
-        self,
-        number: int,
-        before: int,
-        record_images: Sequence[Properties],
-        relationship_images: Sequence[Properties],
-    ) -> None:
-        """Say that a commit is coming, then store the images, before anything live changes.
+    def announce(self, number: int) -> None:
+        """Say that a revision is coming, before anything that belongs to it can be seen.
 
-        Parameters
-        ----------
-        number, before
-            The revision that is coming, and the one before it.
+        Raises
+        ------
+        StoreBusyError
+            This writer has lost the writers' lock: another one has committed.
         """
-        self._alone([(statements.ANNOUNCE, {"announced": number, "number": before})])
-        commands = [
-            (statement, {"rows": images[start : start + IMAGE_BATCH]})
-            for statement, images in (
-                (statements.ADD_RECORD_IMAGES, record_images),
-                (statements.ADD_RELATIONSHIP_IMAGES, relationship_images),
+        rows = self._alone(statements.ANNOUNCE, announced=number, number=number - 1)
+        if not rows:
+            raise StoreBusyError(
+                f"{self.shown} gave up the transaction before it was committed.", "Try again."
             )
-            for start in range(0, len(images), IMAGE_BATCH)
-        ]
-        if commands:
-            self._alone(commands)
 
     def publish(self, number: int) -> None:
         """Say that a revision is whole."""
-        self._alone([(statements.PUBLISH, {"number": number})])
+        self._alone(statements.PUBLISH, number=number)
 
     def settle(self) -> None:
         """Clear up after a writer that announced a commit and ended; not where one is at work, nor
         where this user may not write."""
         with suppress(StoreError):
-            self._alone([(statements.SETTLE, {})], SETTLE_SECONDS)
+            self._alone(statements.SETTLE, SETTLE_SECONDS)
 
     def _alone(
-        self,
-        commands: Sequence[tuple[str, Mapping[str, Any]]],
-        seconds: float = TRANSACTION_SECONDS,
-    ) -> None:
-        """Statements in a write transaction of their own."""
-
-        def work(transaction: neo4j.ManagedTransaction) -> None:
-            for statement, parameters in commands:
-                self.count()
-                transaction.run(statement, dict(parameters)).consume()
-
+        self, statement: str, seconds: float = TRANSACTION_SECONDS, **parameters: Any
+    ) -> list[neo4j.Record]:
+        """A statement in a write transaction of its own."""
+        self.count()
         with translating(self.shown):
-            self.write(work, seconds)
+            return self.write(lambda t: list(t.run(statement, parameters)), seconds)

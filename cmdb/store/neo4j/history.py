@@ -1,19 +1,16 @@
 """The past of a Neo4j store: revisions, the feed, a record's history, comparing, and scans.
 
-What takes several statements goes by published revisions only, and reads each live element before it
-looks for its image: one that a commit has begun to change is then found as it was, never missed.
+Each statement reads between two commits (`Database.answer`), but there may be commits between two
+statements. So live elements are read before images: one that is changed in between is found twice,
+never missed.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
-
-import neo4j
 
 from cmdb.errors import StoreDamagedError
 from cmdb.records import Record, Relationship, RelationshipKey
@@ -24,8 +21,8 @@ from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.writing import read_relationship, read_revision
 
-Row = neo4j.Record
-"""key, labels (None of a relationship), properties."""
+Element = Sequence[Any]
+"""Key, labels (None of a relationship), properties: see `statements`."""
 Gathered = defaultdict[int, list[tuple[Side, Record | Relationship]]]
 
 FEED_SIZE: Final = 20_000
@@ -67,18 +64,19 @@ class History:
 
     def touching(self, id: str, first: int, before: int) -> list[int]:
         """The newest revisions below a number that touched a record or its relationships."""
-        rows = self._database.rows(statements.TOUCHED, id=id, before=before, first=first)
-        return [row["number"] for row in rows]
+        asked = {"id": id, "before": before, "first": first}
+        return list(self._database.answer(statements.TOUCHED, asked) or ())
 
     def of(self, live: Record, numbers: Sequence[int]) -> list[Commit]:
         """What some revisions changed of a record, which was read after `touching` gave them."""
         if not numbers:
             return []
-        asked = {"id": live.id, "after": min(numbers) - 1, "upto": max(numbers)}
-        links = self._database.rows(statements.LINKS_OF, **asked)
-        images = self._database.rows(statements.RECORD_IMAGES_OF, **asked)
-        images += self._database.rows(statements.LINK_IMAGES_OF, **asked)
-        found = self._by_revision(links, images, min(numbers) - 1, max(numbers))
+        span = {"after": min(numbers) - 1, "upto": max(numbers)}
+        links = self._read([statements.LINKS_OF], id=live.id, **span)
+        images = self._read(
+            [statements.RECORD_IMAGES_OF, statements.LINK_IMAGES_OF], id=live.id, **span
+        )
+        found = self._by_revision(links, images, **span)
         found[live.revision].append(("after", live))
         revisions = self.revisions(numbers)
         return [Commit(revisions[n], gathered(found[n])) for n in numbers]
@@ -106,31 +104,23 @@ class History:
     def _changes(self, after: int, upto: int) -> Gathered:
         """What began and what ended in a span."""
         span = {"after": after, "upto": upto}
-        live = self._database.rows(statements.LIVE_RECORDS_CHANGED, **span)
-        live += self._database.rows(statements.LIVE_LINKS_CHANGED, **span)
-        images = self._database.rows(statements.RECORD_IMAGES_CHANGED, **span)
-        images += self._database.rows(statements.LINK_IMAGES_CHANGED, **span)
-        return self._by_revision(live, images, after, upto)
+        live = [statements.LIVE_RECORDS_CHANGED, statements.LIVE_LINKS_CHANGED]
+        images = [statements.RECORD_IMAGES_CHANGED, statements.LINK_IMAGES_CHANGED]
+        return self._by_revision(self._read(live, **span), self._read(images, **span), after, upto)
 
     def _by_revision(
-        self, live: Sequence[Row], images: Sequence[Row], after: int, upto: int
+        self, live: Sequence[Element], images: Sequence[Element], after: int, upto: int
     ) -> Gathered:
-        """Elements by the revisions in which they began and ended; images were read after live ones.
-
-        A live element that has an image reaching beyond the span was being changed when it was read.
-        """
-        changing = {_key(row) for row in images if row["properties"]["until"] > upto}
+        """Elements by the revisions in which they began and ended."""
         found: Gathered = defaultdict(list)
-        for row in live:
-            if _key(row) not in changing:
-                element = self._element(row)
+        for element in map(self._made, live):
+            found[element.revision].append(("after", element))
+        for image in images:
+            element, until = self._made(image), image[2]["until"]
+            if after < element.revision <= upto:
                 found[element.revision].append(("after", element))
-        for row in images:
-            image, until = self._element(row), row["properties"]["until"]
-            if after < image.revision <= upto:
-                found[image.revision].append(("after", image))
             if after < until <= upto:
-                found[until].append(("before", image))
+                found[until].append(("before", element))
         return found
 
     def compare(self, first: int, second: int) -> Changes:
@@ -138,81 +128,39 @@ class History:
         records: list[dict[str, Record]] = []
         links: list[dict[RelationshipKey, Relationship]] = []
         for at in (first, second):
-            rows = self._database.rows(statements.RECORDS_CHANGED_AS_OF, at=at, **span)
-            records.append({key: self._record(row) for key, row in _by_key(rows).items()})
-            rows = self._database.rows(statements.LINKS_CHANGED_AS_OF, at=at, **span)
-            links.append({key: self._link(row) for key, row in _by_key(rows).items()})
+            found = self._read([statements.RECORDS_CHANGED_AS_OF], at=at, **span)
+            records.append({record.id: record for record in map(self._record, found)})
+            found = self._read([statements.LINKS_CHANGED_AS_OF], at=at, **span)
+            links.append({link.key: link for link in map(self._link, found)})
         return net_changes(records[0], records[1], links[0], links[1])
+
+    # -- everything -----------------------------------------------------------------------------------
+
+    def ids(self) -> Iterator[list[str]]:
+        """Ids of all records in order, some at a time."""
+        last = ""
+        while ids := self._database.answer(statements.SOME_IDS, {"last": last, "size": SCAN_BATCH}):
+            yield ids
+            last = ids[-1]
+
+    def links_from(
+        self, ids: Sequence[str], types: Sequence[str] | None, at: int
+    ) -> Iterator[Relationship]:
+        """The relationships (of some types) that began at some records, as of a revision."""
+        asked = {"ids": ids, "types": types, "at": at}
+        return map(self._link, self._read([statements.LINKS_FROM], **asked))
 
     # -- elements -------------------------------------------------------------------------------------
 
-    def _element(self, row: Row) -> Record | Relationship:
-        return self._link(row) if row["labels"] is None else self._record(row)
+    def _read(self, asked: Sequence[str], **parameters: Any) -> list[Element]:
+        return [element for s in asked for element in self._database.answer(s, parameters)]
 
-    def _record(self, row: Row) -> Record:
-        return self._properties().record((row["labels"], row["properties"]))
+    def _made(self, element: Element) -> Record | Relationship:
+        return self._link(element) if element[1] is None else self._record(element)
 
-    def _link(self, row: Row) -> Relationship:
-        key = RelationshipKey(*row["key"])
-        return read_relationship(key, row["properties"], self._properties())
+    def _record(self, element: Element) -> Record:
+        return self._properties().record(element[1:])
 
-    # -- everything, as of a revision; None is the newest ---------------------------------------------
-
-    def scan_records(self, at: int | None) -> Iterator[Record]:
-        start = self.last_revision().number
-        at = start if at is None else at
-        for row in self._whole(statements.SCAN_RECORDS, statements.IMAGES_OF_RECORDS, start, at):
-            yield self._record(row)
-
-    def scan_relationships(
-        self, at: int | None, types: Collection[str] | None
-    ) -> Iterator[Relationship]:
-        start = self.last_revision().number
-        at = start if at is None else at
-        given = array("q")
-        live = statements.scan_links(types)
-        for row in self._whole(live, statements.IMAGES_OF_LINKS, start, at):
-            given.append(hash(_key(row)))
-            yield self._link(row)
-        seen: frozenset[int] | None = None
-        chosen = None if types is None else sorted(types)
-        for row in self._database.stream(statements.SCAN_LINK_IMAGES, at=at, types=chosen):
-            if row["properties"]["until"] > start:
-                # Ended while this scan ran: it may have been given as a live one.
-                seen = frozenset(given) if seen is None else seen
-                if hash(_key(row)) in seen:
-                    continue
-            yield self._link(row)
-
-    def _whole(self, live: str, images: str, start: int, at: int) -> Iterator[Row]:
-        """Live elements as of a revision: each as its image where it has been changed since, or is
-        being changed.
-
-        Parameters
-        ----------
-        live, images
-            Statements: the elements, and the images of ``$keys`` as of ``$at``.
-        start
-            The newest revision when the scan began.
-        """
-        stream = self._database.stream(live, at=at)
-        while batch := list(islice(stream, SCAN_BATCH)):
-            quiet = self._database.no_commit_since(start)
-            keys = [row["key"] for row in batch if not quiet or row["properties"]["revision"] > at]
-            found = _by_key(self._database.rows(images, keys=keys, at=at) if keys else ())
-            for row in batch:
-                row = found.get(_key(row), row)
-                # What a commit is just creating or ending may have no revision.
-                if row["properties"].get("revision", 0 if quiet else NEVER) <= at:
-                    yield row
-
-
-def _key(row: Row) -> Any:
-    """A record's id, or the key of a relationship."""
-    key = row["key"]
-    return key if isinstance(key, str) else RelationshipKey(*key)
-
-
-def _by_key(rows: Iterable[Row]) -> dict[Any, Row]:
-    """The last row of each element: its image, where the live one comes before it."""
-    return {_key(row): row for row in rows}
+    def _link(self, element: Element) -> Relationship:
+        key = RelationshipKey(*element[0])
+        return read_relationship(key, element[2], self._properties())

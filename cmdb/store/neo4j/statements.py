@@ -131,11 +131,14 @@ def release_unique(attributes: Iterable[str]) -> str:
 
 UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
 
+_HEADER = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on} AS v"
+"""A revision without the lists of what it touched."""
+
 LOCK: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
     " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
-    " RETURN v, m.document AS document"
+    f" RETURN {_HEADER}, m.document AS document"
 )
 """Take the writers' lock, held to the end of the transaction, and read the newest revision."""
 
@@ -153,24 +156,20 @@ REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.n
 
 _CLOCK = "MATCH (c:`_Store` {key: 'clock'})"
 _PUBLISH = "SET c.published = CASE WHEN c.published < $number THEN $number ELSE c.published END"
-_FORGET = (
-    " CALL (number) { MATCH (i:`_RecordImage`) WHERE i.until > number DELETE i }"
-    " CALL (number) { MATCH (i:`_RelationshipImage`) WHERE i.until > number DELETE i }"
-)
-"""Images that a writer left behind who then did not commit."""
-
 ANNOUNCE: Final = (
-    f"{_CLOCK} SET c.announced = $announced {_PUBLISH} WITH $number AS number{_FORGET}"
+    "MATCH (s:`_Store` {key: 'store'}) WHERE s.number = $number"
+    f" {_CLOCK} SET c.announced = $announced {_PUBLISH} RETURN c.announced AS announced"
 )
-CLOCK: Final = f"{_CLOCK} RETURN c.announced AS announced, c.published AS published"
-ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
-ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+"""No row where another writer has committed meanwhile: then this one has lost its lock."""
 PUBLISH: Final = f"{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
 SETTLE: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store' WITH s.number AS number"
-    f" {_CLOCK} SET c.announced = number, c.published = number WITH number{_FORGET}"
+    f" {_CLOCK} SET c.announced = number, c.published = number"
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
+
+ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 
 
 def quiet(statement: str) -> str:
@@ -218,8 +217,8 @@ def holders(record_type: str, attribute: str) -> str:
 
 # -- revisions and history --------------------------------------------------------------------------
 
-LAST_REVISION: Final = f"{_CLOCK} MATCH (v:`_Revision` {{number: c.published}}) RETURN v"
-REVISIONS: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.number IN $numbers AND v.number <= c.published RETURN v"
+LAST_REVISION: Final = f"{_CLOCK} MATCH (v:`_Revision` {{number: c.published}}) RETURN {_HEADER}"
+REVISIONS: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.number IN $numbers AND v.number <= c.published RETURN {_HEADER}"
 REVISION_AT: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.at <= $instant AND v.number <= c.published RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"
 LATEST_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'})"
@@ -231,92 +230,86 @@ LATEST_MODEL: Final = (
 REVISION_HEADERS: Final = (
     "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= $upto"
     " OPTIONAL MATCH (m:`_Model` {revision: v.number})"
-    " RETURN v {.number, .change_set, .at, .actor, .source, .reason, .effective_on} AS v,"
-    " size(v.records) + size(v.relationships) AS size, m.document AS model"
+    f" RETURN {_HEADER}, size(v.records) + size(v.relationships) AS size, m.document AS model"
     " ORDER BY v.number LIMIT 500"
 )
+
+# The readings below answer with a list of elements: [id, labels, properties] of a record,
+# [[source, type, target], null, properties] of a relationship; `quiet` makes them whole.
 
 _SPAN = "v.number > $after AND v.number <= $upto"
 _TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
 _TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
+_RECORDS = "RETURN collect([n.id, labels(n), n {.*}]) AS answer"
+_LINKS = "RETURN collect([key, NULL, properties(x)]) AS answer"
+_IMAGE_OF_LINK = "MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
+_LINK_OF = "MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]}) WHERE type(x) = key[1]"
 
-_RECORD = "AS key, labels(n) AS labels, n {.*} AS properties"
-_LINK = "AS key, NULL AS labels, properties(x) AS properties"
-"""How a row of the past begins: with the id, or source, type and target, whatever its properties say."""
-
-LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto RETURN id {_RECORD}"
-RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto RETURN id {_RECORD}"
-LIVE_LINKS_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (s:`Record` {{id: key[0]}})-[x]->(t:`Record` {{id: key[2]}}) WHERE type(x) = key[1] AND x.revision > $after AND x.revision <= $upto RETURN key {_LINK}"
-LINK_IMAGES_CHANGED: Final = f"{_TOUCHED_LINKS} MATCH (x:`_RelationshipImage` {{source: key[0], type: key[1], target: key[2]}}) WHERE x.until > $after AND x.revision <= $upto RETURN key {_LINK}"
+LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto {_RECORDS}"
+RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto {_RECORDS}"
+LIVE_LINKS_CHANGED: Final = (
+    f"{_TOUCHED_LINKS} {_LINK_OF} AND x.revision > $after AND x.revision <= $upto {_LINKS}"
+)
+LINK_IMAGES_CHANGED: Final = (
+    f"{_TOUCHED_LINKS} {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= $upto {_LINKS}"
+)
 
 RECORDS_CHANGED_AS_OF: Final = (
     f"{_TOUCHED_RECORDS} CALL (id) {{"
-    f" MATCH (n:`Record` {{id: id}}) WHERE n.revision <= $at RETURN id {_RECORD}"
-    f" UNION ALL MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN id {_RECORD} }}"
-    " RETURN key, labels, properties"
+    " MATCH (n:`Record` {id: id}) WHERE n.revision <= $at RETURN n"
+    " UNION ALL MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n }"
+    f" {_RECORDS}"
 )
 LINKS_CHANGED_AS_OF: Final = (
     f"{_TOUCHED_LINKS} CALL (key) {{"
-    " MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]})"
-    " WHERE type(x) = key[1] AND x.revision <= $at RETURN properties(x) AS properties"
-    " UNION ALL MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
-    " WHERE x.revision <= $at AND x.until > $at RETURN properties(x) AS properties }"
-    " RETURN key, NULL AS labels, properties"
+    f" {_LINK_OF} AND x.revision <= $at RETURN properties(x) AS link"
+    f" UNION ALL {_IMAGE_OF_LINK}"
+    " WHERE x.revision <= $at AND x.until > $at RETURN properties(x) AS link }"
+    " RETURN collect([key, NULL, link]) AS answer"
 )
 
 TOUCHED: Final = (
-    f"{_CLOCK} MATCH (n:`Record` {{id: $id}})"
+    "MATCH (n:`Record` {id: $id})"
     " CALL (n) {"
     " RETURN n.revision AS number"
     " UNION MATCH (i:`_RecordImage` {id: n.id}) RETURN i.revision AS number"
     " UNION MATCH (n)-[x]-() RETURN x.revision AS number"
     " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"
     " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"
-    " WITH DISTINCT c, number WHERE number < $before AND number <= c.published RETURN number ORDER BY number DESC LIMIT $first"
+    " WITH DISTINCT number WHERE number < $before"
+    " WITH number ORDER BY number DESC LIMIT $first RETURN collect(number) AS answer"
 )
 """The newest revisions that touched a record or its relationships."""
 
-RECORD_IMAGES_OF: Final = (
-    "MATCH (n:`_RecordImage` {id: $id}) WHERE n.until > $after AND n.revision <= $upto"
-    f" RETURN n.id {_RECORD}"
-)
+RECORD_IMAGES_OF: Final = f"MATCH (n:`_RecordImage` {{id: $id}}) WHERE n.until > $after AND n.revision <= $upto {_RECORDS}"
 LINKS_OF: Final = (
-    "MATCH (n:`Record` {id: $id})-[x]->(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
-    f" RETURN [$id, type(x), o.id] {_LINK}"
-    " UNION ALL"
-    " MATCH (n:`Record` {id: $id})<-[x]-(o:`Record`) WHERE x.revision > $after AND x.revision <= $upto"
-    f" RETURN [o.id, type(x), $id] {_LINK}"
+    "CALL () {"
+    " MATCH (n:`Record` {id: $id})-[x]->(o:`Record`) RETURN x, [$id, type(x), o.id] AS key"
+    " UNION MATCH (n:`Record` {id: $id})<-[x]-(o:`Record`) RETURN x, [o.id, type(x), $id] AS key }"
+    f" WITH x, key WHERE x.revision > $after AND x.revision <= $upto {_LINKS}"
 )
 LINK_IMAGES_OF: Final = (
-    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x"
-    " UNION MATCH (x:`_RelationshipImage` {target: $id}) WHERE x.until > $after AND x.revision <= $upto RETURN x }"
-    f" RETURN [x.source, x.type, x.target] {_LINK}"
+    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) RETURN x"
+    " UNION MATCH (x:`_RelationshipImage` {target: $id}) RETURN x }"
+    " WITH x, [x.source, x.type, x.target] AS key"
+    f" WHERE x.until > $after AND x.revision <= $upto {_LINKS}"
 )
 
 # -- everything -------------------------------------------------------------------------------------
 
-SCAN_RECORDS: Final = (
-    "MATCH (n:`Record`) WHERE n.id IS NOT NULL AND n.revision IS NOT NULL WITH n ORDER BY n.id"
-    f" RETURN n.id {_RECORD}"
+SOME_IDS: Final = "MATCH (n:`Record`) WHERE n.id > $last WITH n.id AS id ORDER BY id LIMIT $size RETURN collect(id) AS answer"
+LINKS_FROM: Final = (
+    "UNWIND $ids AS id CALL (id) {"
+    " MATCH (:`Record` {id: id})-[x]->(t:`Record`)"
+    " WHERE x.revision <= $at AND ($types IS NULL OR type(x) IN $types)"
+    " RETURN [id, type(x), t.id] AS key, properties(x) AS link"
+    " UNION ALL MATCH (x:`_RelationshipImage` {source: id})"
+    " WHERE x.revision <= $at AND x.until > $at AND ($types IS NULL OR x.type IN $types)"
+    " RETURN [id, x.type, x.target] AS key, properties(x) AS link }"
+    " RETURN collect([key, NULL, link]) AS answer"
 )
-IMAGES_OF_RECORDS: Final = f"UNWIND $keys AS id MATCH (n:`_RecordImage` {{id: id}}) WHERE n.revision <= $at AND n.until > $at RETURN id {_RECORD}"
-IMAGES_OF_LINKS: Final = (
-    "UNWIND $keys AS key"
-    " MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
-    f" WHERE x.revision <= $at AND x.until > $at RETURN key {_LINK}"
-)
+"""The relationships that begin at some records, as of a revision."""
 
-
-def scan_links(types: Iterable[str] | None) -> str:
-    chosen = "" if types is None else ":" + "|".join(f"`{name}`" for name in sorted(types))
-    return f"MATCH (s:`Record`)-[x{chosen}]->(t:`Record`) WHERE x.revision <= $at RETURN [s.id, type(x), t.id] {_LINK}"
-
-
-SCAN_LINK_IMAGES: Final = (
-    "MATCH (x:`_RelationshipImage`) WHERE x.until > $at AND x.revision <= $at"
-    " AND ($types IS NULL OR x.type IN $types)"
-    f" RETURN [x.source, x.type, x.target] {_LINK}"
-)
 STATISTICS: Final = (
     "CALL () { MATCH (n:`Record`) RETURN count(n) AS records }"
     " CALL () { MATCH ()-[x]->() RETURN count(x) AS relationships }"

@@ -17,13 +17,12 @@ from cmdb.commits import WriteTransaction
 from cmdb.errors import (
     InvalidChangeError,
     Problem,
-    QueryError,
     StoreDamagedError,
     StoreExistsError,
     StoreNotFoundError,
     StoreVersionError,
 )
-from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
+from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.store.base import FORMAT, Direction, Finding, GraphStore, Neighbour, Statistics, Usage
@@ -58,6 +57,7 @@ def open_neo4j(url: str, *, create: bool) -> Neo4jStore:
     connection = Connection(parse_url(url))
     store = Neo4jStore(connection)
     try:
+        connection.verify()
         if create:
             store.create()
         else:
@@ -220,12 +220,7 @@ class Neo4jStore(GraphStore):
             writing = Neo4jWriteTransaction(transaction, known, self._database.count)
             result = work(writing)
             if result.committed:
-                self._database.announce(
-                    result.revision,
-                    writing.before,
-                    writing.record_images,
-                    writing.relationship_images,
-                )
+                self._database.announce(result.revision)
             return result, writing
 
         result, writing, uncertain = self._until_certain(once)
@@ -268,7 +263,8 @@ class Neo4jStore(GraphStore):
         return self._history.revision_at(instant)
 
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        numbers = self._history.touching(id, first, NEVER if before is None else before)
+        top = NEVER if before is None else min(before, NEVER)
+        numbers = self._history.touching(id, first, top)
         return self._history.of(self.record(id), numbers)
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
@@ -280,18 +276,27 @@ class Neo4jStore(GraphStore):
         return self._history.compare(first, second)
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
-        return self._history.scan_records(self.resolve(as_of))
+        at = self.resolve(as_of)
+        at = self.last_revision().number if at is None else at
+        for ids in self._history.ids():
+            found = self.get(ids, at)
+            yield from (found[id] for id in ids if id in found)
 
     def scan_relationships(
         self, as_of: AsOf = None, types: Collection[str] | None = None
     ) -> Iterator[Relationship]:
-        return self._history.scan_relationships(self.resolve(as_of), types)
+        at = self.resolve(as_of)
+        at = self.last_revision().number if at is None else at
+        chosen = None if types is None else sorted(types)
+        for ids in self._history.ids():
+            yield from self._history.links_from(ids, chosen, at)
 
     # -- reading --------------------------------------------------------------------------------------
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+        ids = [id for id in ids if id.isascii()]  # as every id is
         read = self.properties.record
-        records = map(read, self._answer(Compiler.get, as_of, ids=list(ids)))
+        records = map(read, self._answer(Compiler.get, as_of, ids=ids))
         return {record.id: record for record in records}
 
     def find(self, query: Query) -> Page:
@@ -312,14 +317,7 @@ class Neo4jStore(GraphStore):
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         parsed = self._parsed(query)
-        if not attributes:
-            raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
-        for name in attributes:
-            attribute = None if name == "type" else self.model.attribute(query.type, name)
-            if attribute is not None and (attribute.many or attribute.kind.name == "json"):
-                raise QueryError(
-                    f"{name} cannot be counted by.", "Count by attributes with one value."
-                )
+        countable(self.model, query.type, attributes)
         rows = self._answer(
             lambda c: c.count_by(parsed, attributes), query.as_of, query.organisation
         )

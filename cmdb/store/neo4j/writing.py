@@ -38,10 +38,6 @@ class Neo4jWriteTransaction:
     ----------
     met
         Types of the records looked up or created; true once the transaction is committed.
-    before
-        Number of the newest revision before this transaction.
-    record_images, relationship_images
-        What is to be kept of what `write` changes, as properties.
     found_itself
         Whether the change set turned out to be committed already.
     """
@@ -53,13 +49,10 @@ class Neo4jWriteTransaction:
         self._known = known
         self._count = count
         self.met: dict[str, str] = {}
-        self.record_images: list[dict[str, Any]] = []
-        self.relationship_images: list[dict[str, Any]] = []
         self.found_itself = False
         row = self._one(statements.LOCK, known=known.revision)
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
-        self.before = self.last.number if self.last else 0
         document = row["document"]
         self._use(known.model if document is None else read_document(document))
 
@@ -142,10 +135,11 @@ class Neo4jWriteTransaction:
         if not updated:
             return
         assert self.model is not None
-        for before, _ in updated:
-            image = self._record_row(before)
-            image["type"], image["until"] = before.type, number
-            self.record_images.append(image)
+        images = [
+            {**self._record_row(before), "type": before.type, "until": number}
+            for before, _ in updated
+        ]
+        self._run(statements.ADD_RECORD_IMAGES, rows=images)
         released: set[str] = set()
         for before, after in updated:
             for key in self.model.record_types[after.type].unique:
@@ -161,11 +155,18 @@ class Neo4jWriteTransaction:
         for type_, gone in _grouped(plan.unrelated, lambda link: link.type).items():
             ends = [[link.source, link.target] for link in gone]
             self._run(statements.unrelate(type_), rows=ends)
-        for before in (*plan.unrelated, *(before for before, _ in plan.altered)):
-            image = self._link_row(before)[2]
-            image |= {"source": before.source, "type": before.type, "target": before.target}
-            image["until"] = number
-            self.relationship_images.append(image)
+        images = [
+            {
+                **self._link_row(before)[2],
+                "source": before.source,
+                "type": before.type,
+                "target": before.target,
+                "until": number,
+            }
+            for before in (*plan.unrelated, *(before for before, _ in plan.altered))
+        ]
+        if images:
+            self._run(statements.ADD_RELATIONSHIP_IMAGES, rows=images)
         altered = [after for _, after in plan.altered]
         for type_, links in _grouped(altered, lambda link: link.type).items():
             rows = [self._link_row(link) for link in links]

@@ -38,6 +38,11 @@ class Compiler(QueryCompiler):
         Revision number, or None for now.
     indexed
         Attributes kept in ``attribute_values`` (live reads only).
+
+    Attributes
+    ----------
+    looked_up
+        Whether the statement relies on that.
     """
 
     row = "r"
@@ -47,6 +52,7 @@ class Compiler(QueryCompiler):
         super().__init__(as_of)
         self.indexed = indexed if as_of is None else ()
         self.parameters: list[Any] = [] if as_of is None else [as_of]
+        self.looked_up = False
         self._aliases = 0
 
     # -- where rows come from -----------------------------------------------------------------------
@@ -84,8 +90,10 @@ class Compiler(QueryCompiler):
         limit = self.parameter(query.first + 1)
         return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {where} ORDER BY {self.order(query)} LIMIT {limit}"
 
-    def count(self, query: ParsedQuery) -> str:
-        return f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
+    def page_with_total(self, query: ParsedQuery) -> str:
+        """Likewise, each row with the total behind; where none matches, one row of NULLs with it."""
+        count = f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
+        return f"SELECT p.*, c.total FROM (SELECT ({count}) AS total) c LEFT JOIN ({self.page(query)}) p"
 
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
         columns = ", ".join("r.type" if a == "type" else self.attribute("r", a) for a in attributes)
@@ -177,6 +185,7 @@ class Compiler(QueryCompiler):
         first = below.format(root=self.parameter(organisation), relationships=self.relationships())
         members = f"{first} SELECT o.id FROM below JOIN records o ON o.node = below.node"
         if ORGANISATION_ATTRIBUTE in self.indexed:
+            self.looked_up = True
             own = f"r.node IN (SELECT node FROM attribute_values WHERE attribute = '{ORGANISATION_ATTRIBUTE}' AND value IN ({members}))"
         else:
             own = f"{self.attribute('r', ORGANISATION_ATTRIBUTE)} IN ({members})"
@@ -186,6 +195,7 @@ class Compiler(QueryCompiler):
     def comparison(self, alias: str, comparison: Comparison) -> str:
         name, kind, many, operator, value = comparison
         if not many and name in self.indexed and operator in ("eq", "in", "prefix"):
+            self.looked_up = True
             inner = self.scalar("value", kind, operator, value)
             return f"{alias}.node IN (SELECT node FROM attribute_values WHERE attribute = '{name}' AND {inner})"
         return super().comparison(alias, comparison)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -60,7 +61,7 @@ class History:
         numbers = [number for (number,) in self._connection.execute(TOUCHED, asked)]
         if not numbers:
             return []
-        return list(self.commits(min(numbers) - 1, max(numbers), row[0]))[::-1]
+        return list(self.commits(min(numbers) - 1, max(numbers), row[0], numbers))[::-1]
 
     def compare(self, earlier: int | None, later: int | None) -> Changes:
         """What differs between two revisions; None is the newest."""
@@ -89,26 +90,33 @@ class History:
             relationships.append({link.key: link for link in map(self._relationship, rows)})
         return net_changes(records[0], records[1], relationships[0], relationships[1])
 
-    def commits(self, after: int, upto: int, node: int | None = None) -> Iterator[Commit]:
-        """Revisions in a span with their changes (those of one record and its relationships, where
-        its node is given), merged from streams that are each in order."""
-        span = {"after": after, "upto": upto, "node": node}
+    def commits(
+        self, after: int, upto: int, node: int | None = None, numbers: Sequence[int] = ()
+    ) -> Iterator[Commit]:
+        """Revisions in a span with their changes, merged from streams that are each in order.
+
+        Where a node is given: some revisions, with what they changed of that record and its
+        relationships.
+        """
+        span: dict[str, Any] = {"after": after, "upto": upto, "node": node}
         streams = [
             self._stream(statement.format(mine=mine if node is not None else ""), span)
             for statement, mine in CHANGE_STREAMS
         ]
         changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
         number, group = next(changes, (NEVER, iter(())))
-        statement = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE number > :after AND number <= :upto ORDER BY number"
-        for *row, document in self._connection.execute(statement, span):
+        headers = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE {} ORDER BY number"
+        chosen = "number > :after AND number <= :upto"
+        if node is not None:
+            chosen = "number IN (SELECT value FROM json_each(:numbers))"
+            span["numbers"] = json.dumps(list(numbers))
+        for *row, document in self._connection.execute(headers.format(chosen), span):
             revision = read_revision(tuple(row))
             elements: list[Any] = []
             if number == revision.number:
                 elements = list(group)
                 number, group = next(changes, (NEVER, iter(())))
-            found = gathered((element[1:] for element in elements), document)
-            if node is None or found.records or found.relationships:
-                yield Commit(revision, found)
+            yield Commit(revision, gathered((element[1:] for element in elements), document))
 
     def _stream(self, statement: str, span: dict[str, Any]) -> Iterator[tuple[int, str, Any]]:
         for number, side, *row in self._connection.execute(statement, span):

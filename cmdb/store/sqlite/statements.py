@@ -65,6 +65,33 @@ TOUCHED_RELATIONSHIPS: Final = (
     " UNION SELECT source, type, target FROM relationship_images WHERE until > :after AND until <= :upto"
 )
 
+
+def with_model(statement: str) -> str:
+    """A statement's rows, each with the revision of the model behind; without any, one of NULLs."""
+    return f"SELECT p.*, m.revision FROM (SELECT max(revision) AS revision FROM models) m LEFT JOIN ({statement}) p"
+
+
+def indexing(name: str, many: bool) -> str:
+    """Put the values of an attribute of all live records in ``attribute_values``."""
+    return f"INSERT OR IGNORE INTO attribute_values {_values(name, many)}"
+
+
+def wrongly_indexed(name: str, many: bool) -> str:
+    """Nodes of records whose values in ``attribute_values`` are not those they have."""
+    held, stored = _values(name, many), f"SELECT * FROM attribute_values WHERE attribute = '{name}'"
+    return (
+        f"SELECT r.id FROM records r JOIN (SELECT node FROM ({held} EXCEPT {stored})"
+        f" UNION SELECT node FROM ({stored} EXCEPT {held})) w ON w.node = r.node LIMIT 100"
+    )
+
+
+def _values(name: str, many: bool) -> str:
+    if many:
+        return f"SELECT '{name}', j.value, r.node FROM records r, json_each(r.attributes, '$.{name}') j"
+    value = f"json_extract(attributes, '$.{name}')"
+    return f"SELECT '{name}', {value}, node FROM records WHERE {value} IS NOT NULL"
+
+
 INTEGRITY: Final = (
     (
         "dangling_end",

@@ -15,8 +15,8 @@ from typing import Any, Final
 import orjson
 
 from cmdb.commits import WriteTransaction
-from cmdb.errors import InvalidChangeError, Problem, QueryError, StoreDamagedError
-from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, parse_query
+from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
+from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
     Changes,
@@ -42,10 +42,12 @@ from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     INTEGRITY,
     NEVER,
+    with_model,
+    wrongly_indexed,
 )
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from schema.errors import UnknownNameError
-from schema.kinds import write_datetime
+from schema.kinds import parse_datetime, write_datetime
 from schema.model import Model, read_document
 
 MODEL_SECONDS: Final = 1.0
@@ -168,13 +170,7 @@ class SqliteStore(GraphStore):
         connection.execute("BEGIN IMMEDIATE")
 
     def _align(self, model: Model) -> None:
-        with self._connections.borrowed() as connection:
-            self._begin(connection)
-            self._refresh_model(connection)
-            transaction = SqliteWriteTransaction(connection, self._model, self._nodes, self._read)
-            transaction.index_values(model, kept_values(model))
-            fulltext.align(connection, model.searchable)
-            connection.execute("COMMIT")
+        """Nothing to do: `SqliteWriteTransaction` did it in the transaction that stored the model."""
 
     # -- revisions ------------------------------------------------------------------------------------
 
@@ -197,20 +193,21 @@ class SqliteStore(GraphStore):
     def revision_at(self, instant: datetime) -> int:
         rows = self._all(
             "SELECT max(number) FROM revisions WHERE at = (SELECT max(at) FROM revisions WHERE at <= ?)",
-            (write_datetime(instant),),
+            (write_datetime(parse_datetime(instant)),),
         )
         return int(rows[0][0] or 0)
 
     # -- reading --------------------------------------------------------------------------------------
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+        ids = [id for id in ids if id.isascii()]  # as every id is
         compiler = Compiler(self.resolve(as_of))
         _ = self.model
         source = compiler.records()
         if len(ids) == 1:
-            condition = f"r.id = {compiler.parameter(next(iter(ids)))}"
+            condition = f"r.id = {compiler.parameter(ids[0])}"
         else:
-            condition = f"r.id IN {compiler.one_of(list(ids))}"
+            condition = f"r.id IN {compiler.one_of(ids)}"
         statement = (
             f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {condition}"
         )
@@ -220,19 +217,17 @@ class SqliteStore(GraphStore):
         return self._page(query)
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        parsed = self._parsed(query, text)
+        self._parsed(query, text)
         self.catch_up()
-        return self._page(query, parsed)
+        return self._page(query, text)
 
-    def _page(self, query: Query, parsed: ParsedQuery | None = None) -> Page:
-        parsed = parsed or self._parsed(query)
-        compiler = Compiler(self.resolve(query.as_of), kept_values(self.model))
-        if not query.total:
-            rows, total = self._all(compiler.page(parsed), compiler.parameters), None
-        else:
-            counted = compiler.count(parsed)
-            statement = f"SELECT p.*, c.total FROM (SELECT ({counted}) AS total) c LEFT JOIN ({compiler.page(parsed)}) p"
-            rows = self._all(statement, compiler.parameters)
+    def _page(self, query: Query, text: str | None = None) -> Page:
+        parsed = self._parsed(query, text)
+        rows = self._looked_up(
+            query, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
+        )
+        total = None
+        if query.total:
             total = rows[0][-1]
             rows = [row for row in rows if row[0] is not None]
         records = [self._record(row[:4]) for row in rows[: query.first]]
@@ -241,19 +236,8 @@ class SqliteStore(GraphStore):
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         parsed = self._parsed(query)
-        model = self.model
-        kinds = []
-        for name in attributes:
-            attribute = None if name == "type" else model.attribute(query.type, name)
-            if attribute is not None and (attribute.many or attribute.kind.name == "json"):
-                raise QueryError(
-                    f"{name} cannot be counted by.", "Count by attributes with one value."
-                )
-            kinds.append(attribute.kind if attribute else None)
-        if not kinds:
-            raise QueryError("Nothing to count by.", "Name an attribute, or `type`.")
-        compiler = Compiler(self.resolve(query.as_of), kept_values(model))
-        rows = self._all(compiler.count_by(parsed, attributes), compiler.parameters)
+        kinds = countable(self.model, query.type, attributes)
+        rows = self._looked_up(query, lambda c: c.count_by(parsed, attributes))
         counts = [
             Count(
                 tuple(_from_sql(kind, value) for kind, value in zip(kinds, row, strict=False)),
@@ -262,6 +246,21 @@ class SqliteStore(GraphStore):
             for row in rows
         ]
         return sort_counts(counts)
+
+    def _looked_up(self, query: Query, statement: Callable[[Compiler], str]) -> list[Any]:
+        """The rows of a statement; asked again where it relied on an index that another process took
+        away meanwhile, by a model change that was not noticed yet."""
+        while True:
+            model, known = self.model, self._model_revision
+            compiler = Compiler(self.resolve(query.as_of), kept_values(model))
+            asked = statement(compiler)
+            if not compiler.looked_up:
+                return self._all(asked, compiler.parameters)
+            rows = self._all(with_model(asked), compiler.parameters)
+            if rows[0][-1] == known:
+                return [row[:-1] for row in rows if row[:-1] != (None,) * (len(row) - 1)]
+            with self._connections.borrowed() as connection:
+                self._refresh_model(connection)
 
     def neighbours(
         self,
@@ -314,7 +313,7 @@ class SqliteStore(GraphStore):
 
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
         with self._history() as history:
-            return history.of(id, first, NEVER if before is None else before)
+            return history.of(id, first, NEVER if before is None else min(before, NEVER))
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         with self._history() as history:
@@ -395,6 +394,10 @@ class SqliteStore(GraphStore):
             for code, statement, message in INTEGRITY:
                 for (subject,) in connection.execute(statement):
                     yield Finding(code, str(subject), message)
+            for name in sorted(kept_values(self.model)):
+                statement = wrongly_indexed(name, self.model.attributes[name].many)
+                for (subject,) in connection.execute(statement):
+                    yield Finding("wrong_index", subject, f"Its {name} is not indexed as it is.")
 
 
 def _from_sql(kind: Any, value: Any) -> Any:

@@ -12,7 +12,9 @@ from cmdb.commits import End, Plan
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
 from cmdb.store.known import KnownRecords
+from cmdb.store.sqlite import search
 from cmdb.store.sqlite.rows import kept_values, read_revision, write_json
+from cmdb.store.sqlite.statements import indexing
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
 
@@ -141,7 +143,7 @@ class SqliteWriteTransaction:
         )
         if plan.model is not None:
             self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
-            self.model = read_document(plan.model)
+            self._use(read_document(plan.model))
         assert self.model is not None
         self._create(plan.created)
         self._find_nodes(plan)
@@ -234,25 +236,16 @@ class SqliteWriteTransaction:
     def _add_values(self, values: Iterable[tuple[str, Any, int]]) -> None:
         self._many("INSERT OR IGNORE INTO attribute_values VALUES (?, ?, ?)", values)
 
-    def index_values(self, model: Model, names: Collection[str]) -> None:
-        """Make `attribute_values` hold exactly the indexed attributes of a model."""
-        kept = {
-            row[0]
-            for row in self._connection.execute("SELECT DISTINCT attribute FROM attribute_values")
-        }
-        for name in kept - set(names):
+    def _use(self, model: Model) -> None:
+        """Make a model the store's: from this transaction on, what is indexed is what it wants."""
+        before = kept_values(self.model) if self.model else frozenset()
+        kept = kept_values(model)
+        for name in before - kept:
             self._connection.execute("DELETE FROM attribute_values WHERE attribute = ?", (name,))
-        for name in set(names) - kept:
-            if model.attributes[name].many:
-                self._connection.execute(
-                    f"INSERT OR IGNORE INTO attribute_values SELECT '{name}', j.value, r.node"
-                    f" FROM records r, json_each(r.attributes, '$.{name}') j"
-                )
-            else:
-                self._connection.execute(
-                    f"INSERT OR IGNORE INTO attribute_values SELECT '{name}', json_extract(attributes, '$.{name}'), node"
-                    f" FROM records WHERE json_extract(attributes, '$.{name}') IS NOT NULL"
-                )
+        for name in kept - before:
+            self._connection.execute(indexing(name, model.attributes[name].many))
+        search.align(self._connection, model.searchable)
+        self.model = model
 
 
 def _each(value: Any) -> list[Any]:
