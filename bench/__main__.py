@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--rounds",
         type=int,
-        help="loads of each kind, the best counts (default 3, or 1 from 500000 on)",
+        help="loads of each kind, the median counts (default 3, or 1 from 500000 on)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a bound is missed")

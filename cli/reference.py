@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from cli.errors import EXIT_CODES
 from cli.main import app
+
+CONDITIONS: Final = """\
+## Conditions
+
+`ATTRIBUTE SIGN VALUE` in one word, quoted for the shell. Several must all hold.
+
+| sign | holds where the attribute |
+| --- | --- |
+| `=` `!=` | is, or is not, the value; of a list: holds it. `serial_number=` has none, `serial_number!=` has one |
+| `<` `<=` `>` `>=` | is before or behind it, up to it … |
+| `~` | has it as a part |
+| `^=` | begins with it |
+
+`RUNS_ON.name=esx-01` asks a related record; relationship types and their inverse names may be strung
+together. A reference (`custodian=`) is compared with the name or id of a record. Beside attributes
+there are `id` and `revision`.
+
+`--where` takes the same as JSON, as other programs write it: `{"name": {"prefix": "esx"}}`. Operators:
+`eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `in` (a list), `contains`, `prefix`, `null` (true or false);
+`and` and `or` take lists of filters, `not` takes one, and a relationship type takes the filter of the
+record at its other end: `{"or": [{"RUNS_ON": {"vendor": "Inspur"}}, {"not": {"tags": {"contains": "x"}}}]}`."""
 
 
 def command_reference() -> str:
@@ -23,6 +44,8 @@ def _lines() -> Iterator[str]:
     yield "`cmdb --install-completion` sets up completion for your shell."
     yield ""
     yield from _command("cmdb", typer.main.get_command(app))
+    yield from CONDITIONS.splitlines()
+    yield ""
     yield "## Exit codes"
     yield ""
     yield "| exit code | error code | meaning |"
@@ -44,6 +67,9 @@ def _command(path: str, command: Any) -> Iterator[str]:
     yield ""
     yield " ".join((command.help or "").split())
     yield ""
+    for parameter in arguments:
+        if parameter.help:
+            yield f"- `{_argument(parameter)}`: {parameter.help}"
     for parameter in options:
         meta = "" if parameter.is_flag else f" {parameter.metavar or 'VALUE'}"
         envvar = f" Environment: `{parameter.envvar}`." if parameter.envvar else ""

@@ -454,3 +454,13 @@ def test_a_reader_who_leaves_is_no_finding(cmdb: Command, url: str) -> None:
         assert process.wait() == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_the_change_set_of_the_documentation_applies(cmdb: Command, tmp_path: Path) -> None:
+    for file in ESTATE:
+        cmdb("apply", str(file))
+    text = (ESTATE[0].parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    [example] = [part for part in text.split("```") if part.startswith("yaml\nreason:")]
+    file = tmp_path / "example.yaml"
+    file.write_text(example.removeprefix("yaml\n"), encoding="utf-8")
+    assert "Applied 4 operations" in cmdb("apply", str(file))

@@ -204,7 +204,7 @@ def test_a_writer_that_lost_its_lock_announces_nothing(
     """Its revision was committed by another one meanwhile."""
     SharedEstate.of(announced).step(1)
     with pytest.raises(StoreBusyError, match="gave up"):
-        announced._database.announce(3)  # type: ignore[attr-defined]
+        announced._database.announce(3, 2)  # type: ignore[attr-defined]
     assert _clock(neo4j_server) == (3, 3)
 
 

@@ -133,15 +133,20 @@ class Database:
 
     # -- the clock ----------------------------------------------------------------------------------
 
-    def announce(self, number: int) -> None:
+    def announce(self, number: int, before: int) -> None:
         """Say that a revision is coming, before anything that belongs to it can be seen.
+
+        Parameters
+        ----------
+        number, before
+            The revision, and the newest one when the writers' lock was taken.
 
         Raises
         ------
         StoreBusyError
             This writer has lost the writers' lock: another one has committed.
         """
-        rows = self._alone(statements.ANNOUNCE, announced=number, number=number - 1)
+        rows = self._alone(statements.ANNOUNCE, announced=number, number=before)
         if not rows:
             raise StoreBusyError(
                 f"{self.shown} gave up the transaction before it was committed.", "Try again."

@@ -20,6 +20,7 @@ from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.writing import read_relationship, read_revision
+from schema.kinds import parse_datetime
 
 Element = Sequence[Any]
 """Key, labels (None of a relationship), properties: see `statements`."""
@@ -59,7 +60,7 @@ class History:
         return {row["v"]["number"]: read_revision(row["v"]) for row in rows}
 
     def revision_at(self, instant: datetime) -> int:
-        rows = self._database.rows(statements.REVISION_AT, instant=instant)
+        rows = self._database.rows(statements.REVISION_AT, instant=parse_datetime(instant))
         return int(rows[0]["number"]) if rows else 0
 
     def touching(self, id: str, first: int, before: int) -> list[int]:

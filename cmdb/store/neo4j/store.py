@@ -220,7 +220,7 @@ class Neo4jStore(GraphStore):
             writing = Neo4jWriteTransaction(transaction, known, self._database.count)
             result = work(writing)
             if result.committed:
-                self._database.announce(result.revision)
+                self._database.announce(result.revision, writing.before)
             return result, writing
 
         result, writing, uncertain = self._until_certain(once)

@@ -38,6 +38,8 @@ class Neo4jWriteTransaction:
     ----------
     met
         Types of the records looked up or created; true once the transaction is committed.
+    before
+        Number of the newest revision when the lock was taken.
     found_itself
         Whether the change set turned out to be committed already.
     """
@@ -53,6 +55,7 @@ class Neo4jWriteTransaction:
         row = self._one(statements.LOCK, known=known.revision)
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
+        self.before = self.last.number if self.last else 0
         document = row["document"]
         self._use(known.model if document is None else read_document(document))
 
