@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -464,3 +466,26 @@ def test_the_change_set_of_the_documentation_applies(cmdb: Command, tmp_path: Pa
     file = tmp_path / "example.yaml"
     file.write_text(example.removeprefix("yaml\n"), encoding="utf-8")
     assert "Applied 4 operations" in cmdb("apply", str(file))
+
+
+def test_waiting_for_another_writer_can_be_interrupted(cmdb: Command, url: str) -> None:
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; print('ready', flush=True); main()",
+    ]
+    with subprocess.Popen(
+        [*command, "create", "Server", "name=a"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == EXIT_CODES["interrupted"][0]
+    assert said.startswith("interrupted: ")
+    other.close()

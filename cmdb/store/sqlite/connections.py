@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ from cmdb.store.sqlite.tables import APPLICATION_ID, MIGRATIONS
 
 BUSY_SECONDS: Final = 60.0
 """How long a writer waits for the writer before it."""
+
+WAIT_SECONDS: Final = 0.25
+"""In what steps it waits: between them it can be interrupted."""
 
 CACHE_KIB: Final = 65_536
 
@@ -156,6 +160,22 @@ class Connections:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def begin_writing(connection: sqlite3.Connection) -> None:
+    """Begin a write transaction, waiting for the writer before."""
+    end = time.monotonic() + BUSY_SECONDS
+    connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000:.0f}")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                    raise
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
 def migrate(connection: sqlite3.Connection, format_: int) -> None:

@@ -36,7 +36,7 @@ from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
-from cmdb.store.sqlite.connections import Connections
+from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History
 from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.statements import (
@@ -167,7 +167,7 @@ class SqliteStore(GraphStore):
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         self.statements += 1
-        connection.execute("BEGIN IMMEDIATE")
+        begin_writing(connection)
 
     def _align(self, model: Model) -> None:
         """Nothing to do: `SqliteWriteTransaction` did it in the transaction that stored the model."""
