@@ -7,11 +7,10 @@ underscore: ``_Store`` (two nodes: the state, which the writer locks, and the cl
 ``_Model``, ``_RecordImage`` and ``_RelationshipImage`` (earlier states, as nodes of their own).
 
 Neo4j lets a reader see a transaction while it is being committed, piece by piece. Here no reader
-does. A writer *announces* its revision on the clock, then stores the images, then changes the live
-graph, then *publishes* the revision, each in a transaction of its own. A statement that finds the
-clock quiet at its start and at its end has read between two commits; any other is repeated, in the
-end under the writers' lock. Scans and the feed, too long for that, read an element first and look
-for its image after: one that a commit has begun to change has an image (docs/decisions/0007).
+does. A writer *announces* its revision on the clock, then writes images, live graph and revision, then
+*publishes* it, each in a transaction of its own. A statement that finds the clock quiet at its start
+and at its end has read between two commits; any other is repeated, in the end under the writers' lock
+(docs/decisions/0007).
 
 ``connections`` opens drivers, retries and translates errors; ``database`` sends statements and keeps
 the clock; ``properties`` turns values into properties and back; ``statements`` are the fixed and the
