@@ -89,7 +89,7 @@ def run(arguments: list[str]) -> int:
             f"output_failed: {error.strerror or error}. Make room, or print elsewhere.",
             file=sys.stderr,
         )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_CODES["output_failed"][0]
     except Exception as error:
         if environment_flag("CMDB_DEBUG"):
@@ -103,8 +103,13 @@ def run(arguments: list[str]) -> int:
 
 
 def _closed_pipe() -> int:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return 0
+
+
+def _drop_output() -> None:
+    """Nothing more goes to standard output, nor is it tried again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(text: str, error: CmdbError) -> int:

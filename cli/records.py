@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -44,6 +44,8 @@ Conditions = Annotated[
     ),
 ]
 Assignments = Annotated[list[str] | None, typer.Argument(metavar="[ATTRIBUTE=VALUE]...")]
+SYSTEM_COLUMNS: Final = ("id", "type", "revision")
+"""What can be a column beside attributes."""
 Where = Annotated[
     str, typer.Option("--where", metavar="JSON", help="""A filter as data: '{"or": [{…}, {…}]}'.""")
 ]
@@ -106,14 +108,14 @@ def _print_page(
         return
     names = [name.strip() for name in columns.split(",") if name.strip()]
     for name in names:
-        if name not in ("id", "type", "revision"):
+        if name not in SYSTEM_COLUMNS:
             graph.model.attribute(query.type, name)
     names = names or ["name", "lifecycle_state", "serial_number", "organisation"]
     named = _referred(graph, ((n, r.attributes.get(n)) for r in page.records for n in names))
     names = [n for n in names if columns or any(n in record.attributes for record in page.records)]
 
     def cell(record: Record, name: str) -> str:
-        if name in ("id", "type", "revision"):
+        if name in SYSTEM_COLUMNS:
             return str(getattr(record, name))
         value = record.attributes.get(name)
         if name in graph.model.sensitive and value is not None:

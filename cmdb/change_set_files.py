@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -101,6 +101,9 @@ def read_change_set(path: Path, store: GraphStore, actor: str) -> ChangeSet:
     )
 
 
+_IDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
 def located(error: InvalidChangeError, change_set: ChangeSet) -> InvalidChangeError:
     """The same problems, told by the operations of a file: new records by name, not by id."""
     names = {
@@ -108,14 +111,12 @@ def located(error: InvalidChangeError, change_set: ChangeSet) -> InvalidChangeEr
         for index, o in enumerate(change_set.operations, 1)
         if isinstance(o, Create)
     }
-    problems = []
-    for problem in error.problems:
-        message = problem.message
-        for id in re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", message):
-            message = message.replace(id, names.get(id, id))
-        where = f"Operation {problem.operation + 1}: "
-        problems.append(replace(problem, message=f"{where}{message}"))
-    return InvalidChangeError(problems)
+
+    def told(problem: Problem) -> Problem:
+        message = _IDS.sub(lambda match: names.get(match[0], match[0]), problem.message)
+        return replace(problem, message=f"Operation {problem.operation + 1}: {message}")
+
+    return InvalidChangeError([told(problem) for problem in error.problems])
 
 
 class _Names:

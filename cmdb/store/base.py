@@ -40,6 +40,9 @@ from schema.model import Model
 FORMAT: Final = 1
 """Format of what a store keeps; a store of a higher one is refused."""
 
+NEVER: Final = 2**62
+"""Beyond every revision number."""
+
 Direction = Literal["out", "in", "both"]
 
 
@@ -96,10 +99,6 @@ class GraphStore(ABC):
     @abstractmethod
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """Revisions by number; unknown ones are left out. One statement."""
-
-    @abstractmethod
-    def revision_at(self, instant: datetime) -> int:
-        """Number of the newest revision at or before an instant; 0 before the first."""
 
     @abstractmethod
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
@@ -205,6 +204,10 @@ class GraphStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release connections. Using the store afterwards is an error."""
+
+    @abstractmethod
+    def _revision_at(self, instant: datetime) -> int:
+        """`revision_at`, the instant in UTC."""
 
     @abstractmethod
     def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
@@ -336,6 +339,20 @@ class GraphStore(ABC):
             )
         return found
 
+    def revision_at(self, instant: datetime) -> int:
+        """Number of the newest revision at or before an instant; 0 before the first.
+
+        Raises
+        ------
+        QueryError
+            The instant has no time zone.
+        """
+        try:
+            utc = parse_datetime(instant)
+        except ValueError as error:
+            raise QueryError(f"The instant {error}.", "Give it a time zone.") from None
+        return self._revision_at(utc)
+
     def resolve(self, as_of: AsOf) -> int | None:
         """A revision number for ``as_of``; None for now.
 
@@ -345,12 +362,8 @@ class GraphStore(ABC):
             An instant without time zone, or a number that no revision can have.
         """
         if isinstance(as_of, datetime):
-            try:
-                instant = parse_datetime(as_of)
-            except ValueError as error:
-                raise QueryError(f"The instant {error}.", "Give it a time zone.") from None
-            return self.revision_at(instant)
-        if as_of is not None and not 0 <= as_of < 2**62:
+            return self.revision_at(as_of)
+        if as_of is not None and not 0 <= as_of < NEVER:
             raise QueryError(f"There is no revision {as_of}.", "They are numbered from 1 on.")
         return as_of
 

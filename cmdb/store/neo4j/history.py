@@ -20,7 +20,6 @@ from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.writing import read_relationship, read_revision
-from schema.kinds import parse_datetime
 
 Element = Sequence[Any]
 """Key, labels (None of a relationship), properties: see `statements`."""
@@ -29,8 +28,6 @@ Gathered = defaultdict[int, list[tuple[Side, Record | Relationship]]]
 FEED_SIZE: Final = 20_000
 """Changed elements that one round of reading the feed takes, unless one revision has more."""
 SCAN_BATCH: Final = 2_000
-NEVER: Final = 2**62
-"""Beyond every revision number."""
 
 
 class History:
@@ -60,13 +57,13 @@ class History:
         return {row["v"]["number"]: read_revision(row["v"]) for row in rows}
 
     def revision_at(self, instant: datetime) -> int:
-        rows = self._database.rows(statements.REVISION_AT, instant=parse_datetime(instant))
+        rows = self._database.rows(statements.REVISION_AT, instant=instant)
         return int(rows[0]["number"]) if rows else 0
 
     def touching(self, id: str, first: int, before: int) -> list[int]:
         """The newest revisions below a number that touched a record or its relationships."""
         asked = {"id": id, "before": before, "first": first}
-        return list(self._database.answer(statements.TOUCHED, asked) or ())
+        return list(self._database.answer(statements.TOUCHED, asked))
 
     def of(self, live: Record, numbers: Sequence[int]) -> list[Commit]:
         """What some revisions changed of a record, which was read after `touching` gave them."""

@@ -25,14 +25,23 @@ from cmdb.errors import (
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
-from cmdb.store.base import FORMAT, Direction, Finding, GraphStore, Neighbour, Statistics, Usage
+from cmdb.store.base import (
+    FORMAT,
+    NEVER,
+    Direction,
+    Finding,
+    GraphStore,
+    Neighbour,
+    Statistics,
+    Usage,
+)
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.compiling import Compiler
 from cmdb.store.neo4j.connections import Connection, parse_url, translating
 from cmdb.store.neo4j.database import Database
-from cmdb.store.neo4j.history import NEVER, History
+from cmdb.store.neo4j.history import History
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
 from schema.errors import UnknownNameError
@@ -259,7 +268,7 @@ class Neo4jStore(GraphStore):
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         return self._history.revisions(numbers)
 
-    def revision_at(self, instant: datetime) -> int:
+    def _revision_at(self, instant: datetime) -> int:
         return self._history.revision_at(instant)
 
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:

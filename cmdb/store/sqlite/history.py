@@ -12,12 +12,12 @@ from typing import Any
 from cmdb.errors import NotFoundError
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit
+from cmdb.store.base import NEVER
 from cmdb.store.changes import gathered, net_changes
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.rows import read_revision
 from cmdb.store.sqlite.statements import (
     CHANGE_STREAMS,
-    NEVER,
     TOUCHED,
     TOUCHED_RECORDS,
     TOUCHED_RELATIONSHIPS,

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-NEVER: Final = 2**62
-"""Beyond every revision number."""
-
 _MINE = " AND {0}.node = :node"
 _MINE_LINKS = " AND (x.source = :node OR x.target = :node)"
 _RECORD = "r.id, r.type, {0}.revision, {0}.attributes"

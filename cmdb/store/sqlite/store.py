@@ -25,6 +25,7 @@ from cmdb.revisions import (
     Revision,
 )
 from cmdb.store.base import (
+    NEVER,
     Direction,
     Finding,
     GraphStore,
@@ -41,13 +42,12 @@ from cmdb.store.sqlite.history import History
 from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     INTEGRITY,
-    NEVER,
     with_model,
     wrongly_indexed,
 )
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from schema.errors import UnknownNameError
-from schema.kinds import parse_datetime, write_datetime
+from schema.kinds import write_datetime
 from schema.model import Model, read_document
 
 MODEL_SECONDS: Final = 1.0
@@ -190,10 +190,10 @@ class SqliteStore(GraphStore):
         )
         return {row[0]: read_revision(row) for row in rows}
 
-    def revision_at(self, instant: datetime) -> int:
+    def _revision_at(self, instant: datetime) -> int:
         rows = self._all(
             "SELECT max(number) FROM revisions WHERE at = (SELECT max(at) FROM revisions WHERE at <= ?)",
-            (write_datetime(parse_datetime(instant)),),
+            (write_datetime(instant),),
         )
         return int(rows[0][0] or 0)
 
@@ -217,12 +217,12 @@ class SqliteStore(GraphStore):
         return self._page(query)
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        self._parsed(query, text)
-        self.catch_up()
         return self._page(query, text)
 
     def _page(self, query: Query, text: str | None = None) -> Page:
         parsed = self._parsed(query, text)
+        if text is not None:
+            self.catch_up()
         rows = self._looked_up(
             query, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
         )
