@@ -16,6 +16,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "conflict": (5, "somebody else changed the record"),
     "invalid_query": (6, "the question does not fit the model"),
     "unknown_name": (6, "no such type, attribute or relationship type"),
+    "source_invalid": (10, "a source to import is not what it says; nothing was changed"),
     "model_invalid": (7, "the model files have mistakes"),
     "store_error": (
         8,

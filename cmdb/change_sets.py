@@ -28,11 +28,15 @@ class Update(NamedTuple):
     ``expected_revision`` is the record's revision the writer has seen: if it has another by now,
     the whole change set fails with a `ConflictError`. Without it, only the attributes named here
     are written over.
+
+    ``type`` is another record type, for what turns out to be something else: attributes that the new
+    type lacks are dropped; its state, relationships and what refers to it must fit the new type.
     """
 
     id: str
     attributes: Mapping[str, Any]
     expected_revision: int | None = None
+    type: str | None = None
 
 
 class Relate(NamedTuple):
@@ -74,6 +78,11 @@ class ChangeSet:
         reports, never by as-of reads.
     id
         Committing the same id again commits nothing and returns the revision it became.
+    based_on
+        The newest revision its writer has seen of the whole store: if there is a newer one, nothing
+        is committed. For writers that decided by what was *not* there.
+    managed
+        Whether it may write managed attributes: only the product's own parts say so.
     """
 
     operations: Sequence[Operation]
@@ -82,3 +91,5 @@ class ChangeSet:
     reason: str = ""
     effective_on: date | None = None
     id: str = field(default_factory=new_id)
+    based_on: int | None = None
+    managed: bool = False

@@ -27,6 +27,52 @@ def _added(work: Preparation) -> Iterable[RelationshipKey]:
     return (k for k, a in work.relationships.items() if a is not None and k not in work.live)
 
 
+def check_retyped(work: Preparation) -> None:
+    """A record that became another type fits in where it stands: its relationships and what refers
+    to it allow the new type."""
+    retyped = {
+        id: work.types[id]
+        for id in work.after
+        if id in work.before and work.before[id].type != work.types[id]
+    }
+    if not retyped:
+        return
+    names = list(work.model.relationship_types)
+    ends: tuple[tuple[End, str], ...] = (("source", "sources"), ("target", "targets"))
+    for end, allowed in ends:
+        for key in work.view.relationships_at(end, list(retyped), names):
+            id = getattr(key, end)
+            relationship_type = work.model.relationship_types[key.type]
+            if retyped[id] not in getattr(relationship_type, allowed) and not work.closes(key):
+                work.problem(
+                    work.index_of[id],
+                    id,
+                    "endpoint",
+                    f"{id} cannot become a {retyped[id]}: it has {key}, which that type cannot have.",
+                )
+    for attribute in {
+        a.name: a for t in work.model.record_types.values() for a in t.references
+    }.values():
+        targets = work.model.record_types[attribute.to or ""].concrete
+        lost = [
+            id
+            for id, type_ in retyped.items()
+            if work.before[id].type in targets and type_ not in targets
+        ]
+        for record in (
+            work.view.holders(attribute.declared_by, attribute.name, lost) if lost else ()
+        ):
+            now = work.after.get(record.id, record.attributes).get(attribute.name)
+            for id in now if attribute.many and now else (now,):
+                if id in lost:
+                    work.problem(
+                        work.index_of[id],
+                        id,
+                        "reference",
+                        f"{id} cannot become a {retyped[id]}: it is the {attribute.name} of {record.id}.",
+                    )
+
+
 def check_cardinality(work: Preparation) -> None:
     """At most one relationship of a type at an end that allows only one."""
     limited: dict[End, defaultdict[tuple[str, str], set[RelationshipKey]]] = {
@@ -143,6 +189,8 @@ def check_unique(work: Preparation) -> None:
 
 def _held_before(work: Preparation, id: str, key: UniqueKey, values: tuple[Any, ...]) -> bool:
     before = work.before.get(id)
+    if before is not None and key not in work.model.record_types[before.type].unique:
+        return False
     return before is not None and values == tuple(before.attributes.get(n) for n in key.attributes)
 
 

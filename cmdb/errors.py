@@ -8,6 +8,7 @@
     ├── NotFoundError               not_found
     ├── QueryError                  invalid_query
     ├── ModelChangeRefusedError     model_change_refused
+    ├── SourceError                 source_invalid: a source is not what it says
     └── StoreError                  store_error
         ├── StoreURLError               store_url
         ├── StoreNotFoundError          store_not_found: no store there yet
@@ -133,6 +134,12 @@ class ModelChangeRefusedError(CmdbError):
     """A model change would make stored records invalid or their history unreadable."""
 
     code = "model_change_refused"
+
+
+class SourceError(CmdbError):
+    """A source to import is not what it says: another format, cut off, hostile. Nothing was changed."""
+
+    code = "source_invalid"
 
 
 class StoreError(CmdbError):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrelate, Update
 from cmdb.commits import Plan, StaleError, WriteTransaction
-from cmdb.constraints import check_cardinality, check_cycles, check_unique
+from cmdb.constraints import check_cardinality, check_cycles, check_retyped, check_unique
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from schema.kinds import parse_id
@@ -22,7 +22,9 @@ PROBLEM_LIMIT: Final = 100
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 
 
-def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int) -> Plan:
+def prepare(
+    operations: Iterable[Operation], view: WriteTransaction, number: int, *, managed: bool = False
+) -> Plan:
     """Check operations against the model and the live graph, and give their net effect.
 
     Parameters
@@ -31,6 +33,8 @@ def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int
         The open write transaction.
     number
         The revision the change set will become.
+    managed
+        Whether managed attributes may be written.
 
     Returns
     -------
@@ -56,10 +60,11 @@ def prepare(operations: Iterable[Operation], view: WriteTransaction, number: int
         )
     if view.model is None:
         raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
-    preparation = Preparation(view.model, view, number)
+    preparation = Preparation(view.model, view, number, managed)
     preparation.gather(operations)
     preparation.apply(operations)
     preparation.stop_if_problems()
+    check_retyped(preparation)
     check_cardinality(preparation)
     check_cycles(preparation)
     check_unique(preparation)
@@ -84,8 +89,8 @@ class Preparation:
         The operation that last wrote a record or relationship.
     """
 
-    def __init__(self, model: Model, view: WriteTransaction, number: int) -> None:
-        self.model, self.view, self.number = model, view, number
+    def __init__(self, model: Model, view: WriteTransaction, number: int, managed: bool) -> None:
+        self.model, self.view, self.number, self.managed = model, view, number, managed
         self.problems: list[Problem] = []
         self.created: dict[str, Record] = {}
         self.types: dict[str, str] = {}
@@ -120,7 +125,11 @@ class Preparation:
             self.before = self.view.records(_texts(updated))
             for operation in operations:
                 if isinstance(operation, Update) and operation.id in self.before:
-                    record_type = self.model.record_types[self.before[operation.id].type]
+                    record_type = self.model.record_types.get(
+                        operation.type or self.before[operation.id].type
+                    )
+                    if record_type is None:
+                        continue
                     _add_references(record_type, operation.attributes, named)
         self.types = {record.id: record.type for record in self.before.values()}
         unknown = named - created - self.types.keys()
@@ -181,8 +190,14 @@ class Preparation:
         expected = operation.expected_revision
         if expected is not None and operation.id in self.before and expected != before.revision:
             raise StaleError(operation.id, expected, before.revision)
-        record_type = self.model.record_types[before.type]
+        own_type = self.types[operation.id]
         current = self.after.get(operation.id, before.attributes)
+        if operation.type is not None and operation.type != own_type:
+            retyped = self._retyped(index, operation, current)
+            if retyped is None:
+                return
+            current, own_type = retyped, operation.type
+        record_type = self.model.record_types[own_type]
         attributes = dict(current)
         changed = self._clean(index, operation.id, record_type, operation.attributes)
         for name, value in operation.attributes.items():
@@ -194,6 +209,32 @@ class Preparation:
         self._check_transition(index, before, record_type, current, attributes)
         self.after[operation.id] = attributes
         self.index_of[operation.id] = index
+
+    def _retyped(
+        self, index: int, operation: Update, current: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """The attributes that the record's new type has too; None, and a problem, if it may not be."""
+        record_type = self.model.record_types.get(operation.type or "")
+        if record_type is None or record_type.abstract:
+            what = "is abstract" if record_type else "is not in the model"
+            self.problem(
+                index, operation.id, "record_type", f"The record type {operation.type!r} {what}."
+            )
+            return None
+        kept = {n: v for n, v in current.items() if n in record_type.attributes}
+        machine, state = record_type.state_machine, kept.get(STATE_ATTRIBUTE)
+        if machine is not None and state not in machine.states:
+            kept[STATE_ATTRIBUTE] = machine.initial
+            if (
+                state is not None
+                and STATE_ATTRIBUTE not in operation.attributes
+                and machine.observed
+            ):
+                kept[STATE_ATTRIBUTE] = machine.observed
+        self.types[operation.id] = record_type.name
+        if operation.id in self.created:
+            self.created[operation.id] = self.created[operation.id]._replace(type=record_type.name)
+        return kept
 
     def _relate(self, index: int, operation: Relate) -> None:
         source, type_, target, given = operation
@@ -274,6 +315,10 @@ class Preparation:
             if value is None and name in parsers:
                 continue
             try:
+                if name in owner.managed and not self.managed:
+                    self.problem(
+                        index, subject, "managed", f"{name} is written by the product itself.", name
+                    )
                 clean[name] = parsers[name](value)
             except KeyError:
                 self.problem(
@@ -362,8 +407,10 @@ class Preparation:
         ]
         for id, attributes in self.after.items():
             before = self.before.get(id)
-            if before is not None and not same_values(before.attributes, attributes):
-                after = Record(id, before.type, self.number, attributes)
+            if before is not None and (
+                before.type != self.types[id] or not same_values(before.attributes, attributes)
+            ):
+                after = Record(id, self.types[id], self.number, attributes)
                 plan.updated.append((before, after))
         for key, now in self.relationships.items():
             live = self.live.get(key)

@@ -24,6 +24,7 @@ class Attribute:
     required: bool
     unique: bool
     indexed: bool
+    managed: bool
     sensitive: bool
     searchable: bool
     default: Any
@@ -58,6 +59,7 @@ def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) 
         required=declared.required,
         unique=declared.unique,
         indexed=declared.indexed or declared.unique,
+        managed=declared.managed,
         sensitive=declared.sensitive,
         searchable=searchable and not declared.sensitive,
         default=declared.default,

@@ -9,16 +9,28 @@ from typing import Final
 from schema.attributes import make_attribute
 from schema.declarations import (
     AttributeDeclaration,
+    InferenceDeclaration,
     ModelDeclaration,
     RecordTypeDeclaration,
     StateMachineDeclaration,
 )
 from schema.errors import Mistake
 from schema.kinds import KINDS
-from schema.model import ROOT, STATE_ATTRIBUTE
+from schema.model import PROVENANCE, ROOT, STATE_ATTRIBUTE
 
 RESERVED_ATTRIBUTES: Final = frozenset(
-    {STATE_ATTRIBUTE, "id", "type", "revision", "until", "source", "target", "created", "labels"}
+    {
+        STATE_ATTRIBUTE,
+        PROVENANCE,
+        "id",
+        "type",
+        "revision",
+        "until",
+        "source",
+        "target",
+        "created",
+        "labels",
+    }
 )
 """Names the stores and doors use beside a record's own attributes."""
 
@@ -85,6 +97,8 @@ def _inherited(
 
 def _record_types(declared: ModelDeclaration) -> Found:
     types = declared.record_types
+    relationships = {*declared.relationship_types}
+    relationships.update(r.inverse for r in declared.relationship_types.values() if r.inverse)
     if ROOT not in types:
         yield (
             ("record_types",),
@@ -116,13 +130,39 @@ def _record_types(declared: ModelDeclaration) -> Found:
             )
             continue
         known = _inherited(types, name)
+        for index, group in enumerate(record_type.identification):
+            if sum(e[0].isupper() for e in group) > 1 or not any(
+                e[0].islower() and e[-1] != "?" for e in group
+            ):
+                yield (
+                    (*path, "identification", index),
+                    f"the rule {group} of {name} tells nothing apart",
+                    "Give it at least one attribute without `?`, and at most one relationship.",
+                )
+        for other in record_type.becomes:
+            if other not in types:
+                yield (
+                    (*path, "becomes"),
+                    f"{name} becomes {other}, which is not declared",
+                    "Correct the name.",
+                )
         for rule, groups in (
             ("unique", record_type.unique),
             ("identification", record_type.identification),
         ):
             for index, group in enumerate(groups):
                 for attribute in group:
-                    if attribute not in known:
+                    attribute = (
+                        attribute.removesuffix("?") if rule == "identification" else attribute
+                    )
+                    if attribute[0].isupper():
+                        if attribute not in relationships:
+                            yield (
+                                (*path, rule, index),
+                                f"{rule} of {name} names {attribute}, which is no relationship",
+                                "Correct the name, or declare the relationship type.",
+                            )
+                    elif attribute not in known:
                         yield (
                             (*path, rule, index),
                             f"{rule} of {name} names {attribute}, which {name} does not have",
@@ -261,6 +301,8 @@ def _relationship_types(declared: ModelDeclaration) -> Found:
                         f"{name} names {endpoint} at its {end}, which is not declared",
                         "Correct the name.",
                     )
+        for rule, inference in relationship_type.inferred.items():
+            yield from _inference(declared, (*path, "inferred", rule), rule, inference)
         impact = relationship_type.impact
         if (
             impact
@@ -275,6 +317,28 @@ def _relationship_types(declared: ModelDeclaration) -> Found:
             )
 
 
+def _inference(
+    declared: ModelDeclaration, path: Path, rule: str, inference: InferenceDeclaration
+) -> Found:
+    for end, types, attribute in (
+        ("source", inference.source, inference.attribute),
+        ("target", inference.target, inference.by),
+    ):
+        for name in types:
+            if name not in declared.record_types:
+                yield (
+                    (*path, end),
+                    f"the rule {rule} names {name}, which is not declared",
+                    "Correct the name.",
+                )
+            elif attribute not in _inherited(declared.record_types, name):
+                yield (
+                    (*path, end),
+                    f"the rule {rule} looks at {attribute} of {name}, which {name} does not have",
+                    "Correct the name, or declare the attribute.",
+                )
+
+
 def _state_machines(declared: ModelDeclaration) -> Found:
     for name, machine in declared.state_machines.items():
         path: Path = ("state_machines", name)
@@ -286,6 +350,13 @@ def _state_machines(declared: ModelDeclaration) -> Found:
                 f"the initial state {machine.initial} of {name} is not one of its states",
                 "Correct it.",
             )
+        for what, state in (("observed", machine.observed), ("vanished", machine.vanished)):
+            if state is not None and state not in machine.states:
+                yield (
+                    (*path, what),
+                    f"the {what} state {state} of {name} is not one of its states",
+                    "Correct it.",
+                )
         for way, transition in machine.transitions.items():
             for state in (*transition.source, transition.target):
                 if state not in machine.states:

@@ -16,6 +16,11 @@ from schema.kinds import KINDS
 TypeName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
 SnakeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 UpperName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
+RuleElement = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62}\??|[A-Z][A-Z0-9_]{0,62})$")
+]
+"""Part of an identification rule: an attribute, one with ``?`` that must only not differ, or a
+relationship (or inverse) name: of the record at its other end."""
 Needed = Annotated[str, StringConstraints(pattern=r"^(all|[1-9][0-9]{0,4}|(100|[1-9][0-9]?)%)$")]
 """Members of a redundancy group that are needed: a count, a percentage (rounded up) or ``all``."""
 
@@ -63,6 +68,9 @@ class AttributeDeclaration(Declaration):
     required: bool = False
     unique: bool = Field(False, description="No two records of the type share a value.")
     indexed: bool = Field(False, description="Finding records by this attribute is fast.")
+    managed: bool = Field(
+        False, description="Written by the product itself; no door takes it from people or tools."
+    )
     sensitive: bool = Field(
         False, description="Never in logs or events; read only with a permission."
     )
@@ -126,12 +134,31 @@ class RecordTypeDeclaration(Declaration):
         default=[],
         description="Attributes that are unique together; name `organisation` among them for unique within an organisation.",
     )
-    identification: list[list[SnakeName]] = Field(
+    identification: list[list[RuleElement]] = Field(
         default=[],
-        description="Identification rules, in order: attributes that together tell one record from all others, the most telling first: that one is indexed.",
+        description="Identification rules, in order: attributes that together tell one record from all others, the most telling first: that one is indexed. `name?` need only not differ; a relationship name tells records apart among those of one parent.",
+    )
+    becomes: list[TypeName] = Field(
+        default=[],
+        description="Of a provisional type: what its records may turn out to be, subtypes included.",
     )
     state_machine: SnakeName | None = None
     redundancy: dict[UpperName, RedundancyDeclaration] = {}
+
+
+class InferenceDeclaration(Declaration):
+    """A rule that makes relationships from attributes: the source's says which target is meant.
+
+    ``equal``: the target's attribute has the same value, whatever its case; ``host``: it has the host
+    of the source's URL; ``within``: the target's network is the smallest that holds the source's
+    address.
+    """
+
+    source: list[TypeName] = Field(min_length=1)
+    attribute: SnakeName
+    target: list[TypeName] = Field(min_length=1)
+    by: SnakeName = Field(description="The target's attribute; it must be indexed.")
+    match: Literal["equal", "host", "within"] = "equal"
 
 
 class RelationshipTypeDeclaration(Declaration):
@@ -147,8 +174,14 @@ class RelationshipTypeDeclaration(Declaration):
     targets_per_source: Literal["one", "many"] = "many"
     sources_per_target: Literal["one", "many"] = "many"
     acyclic: bool = False
+    symmetric: bool = Field(
+        False, description="Either way round means the same: it is kept once, whoever reports it."
+    )
     attributes: dict[SnakeName, AttributeDeclaration] = {}
     impact: ImpactDeclaration | None = None
+    inferred: dict[SnakeName, InferenceDeclaration] = Field(
+        default={}, description="Rules by which relationships of this type follow from attributes."
+    )
 
 
 class StateDeclaration(Declaration):
@@ -173,6 +206,12 @@ class StateMachineDeclaration(Declaration):
     extend: bool = False
     label: Label | None = None
     initial: SnakeName | None = None
+    observed: SnakeName | None = Field(
+        None, description="The state of a record that a source has found rather than planned."
+    )
+    vanished: SnakeName | None = Field(
+        None, description="The state to go to when no source finds the record any more."
+    )
     states: dict[SnakeName, StateDeclaration] = {}
     transitions: dict[SnakeName, TransitionDeclaration] = {}
 

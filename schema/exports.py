@@ -94,7 +94,8 @@ def _record_type(record_type: RecordType) -> Iterator[str]:
     yield from _attributes(own)
     if record_type.identification:
         rules = "; ".join(
-            " + ".join(f"`{name}`" for name in rule) for rule in record_type.identification
+            " + ".join(f"`{name}`" for name in str(rule).split(" + "))
+            for rule in record_type.identification
         )
         yield f"Identified by: {rules}."
         yield ""

@@ -17,6 +17,7 @@ from schema.attributes import Attribute, make_attribute
 from schema.declarations import (
     AttributeDeclaration,
     ImpactDeclaration,
+    InferenceDeclaration,
     Label,
     ModelDeclaration,
     RecordTypeDeclaration,
@@ -29,6 +30,8 @@ from schema.errors import UnknownNameError
 ROOT: Final = "Record"
 STATE_ATTRIBUTE: Final = "lifecycle_state"
 ORGANISATION_ATTRIBUTE: Final = "organisation"
+PROVENANCE: Final = "provenance"
+"""The managed attribute of every record and relationship: which sources reported it, and what."""
 ORGANISATION_TREE: Final = "PART_OF"
 """The relationship type that makes organisations a tree: (child)-[:PART_OF]->(parent)."""
 
@@ -58,6 +61,8 @@ class StateMachine:
     name: str
     label: Label
     initial: str
+    observed: str | None
+    vanished: str | None
     states: Mapping[str, State]
     transitions: Mapping[str, Transition]
 
@@ -68,6 +73,29 @@ class StateMachine:
     def between(self, source: str, target: str) -> Transition | None:
         """The first declared transition from one state to another, if there is one."""
         return next((way for way in self.ways(source) if way.target == target), None)
+
+
+class IdentificationRule(NamedTuple):
+    """What tells one record from all others.
+
+    Attributes
+    ----------
+    attributes
+        Must all have a telling value, the same on both sides; the first is indexed.
+    agreeing
+        Must only not differ: where a side has no value it agrees.
+    relationship
+        A relationship type, or an inverse name: the rule holds among the records that have the same
+        one at its other end.
+    """
+
+    attributes: tuple[str, ...]
+    agreeing: tuple[str, ...] = ()
+    relationship: str | None = None
+
+    def __str__(self) -> str:
+        scope = (self.relationship,) if self.relationship else ()
+        return " + ".join((*scope, *self.attributes, *(f"{name}?" for name in self.agreeing)))
 
 
 class UniqueKey(NamedTuple):
@@ -91,6 +119,8 @@ class RecordType:
     unique, identification
         Inherited ones first for `unique`; for `identification` the type's own rules come before
         its ancestors'.
+    becomes
+        Of a provisional type: the types a record of it may turn out to be.
     """
 
     name: str
@@ -102,7 +132,8 @@ class RecordType:
     concrete: frozenset[str]
     attributes: Mapping[str, Attribute]
     unique: tuple[UniqueKey, ...]
-    identification: tuple[tuple[str, ...], ...]
+    identification: tuple[IdentificationRule, ...]
+    becomes: tuple[str, ...]
     state_machine: StateMachine | None
     redundancy: Mapping[str, RedundancyDeclaration]
 
@@ -113,6 +144,10 @@ class RecordType:
     @cached_property
     def required(self) -> frozenset[str]:
         return frozenset(a.name for a in self.attributes.values() if a.required)
+
+    @cached_property
+    def managed(self) -> frozenset[str]:
+        return frozenset(a.name for a in self.attributes.values() if a.managed)
 
     @cached_property
     def references(self) -> tuple[Attribute, ...]:
@@ -145,12 +180,18 @@ class RelationshipType:
     one_target: bool
     one_source: bool
     acyclic: bool
+    symmetric: bool
     attributes: Mapping[str, Attribute]
     impact: ImpactDeclaration | None
+    inferred: Mapping[str, InferenceDeclaration]
 
     @cached_property
     def parsers(self) -> dict[str, Callable[[object], Any]]:
         return {name: attribute.parse for name, attribute in self.attributes.items()}
+
+    @cached_property
+    def managed(self) -> frozenset[str]:
+        return frozenset(a.name for a in self.attributes.values() if a.managed)
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -259,13 +300,16 @@ class Model:
 
     @cached_property
     def indexed(self) -> frozenset[str]:
-        """Names of the record attributes that are indexed: declared so, part of a unique key, or the
-        first, and so the most telling, of an identification rule."""
+        """Names of the record attributes that are indexed: declared so, part of a unique key, the
+        first, and so the most telling, of an identification rule, and all references."""
         names = {STATE_ATTRIBUTE, ORGANISATION_ATTRIBUTE}
         for record_type in self.record_types.values():
             names.update(a.name for a in record_type.attributes.values() if a.indexed)
             names.update(name for key in record_type.unique for name in key.attributes)
-            names.update(rule[0] for rule in record_type.identification if rule)
+            names.update(a.name for a in record_type.references)
+            names.update(
+                rule.attributes[0] for rule in record_type.identification if not rule.relationship
+            )
         return frozenset(names)
 
     @cached_property
@@ -349,7 +393,9 @@ class Model:
                 machine = parent.state_machine
             keys = [UniqueKey(name, (n,)) for n, a in own.items() if a.unique]
             keys += [UniqueKey(name, tuple(together)) for together in declaration.unique]
-            rules = tuple(tuple(rule) for rule in declaration.identification)
+            if name == ROOT:
+                own[PROVENANCE] = _provenance(name)
+            rules = tuple(map(_rule, declaration.identification))
             resolved[name] = RecordType(
                 name=name,
                 parent=declaration.parent,
@@ -360,7 +406,10 @@ class Model:
                 concrete=frozenset(concrete(name)),
                 attributes={**(parent.attributes if parent else {}), **own},
                 unique=(*(parent.unique if parent else ()), *keys),
-                identification=(*rules, *(parent.identification if parent else ())),
+                identification=tuple(
+                    dict.fromkeys((*rules, *(parent.identification if parent else ())))
+                ),
+                becomes=tuple(declaration.becomes),
                 state_machine=machine,
                 redundancy={**(parent.redundancy if parent else {}), **declaration.redundancy},
             )
@@ -390,8 +439,13 @@ class Model:
             one_target=declared.targets_per_source == "one",
             one_source=declared.sources_per_target == "one",
             acyclic=declared.acyclic,
-            attributes={n: make_attribute(n, a, name) for n, a in declared.attributes.items()},
+            symmetric=declared.symmetric,
+            attributes={
+                **{n: make_attribute(n, a, name) for n, a in declared.attributes.items()},
+                PROVENANCE: _provenance(name),
+            },
             impact=declared.impact,
+            inferred=declared.inferred,
         )
 
 
@@ -405,6 +459,8 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
         name=name,
         label=_given(declared.label),
         initial=declared.initial or "",
+        observed=declared.observed,
+        vanished=declared.vanished,
         states={
             n: State(n, s.label, s.operational, s.terminal) for n, s in declared.states.items()
         },
@@ -426,6 +482,28 @@ def _state_attribute(machine: StateMachine, declared_by: str) -> Attribute:
         values={name: state.label for name, state in machine.states.items()},
     )
     return make_attribute(STATE_ATTRIBUTE, declared, declared_by)
+
+
+def _rule(elements: list[str]) -> IdentificationRule:
+    """A declared rule: ``[COMPONENT_OF, name, slot?]``."""
+    return IdentificationRule(
+        attributes=tuple(e for e in elements if not e[0].isupper() and not e.endswith("?")),
+        agreeing=tuple(e[:-1] for e in elements if e.endswith("?")),
+        relationship=next((e for e in elements if e[0].isupper()), None),
+    )
+
+
+def _provenance(owner: str) -> Attribute:
+    declared = AttributeDeclaration(
+        kind="json",
+        label=Label(en="Provenance", zh="数据来源"),
+        description=Label(
+            en="Which sources reported it, and what each said last.",
+            zh="由哪些来源报告，以及各来源最近一次的内容。",
+        ),
+        managed=True,
+    )
+    return make_attribute(PROVENANCE, declared, owner)
 
 
 def _each(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

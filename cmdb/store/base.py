@@ -37,7 +37,7 @@ from cmdb.store.changes import Replay
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import Model
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Format of what a store keeps; a store of a higher one is refused."""
 
 NEVER: Final = 2**62
@@ -105,6 +105,13 @@ class GraphStore(ABC):
         """Records by id; those that do not (yet) exist are left out. One statement.
 
         As of the past it costs with the history of these records, not with that of the store.
+        """
+
+    @abstractmethod
+    def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
+        """The live records, of whatever type, that have one of these values. One statement.
+
+        ``attribute`` must be indexed, and no list; values are canonical.
         """
 
     @abstractmethod
@@ -202,6 +209,18 @@ class GraphStore(ABC):
         load this moves the cost to where a progress bar can show it."""
 
     @abstractmethod
+    def mark(self, name: str, value: bytes | None) -> None:
+        """Keep a value under a name, beside the revisions; None forgets it.
+
+        For what may be lost, or worked out again: positions, caches. It has no history, and is not
+        part of a copy.
+        """
+
+    @abstractmethod
+    def marks(self, prefix: str) -> dict[str, bytes]:
+        """The values kept under names that begin so."""
+
+    @abstractmethod
     def close(self) -> None:
         """Release connections. Using the store afterwards is an error."""
 
@@ -230,7 +249,8 @@ class GraphStore(ABC):
         InvalidChangeError
             It breaks rules of the model, or does not say who wants it; carries up to 100 problems.
         ConflictError
-            A record is not at the revision the writer expected; says who changed what.
+            A record, or the store where the change set says so, is not at the revision the writer
+            expected; says who changed what.
         """
 
         _check_header(change_set)
@@ -239,8 +259,13 @@ class GraphStore(ABC):
             done = transaction.revision_of(change_set.id)
             if done is not None:
                 return CommitResult(done, False)
+            newest = transaction.last.number if transaction.last else 0
+            if change_set.based_on is not None and change_set.based_on != newest:
+                raise ConflictError("store", change_set.based_on, newest, ())
             revision = self._next_revision(transaction, change_set)
-            plan = prepare(change_set.operations, transaction, revision.number)
+            plan = prepare(
+                change_set.operations, transaction, revision.number, managed=change_set.managed
+            )
             if not plan:
                 return CommitResult(revision.number - 1, False)
             transaction.write(revision, plan)

@@ -1,4 +1,4 @@
-"""What a store remembers of records it has met: facts that never change, so they cannot be stale."""
+"""What a store remembers of records it has met: facts that hardly ever change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ Fact = TypeVar("Fact")
 class KnownRecords(Generic[Fact]):
     """A bounded memory of one immutable fact by record id; the oldest are forgotten first.
 
-    A record's type never changes and a record never vanishes, so relating to records that were met
-    before needs no question to the store. Only committed records may be added.
+    A record never vanishes, and its type changes rarely, so relating to records that were met before
+    needs no question to the store. Only committed records may be added. A store counts the changes
+    of types; a memory of another count is emptied (`at`).
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
+        self._count = 0
         self._facts: dict[str, Fact] = {}
         self._lock = threading.Lock()
+
+    def at(self, count: int) -> None:
+        """Forget everything if types have changed since it was learned."""
+        with self._lock:
+            if count != self._count:
+                self._facts.clear()
+                self._count = count
 
     def among(self, ids: Collection[str]) -> dict[str, Fact]:
         """The facts known of some records."""

@@ -80,7 +80,7 @@ def test_damage_is_found(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("UPDATE records SET attributes = '{\"size\": -999}'")
     connection.execute("INSERT INTO relationships VALUES (1, 'RUNS_ON', 77, 2, '{}')")
-    connection.execute("INSERT INTO record_images VALUES (1, 1, 9, '{}')")
+    connection.execute("INSERT INTO record_images VALUES (1, 1, 9, '{}', 'Device')")
     connection.execute("DELETE FROM revisions WHERE number = 2")
     connection.commit()
     connection.close()

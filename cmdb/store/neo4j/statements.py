@@ -19,6 +19,7 @@ CONSTRAINTS: Final = (
     "CREATE CONSTRAINT `cmdb_revision` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`number` IS UNIQUE",
     "CREATE CONSTRAINT `cmdb_change_set` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`change_set` IS UNIQUE",
     "CREATE CONSTRAINT `cmdb_model` IF NOT EXISTS FOR (m:`_Model`) REQUIRE m.`revision` IS UNIQUE",
+    "CREATE INDEX `cmdb_mark` IF NOT EXISTS FOR (m:`_Mark`) ON (m.`name`)",
     "CREATE INDEX `cmdb_revision_at` IF NOT EXISTS FOR (v:`_Revision`) ON (v.`at`)",
     "CREATE INDEX `cmdb_image_id` IF NOT EXISTS FOR (i:`_RecordImage`) ON (i.`id`)",
     "CREATE INDEX `cmdb_image_until` IF NOT EXISTS FOR (i:`_RecordImage`) ON (i.`until`)",
@@ -129,6 +130,18 @@ def release_unique(attributes: Iterable[str]) -> str:
     return f"UNWIND $ids AS id MATCH (n:`Record` {{id: id}}) REMOVE {removed}"
 
 
+def retype(before: RecordType, after: RecordType) -> str:
+    """Give records the labels of another type."""
+    gone = "".join(f":`{name}`" for name in before.ancestors if name not in after.ancestors)
+    come = "".join(f":`{name}`" for name in after.ancestors if name not in before.ancestors)
+    removed, added = gone and f" REMOVE n{gone}", come and f" SET n{come}"
+    return f"UNWIND $ids AS id MATCH (n:`Record` {{id: id}}){removed}{added}"
+
+
+COUNT_TYPE_CHANGES: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
+)
+
 UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
 
 _HEADER = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on} AS v"
@@ -138,7 +151,7 @@ LOCK: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
     " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
-    f" RETURN {_HEADER}, m.document AS document"
+    f" RETURN {_HEADER}, m.document AS document, coalesce(s.type_changes, 0) AS type_changes"
 )
 """Take the writers' lock, held to the end of the transaction, and read the newest revision."""
 
@@ -214,6 +227,21 @@ def relationships_at(end: str, types: Iterable[str]) -> str:
 def holders(record_type: str, attribute: str) -> str:
     return f"MATCH (n:`{record_type}`) WHERE n.`{attribute}` IN $values RETURN {record('n')} AS n"
 
+
+def holders_of_any(labels: Iterable[str], attribute: str) -> str:
+    """Records with one of ``$values``, of the types that declare the attribute: each has an index."""
+    arms = " UNION ".join(
+        f"MATCH (n:`{label}`) WHERE n.`{attribute}` IN $values RETURN n" for label in labels
+    )
+    return f"CALL () {{ {arms} }} RETURN collect({record('n')}) AS answer"
+
+
+MARK: Final = "MERGE (m:`_Mark` {name: $name, part: $part}) SET m.value = $value"
+FORGET_MARK: Final = "MATCH (m:`_Mark` {name: $name}) WHERE m.part >= $parts DELETE m"
+MARKS: Final = (
+    "MATCH (m:`_Mark`) WHERE m.name STARTS WITH $prefix"
+    " RETURN m.name AS name, m.value AS value ORDER BY name, m.part"
+)
 
 # -- revisions and history --------------------------------------------------------------------------
 

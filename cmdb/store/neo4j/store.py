@@ -49,6 +49,8 @@ from schema.model import ORGANISATION_TREE, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
 """How long a model is used before looking whether another process has applied a newer one."""
+MARK_PART: Final = 2**20
+"""Bytes of one property of a mark."""
 DEFINITIONS: Final = (
     ("CONSTRAINT", "CONSTRAINTS", "cmdb_unique_"),
     ("INDEX", "INDEXES", "cmdb_index_"),
@@ -233,6 +235,7 @@ class Neo4jStore(GraphStore):
             return result, writing
 
         result, writing, uncertain = self._until_certain(once)
+        self._types.at(writing.type_changes)
         self._types.add(writing.met)
         if result.committed or writing.found_itself:
             self._database.publish(result.revision)
@@ -308,6 +311,21 @@ class Neo4jStore(GraphStore):
         records = map(read, self._answer(Compiler.get, as_of, ids=ids))
         return {record.id: record for record in records}
 
+    def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
+        asked = [self.properties.to_property(attribute, value) for value in values]
+        labels = sorted(
+            {
+                t.attributes[attribute].declared_by
+                for t in self.model.record_types.values()
+                if attribute in t.attributes
+            }
+        )
+        if not labels:
+            return []
+        statement = statements.holders_of_any(labels, attribute)
+        found = self._database.answer(statement, {"values": asked})
+        return [self.properties.record(element) for element in found]
+
     def find(self, query: Query) -> Page:
         return self._page(query, self._parsed(query))
 
@@ -371,6 +389,29 @@ class Neo4jStore(GraphStore):
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """The server indexes by itself, and every search waits for it: nothing is left to do."""
+
+    def mark(self, name: str, value: bytes | None) -> None:
+        parts = (
+            []
+            if value is None
+            else [value[i : i + MARK_PART] for i in range(0, len(value), MARK_PART)]
+        )
+        if value == b"":
+            parts = [b""]
+
+        def work(transaction: neo4j.ManagedTransaction) -> None:
+            for number, part in enumerate(parts):
+                transaction.run(statements.MARK, name=name, part=number, value=part).consume()
+            transaction.run(statements.FORGET_MARK, name=name, parts=len(parts)).consume()
+
+        with translating(self.url):
+            self._database.write(work)
+
+    def marks(self, prefix: str) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for row in self._database.rows(statements.MARKS, prefix=prefix):
+            found[row["name"]] = found.get(row["name"], b"") + bytes(row["value"])
+        return found
 
     def statistics(self) -> Statistics:
         return Statistics(**self._database.rows(statements.STATISTICS)[0])

@@ -40,6 +40,8 @@ class Neo4jWriteTransaction:
         Types of the records looked up or created; true once the transaction is committed.
     before
         Number of the newest revision when the lock was taken.
+    type_changes
+        How often a record of the store has changed its type, this transaction included.
     found_itself
         Whether the change set turned out to be committed already.
     """
@@ -56,6 +58,8 @@ class Neo4jWriteTransaction:
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
         self.before = self.last.number if self.last else 0
+        self.type_changes: int = row["type_changes"]
+        known.types.at(self.type_changes)
         document = row["document"]
         self._use(known.model if document is None else read_document(document))
 
@@ -151,8 +155,23 @@ class Neo4jWriteTransaction:
                 }
         if released and len(updated) > 1:
             self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
+        self._retype([(before, after) for before, after in updated if before.type != after.type])
         rows = [{"id": after.id, "properties": self._record_row(after)} for _, after in updated]
         self._run(statements.UPDATE_RECORDS, rows=rows)
+
+    def _retype(self, retyped: list[tuple[Record, Record]]) -> None:
+        if not retyped:
+            return
+        assert self.model is not None
+        types = self.model.record_types
+        ways = _grouped(retyped, lambda pair: f"{pair[0].type} {pair[1].type}")
+        for way, pairs in ways.items():
+            before, after = way.split()
+            statement = statements.retype(types[before], types[after])
+            self._run(statement, ids=[record.id for record, _ in pairs])
+        self._run(statements.COUNT_TYPE_CHANGES)
+        self.type_changes += 1
+        self.met |= {after.id: after.type for _, after in retyped}
 
     def _links(self, number: int, plan: Plan) -> None:
         for type_, gone in _grouped(plan.unrelated, lambda link: link.type).items():

@@ -63,7 +63,7 @@ class Compiler(QueryCompiler):
             return LIVE_RECORDS
         return (
             "(SELECT node, id, type, revision, attributes FROM records WHERE revision <= ?1"
-            " UNION ALL SELECT i.node, o.id, o.type, i.revision, i.attributes"
+            " UNION ALL SELECT i.node, o.id, i.type, i.revision, i.attributes"
             " FROM record_images i JOIN records o ON o.node = i.node"
             " WHERE i.revision <= ?1 AND i.until > ?1)"
         )

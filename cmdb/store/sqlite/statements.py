@@ -6,7 +6,7 @@ from typing import Final
 
 _MINE = " AND {0}.node = :node"
 _MINE_LINKS = " AND (x.source = :node OR x.target = :node)"
-_RECORD = "r.id, r.type, {0}.revision, {0}.attributes"
+_RECORD = "r.id, {0}.type, {0}.revision, {0}.attributes"
 _LINK = "s.id, x.type, t.id, x.revision, x.attributes"
 _ENDS = "JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target"
 

@@ -161,6 +161,7 @@ class SqliteStore(GraphStore):
                     ]
                 ) from None
             connection.execute("COMMIT")
+            self._nodes.at(transaction.type_changes)
             self._nodes.add(transaction.met)
             self._refresh_model(connection)
             return result
@@ -212,6 +213,16 @@ class SqliteStore(GraphStore):
             f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {condition}"
         )
         return {row[0]: self._record(row) for row in self._all(statement, compiler.parameters)}
+
+    def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
+        asked = [self.model.to_json({attribute: value})[attribute] for value in values]
+        rows = self._all(
+            "SELECT r.id, r.type, r.revision, r.attributes FROM json_each(?) j"
+            " CROSS JOIN attribute_values v ON v.attribute = ? AND v.value = j.value"
+            " JOIN records r ON r.node = v.node",
+            (orjson.dumps(asked).decode(), attribute),
+        )
+        return [self._record(row) for row in rows]
 
     def find(self, query: Query) -> Page:
         return self._page(query)
@@ -309,6 +320,22 @@ class SqliteStore(GraphStore):
                 connection.execute("COMMIT")
                 progress(fulltext.position(connection))
 
+    def mark(self, name: str, value: bytes | None) -> None:
+        with self._connections.borrowed() as connection:
+            self._begin(connection)
+            if value is None:
+                connection.execute("DELETE FROM marks WHERE name = ?", (name,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
+            connection.execute("COMMIT")
+
+    def marks(self, prefix: str) -> dict[str, bytes]:
+        rows = self._all(
+            "SELECT name, value FROM marks WHERE name >= ? AND name < ?",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return dict(rows)
+
     # -- history --------------------------------------------------------------------------------------
 
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
@@ -379,7 +406,7 @@ class SqliteStore(GraphStore):
                 records,
                 links,
                 used(
-                    "SELECT type, attributes FROM records UNION ALL SELECT r.type, i.attributes FROM record_images i JOIN records r ON r.node = i.node"
+                    "SELECT type, attributes FROM records UNION ALL SELECT type, attributes FROM record_images"
                 ),
                 used(
                     "SELECT type, attributes FROM relationships UNION ALL SELECT type, attributes FROM relationship_images"

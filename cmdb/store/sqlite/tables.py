@@ -3,7 +3,8 @@
 ``node`` is a record's number within this file; it keeps relationships small and quick to join.
 Images carry the interval [revision, until) of an element's earlier states. ``attribute_values``
 holds the indexed attributes of live records, whatever the model, so that a model change needs no
-new table and no new index.
+new table and no new index. An image keeps its type, which a record may change; ``type_changes`` counts
+how often any has.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'trigram')",
         "CREATE TABLE search_position (revision INTEGER NOT NULL, attributes TEXT NOT NULL)",
         "INSERT INTO search_position VALUES (0, '')",
+    ),
+    (
+        "ALTER TABLE record_images ADD COLUMN type TEXT",
+        "UPDATE record_images SET type = (SELECT r.type FROM records r WHERE r.node = record_images.node)",
+        "CREATE TABLE marks (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE type_changes (count INTEGER NOT NULL)",
+        "INSERT INTO type_changes VALUES (0)",
     ),
 )
 """Statements that take a file from format n to n + 1; an old file is brought up when opened."""

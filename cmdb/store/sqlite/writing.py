@@ -29,6 +29,8 @@ class SqliteWriteTransaction:
     ----------
     met
         Node number and type of the records looked up or created; true once it is committed.
+    type_changes
+        How often a record of the store has changed its type, this transaction included.
     """
 
     def __init__(
@@ -44,8 +46,11 @@ class SqliteWriteTransaction:
         self.model = model
         self._read = read
         self._nodes: dict[str, int] = {}
+        self.retyped: dict[str, tuple[int, str]] = {}
         row = connection.execute("SELECT * FROM revisions ORDER BY number DESC LIMIT 1").fetchone()
         self.last: Revision | None = read_revision(row) if row else None
+        self.type_changes: int = connection.execute("SELECT count FROM type_changes").fetchone()[0]
+        known.at(self.type_changes)
 
     def revision_of(self, change_set: str) -> int | None:
         row = self._connection.execute(
@@ -113,7 +118,7 @@ class SqliteWriteTransaction:
         types = self.model.record_types[record_type].concrete
         rows = self._connection.execute(
             "SELECT r.id, r.type, r.revision, r.attributes FROM json_each(?) j"
-            " JOIN attribute_values v ON v.attribute = ? AND v.value = j.value"
+            " CROSS JOIN attribute_values v ON v.attribute = ? AND v.value = j.value"
             " JOIN records r ON r.node = v.node",
             (json.dumps(asked), attribute),
         )
@@ -185,16 +190,23 @@ class SqliteWriteTransaction:
             images.append((after.revision, node))
             new = self.model.to_json(after.attributes)
             old = self.model.to_json(before.attributes)
-            rows.append((after.revision, write_json(new), node))
+            rows.append((after.revision, after.type, write_json(new), node))
+            if after.type != before.type:
+                self.retyped[after.id] = (node, after.type)
             for name in kept_values(self.model):
                 if old.get(name) != new.get(name):
                     gone += [(name, value, node) for value in _each(old.get(name))]
                     come += [(name, value, node) for value in _each(new.get(name))]
         self._many(
-            "INSERT INTO record_images SELECT node, revision, ?, attributes FROM records WHERE node = ?",
+            "INSERT INTO record_images (node, revision, until, attributes, type)"
+            " SELECT node, revision, ?, attributes, type FROM records WHERE node = ?",
             images,
         )
-        self._many("UPDATE records SET revision = ?, attributes = ? WHERE node = ?", rows)
+        self._many("UPDATE records SET revision = ?, type = ?, attributes = ? WHERE node = ?", rows)
+        if self.retyped:
+            self._connection.execute("UPDATE type_changes SET count = count + 1")
+            self.type_changes += 1
+            self.met |= self.retyped
         self._many(
             "DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND node = ?", gone
         )

@@ -1,0 +1,433 @@
+"""Identification: which record each subject of a batch is, by the rules of its type.
+
+The rules of a type are tried in order. A rule finds the records that have the same telling values;
+a match is *overruled* where a stronger rule has values on both sides that differ, or where the same
+source calls that record by another key: it tells the two apart itself. The first rule that finds a
+record decides. Where it finds several, and no later rule tells which, or a later rule finds another
+record, a person is asked (`Question`); nothing is merged by guess.
+
+Types take part together when they could be one thing: one is the other's ancestor, they share a
+concrete ancestor (a switch and a router are both network devices), or one is provisional and may
+become the other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from cmdb.reconciliation.placeholders import is_telling
+from cmdb.reconciliation.precedence import provenance_of
+from cmdb.reconciliation.statements import Claim, Reference, Subject
+from cmdb.records import Record
+from cmdb.store import GraphStore
+from schema.model import IdentificationRule, Model, RecordType
+
+
+class Evidence(NamedTuple):
+    """One rule that found a record for a subject: on which values."""
+
+    rule: str
+    values: Mapping[str, Any]
+    record: str
+
+
+@dataclass
+class Question:
+    """What a person must decide: a subject fits several records.
+
+    Attributes
+    ----------
+    held
+        Whether the subject waits for the answer; otherwise it went to the first one found.
+    """
+
+    subject: Subject
+    candidates: list[str]
+    evidence: list[Evidence]
+    held: bool
+
+
+@dataclass
+class Identity:
+    """The record that a subject is; ``record`` is None for one that is yet to be created."""
+
+    id: str
+    record: Record | None
+    type: str
+    evidence: Evidence | None = None
+
+
+@dataclass
+class Family:
+    """Which types a type can be one thing with, by a model."""
+
+    model: Model
+    _known: dict[tuple[str, str], str | None] = field(default_factory=dict)
+
+    def common(self, said: str, there: str) -> str | None:
+        """The type of a record of type ``there`` that is said to be a ``said``; None if it cannot be."""
+        key = (said, there)
+        if key not in self._known:
+            self._known[key] = self._common(said, there)
+        return self._known[key]
+
+    def _common(self, said: str, there: str) -> str | None:
+        types = self.model.record_types
+        new, old = types[said], types[there]
+        if said == there or said in old.ancestors:
+            return there
+        if there in new.ancestors:
+            return said
+        if self._becomes(old, new):
+            return said
+        if self._becomes(new, old):
+            return there
+        shared = [n for n in new.ancestors if n in old.ancestors and not types[n].abstract]
+        return there if shared else None
+
+    def _becomes(self, provisional: RecordType, other: RecordType) -> bool:
+        return any(name in other.ancestors for name in provisional.becomes)
+
+
+class Candidates:
+    """Records that could be meant, found by value: those of the store, and those about to be made."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self._by_value: defaultdict[tuple[str, Any], list[str]] = defaultdict(list)
+        self._below: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def add(self, record: Record, attributes: Iterable[str]) -> None:
+        """A record that may be found by some of its attributes."""
+        known = self.records.get(record.id)
+        self.records[record.id] = record
+        for name in attributes:
+            value = record.attributes.get(name)
+            if value is None or isinstance(value, list | dict):
+                continue
+            if known is None or known.attributes.get(name) != value:
+                found = self._by_value[name, value]
+                if record.id not in found:
+                    found.append(record.id)
+
+    def put_below(self, parent: str, relationship: str, record: Record) -> None:
+        """A record that stands at the other end of a parent's relationship."""
+        self.records.setdefault(record.id, record)
+        found = self._below[parent, relationship]
+        if record.id not in found:
+            found.append(record.id)
+
+    def holding(self, attribute: str, value: Any) -> list[Record]:
+        return [self.records[id] for id in self._by_value.get((attribute, value), ())]
+
+    def below(self, parent: str, relationship: str) -> list[Record]:
+        return [self.records[id] for id in self._below.get((parent, relationship), ())]
+
+
+@lru_cache(maxsize=4096)
+def _absolute(rules: tuple[IdentificationRule, ...]) -> tuple[IdentificationRule, ...]:
+    return tuple(rule for rule in rules if rule.relationship is None)
+
+
+class Identifier:
+    """Finds the records of the subjects of one batch.
+
+    Parameters
+    ----------
+    source
+        Whose subjects they are.
+    candidates
+        Where records are looked for first; what the store is asked for is added.
+    known
+        Ids of the records that the source means by some keys, None where it is not known.
+    new_id
+        Makes the id of a record that is yet to be created.
+
+    Attributes
+    ----------
+    identities, questions
+        The outcome; a subject that is held has no identity.
+    """
+
+    def __init__(
+        self,
+        store: GraphStore,
+        source: str,
+        candidates: Candidates,
+        known: Callable[[Sequence[str]], list[str | None]],
+        new_id: Callable[[], str],
+        decided: Mapping[str, str],
+    ) -> None:
+        self.store, self.model, self.source = store, store.model, source
+        self.candidates, self._known, self._new_id = candidates, known, new_id
+        self._decided = decided
+        self._family = Family(self.model)
+        self.identities: dict[int, Identity] = {}
+        self.questions: list[Question] = []
+        self.held: set[int] = set()
+        self._parents: dict[int, list[tuple[str, Subject]]] = {}
+        self._references: dict[int, dict[str, Subject]] = {}
+        self._fixed: dict[int, Identity] = {}
+        self._kinds = {name: a.kind.name for name, a in self.model.attributes.items()}
+
+    def identify(
+        self,
+        subjects: Sequence[Subject],
+        claims: Sequence[Claim],
+        references: Sequence[Reference],
+        fixed: Mapping[int, Identity],
+    ) -> None:
+        """Find the record of each subject, parents and referred ones first.
+
+        Parameters
+        ----------
+        fixed
+            By ``id(subject)``: what other subjects lean on and is known already.
+        """
+        self.identities.update(fixed)
+        self._scopes(claims)
+        for subject, attribute, target in references:
+            if isinstance(target, Subject):
+                self._references.setdefault(id(subject), {})[attribute] = target
+        pending = [s for s in subjects if id(s) not in self.identities]
+        pending = self._by_key(pending)
+        while pending:
+            wave = [s for s in pending if self._ready(s)] or pending
+            self._look_up(wave)
+            done = {id(s) for s in wave}
+            for subject in wave:
+                self._decide(subject)
+            pending = [s for s in pending if id(s) not in done]
+
+    # -- what the subjects lean on ----------------------------------------------------------------
+
+    def _scopes(self, claims: Sequence[Claim]) -> None:
+        """For each subject, what it hangs on: (relationship as its rule names it, the subject there)."""
+        for source, type_, target, *_ in claims:
+            if not isinstance(source, Subject) or not isinstance(target, Subject):
+                continue
+            inverse = self.model.relationship_types[type_].inverse
+            self._parents.setdefault(id(source), []).append((type_, target))
+            self._parents.setdefault(id(target), []).append((inverse, source))
+
+    def _ready(self, subject: Subject) -> bool:
+        known = self.identities
+        rules = self.model.record_types[subject.type].identification
+        scopes = {rule.relationship for rule in rules if rule.relationship}
+        if scopes:
+            for relationship, parent in self._parents.get(id(subject), ()):
+                if (
+                    relationship in scopes
+                    and id(parent) not in known
+                    and id(parent) not in self.held
+                ):
+                    return False
+        used = {n for rule in rules for n in (*rule.attributes, *rule.agreeing)}
+        for attribute, target in self._references.get(id(subject), {}).items():
+            if attribute in used and id(target) not in known and id(target) not in self.held:
+                return False
+        return True
+
+    def _values(self, subject: Subject) -> Mapping[str, Any]:
+        """Its attributes, references to known records among them."""
+        named = self._references.get(id(subject))
+        if not named:
+            return subject.attributes
+        ids = {a: self.identities[id(t)].id for a, t in named.items() if id(t) in self.identities}
+        return {**subject.attributes, **ids}
+
+    # -- by the source's own key ------------------------------------------------------------------
+
+    def _by_key(self, subjects: list[Subject]) -> list[Subject]:
+        """Take those that the source has reported under the same key before; gives the others."""
+        keyed = [s for s in subjects if s.key]
+        ids = self._known([s.key for s in keyed])
+        wanted = {id for id in ids if id and id not in self.candidates.records}
+        wanted |= {id for id in self._decided.values() if id not in self.candidates.records}
+        stored = self.store.get(wanted) if wanted else {}
+        for record in stored.values():
+            self.candidates.add(record, ())
+        left = [s for s in subjects if not s.key]
+        for subject, id_ in zip(keyed, ids, strict=True):
+            wanted_id = self._decided.get(subject.key) or id_ or ""
+            called = self.candidates.records.get(wanted_id)
+            if called is not None and self._still(subject, called):
+                self._settle(subject, called, None)
+            else:
+                left.append(subject)
+        return left
+
+    def _still(self, subject: Subject, record: Record) -> bool:
+        """Whether a record the source called so can still be what it calls so now."""
+        if self._family.common(subject.type, record.type) is None:
+            return False
+        if subject.key in self._decided:
+            return True
+        for rule in self._rules(subject):
+            if rule.relationship:
+                continue
+            same = self._agree(rule, subject.attributes, record.attributes)
+            if same is not None:
+                return same or "name" in rule.attributes
+        return True
+
+    # -- by rules ---------------------------------------------------------------------------------
+
+    def _rules(self, subject: Subject) -> tuple[IdentificationRule, ...]:
+        return self.model.record_types[subject.type].identification
+
+    def _look_up(self, subjects: Sequence[Subject]) -> None:
+        """Ask the store for all records that a rule of these could find; a statement an attribute."""
+        asked: defaultdict[str, set[Any]] = defaultdict(set)
+        scopes: defaultdict[str, set[str]] = defaultdict(set)
+        for subject in subjects:
+            values = self._values(subject)
+            for rule in self._rules(subject):
+                if rule.relationship is None:
+                    if all(n in values for n in rule.attributes):
+                        asked[rule.attributes[0]].add(values[rule.attributes[0]])
+                    continue
+                for relationship, parent in self._parents.get(id(subject), ()):
+                    known = self.identities.get(id(parent))
+                    if relationship == rule.relationship and known and known.record:
+                        scopes[relationship].add(known.id)
+        names = {rule.attributes[0] for s in subjects for rule in _absolute(self._rules(s))}
+        for attribute, wanted in asked.items():
+            for record in self.store.holders(attribute, wanted):
+                if record.type in self.model.record_types:
+                    self.candidates.add(record, names)
+        for relationship, parents in scopes.items():
+            type_, direction = self.model.direction(relationship)
+            way = "in" if direction == "out" else "out"
+            for near in self.store.neighbours(parents, [type_.name], way):  # type: ignore[arg-type]
+                self.candidates.put_below(near.of, relationship, near.record)
+
+    def _decide(self, subject: Subject) -> None:
+        values = self._values(subject)
+        found: list[tuple[IdentificationRule, list[Record]]] = []
+        for position, rule in enumerate(self._rules(subject)):
+            matches = [
+                record
+                for record in self._matches(rule, subject, values)
+                if self._may_be(subject, values, record, position)
+            ]
+            if matches:
+                found.append((rule, matches))
+        if not found:
+            self._create(subject, values)
+            return
+        rule, matches = found[0]
+        own = [r for r in matches if subject.key and self._key_of(r) == subject.key]
+        if len(own) == 1:
+            matches = own
+        for _, others in found[1:]:
+            narrowed = [r for r in matches if any(r.id == o.id for o in others)]
+            if len(matches) > 1 and narrowed:
+                matches = narrowed
+        candidates = {r.id: None for _, some in found for r in some}
+        if len(matches) > 1:
+            self._ask(subject, values, found, held=True)
+            self.held.add(id(subject))
+            return
+        if len(candidates) > 1 and not own:
+            self._ask(subject, values, found, held=False)
+        self._settle(subject, matches[0], self._evidence(rule, values, matches[0]))
+
+    def _matches(
+        self, rule: IdentificationRule, subject: Subject, values: Mapping[str, Any]
+    ) -> list[Record]:
+        if not all(n in values for n in rule.attributes):
+            return []
+        if rule.relationship is None:
+            first = rule.attributes[0]
+            if first != "name" and not is_telling(self._kinds[first], values[first]):
+                return []
+            near = self.candidates.holding(first, values[first])
+        else:
+            near = [
+                record
+                for relationship, parent in self._parents.get(id(subject), ())
+                if relationship == rule.relationship and id(parent) in self.identities
+                for record in self.candidates.below(self.identities[id(parent)].id, relationship)
+            ]
+        return [record for record in near if self._agree(rule, values, record.attributes)]
+
+    def _may_be(
+        self, subject: Subject, values: Mapping[str, Any], record: Record, position: int
+    ) -> bool:
+        if self._family.common(subject.type, record.type) is None:
+            return False
+        called = self._key_of(record)
+        if subject.key and called and called != subject.key:
+            return False
+        for stronger in self._rules(subject)[:position]:
+            if stronger.relationship:
+                continue
+            if self._agree(stronger, values, record.attributes) is False:
+                return False
+        return True
+
+    def _key_of(self, record: Record) -> str:
+        """What the source calls a record; empty if it has not reported it."""
+        claim = provenance_of(record.attributes).get(self.source)
+        return str(claim.get("key", "")) if claim else ""
+
+    def _agree(
+        self, rule: IdentificationRule, one: Mapping[str, Any], other: Mapping[str, Any]
+    ) -> bool | None:
+        """Whether two have the same values by a rule; None where one of them has not got them."""
+        for name in rule.attributes:
+            if name not in one or name not in other:
+                return None
+        for name in rule.attributes:
+            if not _same(one[name], other[name]):
+                return False
+        return all(_same(one[n], other[n]) for n in rule.agreeing if n in one and n in other)
+
+    def _evidence(
+        self, rule: IdentificationRule, values: Mapping[str, Any], record: Record
+    ) -> Evidence:
+        return Evidence(str(rule), {n: values[n] for n in rule.attributes}, record.id)
+
+    def _ask(
+        self,
+        subject: Subject,
+        values: Mapping[str, Any],
+        found: list[tuple[IdentificationRule, list[Record]]],
+        *,
+        held: bool,
+    ) -> None:
+        evidence = [self._evidence(rule, values, r) for rule, some in found for r in some]
+        candidates = list(dict.fromkeys(e.record for e in evidence))
+        self.questions.append(Question(subject, candidates, evidence, held))
+
+    # -- the outcome ------------------------------------------------------------------------------
+
+    def _settle(self, subject: Subject, record: Record, evidence: Evidence | None) -> None:
+        type_ = self._family.common(subject.type, record.type)
+        assert type_ is not None
+        stored = record if record.revision else None
+        self.identities[id(subject)] = Identity(record.id, stored, type_, evidence)
+
+    def _create(self, subject: Subject, values: Mapping[str, Any]) -> None:
+        id_ = self._new_id()
+        claim = {"key": subject.key} if subject.key else {}
+        attributes = {**values, "provenance": {self.source: claim}}
+        record = Record(id_, subject.type, 0, attributes)
+        names = [rule.attributes[0] for rule in self._rules(subject) if rule.relationship is None]
+        self.candidates.add(record, names)
+        for relationship, parent in self._parents.get(id(subject), ()):
+            known = self.identities.get(id(parent))
+            if known is not None:
+                self.candidates.put_below(known.id, relationship, record)
+        self.identities[id(subject)] = Identity(id_, None, subject.type)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other or one.casefold() == other.casefold()
+    return bool(one == other)

@@ -1,0 +1,628 @@
+"""A run: everything a source says at one time, planned and applied in batches.
+
+Each batch is one change set, committed only if nobody else has committed since it was planned;
+otherwise it is planned again. So two importers never create one machine twice. An interrupted run
+leaves whole batches; run again, it ends in the same state as one that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from cmdb.bulk import without_collecting
+from cmdb.change_sets import ChangeSet, Create, Operation, Update
+from cmdb.errors import CmdbError, ConflictError, InvalidChangeError, StoreBusyError
+from cmdb.ids import new_id
+from cmdb.queries import Query
+from cmdb.reconciliation import catalogue as catalogues
+from cmdb.reconciliation.batches import BatchPlanner, Waiting, retire
+from cmdb.reconciliation.catalogue import MENTIONED, Catalogue, number_of
+from cmdb.reconciliation.identification import Candidates, Question
+from cmdb.reconciliation.links import Links
+from cmdb.reconciliation.observations import Item, Link, Observation, Ref, Rejection
+from cmdb.reconciliation.planning import BatchPlan, Entry, RecordPlanner, Step
+from cmdb.reconciliation.precedence import provenance_of
+from cmdb.reconciliation.secrets import without_secrets
+from cmdb.reconciliation.sources import Source, note_seen, precedence_of, reserved, sources
+from cmdb.reconciliation.statements import Reader, Statement, UnusableError
+from cmdb.records import Record
+from cmdb.store import GraphStore
+
+BATCH: Final = 2_000
+"""Statements planned together."""
+SUBJECTS: Final = 20_000
+"""Subjects planned together, unless one statement has more."""
+ATTEMPTS: Final = 20
+VANISH_FREE: Final = 5
+"""So many may always vanish, whatever their share."""
+
+
+class VanishRefusedError(CmdbError):
+    """More would vanish than one run may retire; nothing was retired."""
+
+    code = "vanish_refused"
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Part of a source that is interpreted by itself: a document, or all of them.
+
+    Attributes
+    ----------
+    name
+        The same in every run.
+    fingerprint
+        Of everything its observations follow from; None where that is not known.
+    items
+        Reads and interprets it.
+    """
+
+    name: str
+    fingerprint: bytes | None
+    items: Callable[[], Iterable[Item]]
+
+
+@dataclass
+class Summary:
+    """What a run did, or would do.
+
+    Attributes
+    ----------
+    counts
+        Lines of the plan by action.
+    by_type
+        (action, type) -> lines.
+    revisions
+        First and last revision it made.
+    statements
+        How many things the source told of.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    by_type: dict[tuple[str, str], int] = field(default_factory=dict)
+    revisions: list[int] = field(default_factory=list)
+    statements: int = 0
+    problem: str = ""
+
+    def add(self, entry: Entry, count: int = 1) -> None:
+        self.counts[entry.action] = self.counts.get(entry.action, 0) + count
+        key = (entry.action, entry.type)
+        self.by_type[key] = self.by_type.get(key, 0) + count
+
+    @property
+    def changes(self) -> int:
+        quiet = ("unchanged", "rejected", "duplicate")
+        return sum(n for action, n in self.counts.items() if action not in quiet)
+
+
+class Run:
+    """One run of a source into a store.
+
+    Parameters
+    ----------
+    source
+        The source's name: an importer's, or one of several that it feeds.
+    importer, precedence
+        What the source's record says of it when it is made.
+    actor
+        Who answers for it.
+    apply
+        Commit the plan; otherwise it is only shown.
+    complete
+        The portions are all that the source has: what it reported before and does not now is retired.
+    vanish_limit
+        Percent that may vanish; None for what the source's record says.
+    report
+        Called with every line of the plan, in order.
+    progress
+        Called with the number of statements done so far.
+    """
+
+    def __init__(
+        self,
+        store: GraphStore,
+        source: str,
+        *,
+        actor: str,
+        importer: str = "",
+        precedence: int = 50,
+        apply: bool = False,
+        complete: bool = False,
+        vanish_limit: float | None = None,
+        report: Callable[[Entry], None] = lambda _: None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        if reserved(source) or not source.strip():
+            raise CmdbError(f"A source cannot be called {source!r}.", "Give it another --source.")
+        self.store, self.source, self.actor = store, source, actor
+        self.importer, self.default_precedence = importer, precedence
+        self.apply, self.complete, self.vanish_limit = apply, complete, vanish_limit
+        self.summary = Summary()
+        self._report, self._progress = report, progress
+        self._reader = Reader(store.model, reuse=True)
+        self._overlay = None if apply else Candidates()
+        self._begun = False
+        self._salt = store.model.fingerprint.encode()
+
+    def run(self, portions: Iterable[Portion]) -> Summary:
+        """Do it.
+
+        Raises
+        ------
+        SourceError
+            From a portion that is not what it says. Batches before it stay committed only if there
+            was a portion before it.
+        VanishRefusedError
+            After everything else was done.
+        """
+        self._open()
+        for portion in portions:
+            self._portion(portion)
+        self._late_links()
+        refused = self._retire_vanished() if self.complete else None
+        self._close()
+        if refused:
+            raise refused
+        return self.summary
+
+    # -- begin and end ----------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        known = sources(self.store)
+        self._known_source: Source | None = known.get(self.source)
+        self.precedence = precedence_of(known)
+        if self._known_source is None:
+            general = {**self.precedence.general, self.source: self.default_precedence}
+            self.precedence = type(self.precedence)(general, self.precedence.particular)
+            self.catalogue = Catalogue()
+        else:
+            self.catalogue = catalogues.load(self.store, self.source) or catalogues.rebuilt(
+                self.store, self.source
+            )
+        self._tasks = self._open_tasks()
+        decided = {
+            key: str(task.attributes["decision"])
+            for key, task in self._tasks.items()
+            if "decision" in task.attributes
+        }
+        self.planner = BatchPlanner(
+            self.store, self.source, self.precedence, self._find, decided, self._overlay
+        )
+
+    def _find(self, keys: Sequence[str]) -> list[str | None]:
+        return self.catalogue.find(keys)
+
+    def _open_tasks(self) -> dict[str, Record]:
+        if self._known_source is None:
+            return {}
+        where = {"source_name": {"eq": self.source}}
+        tasks = self.store.find(Query("DuplicateTask", where, first=10_000)).records
+        return {str(t.attributes.get("source_key", "")): t for t in tasks}
+
+    def _begin(self) -> None:
+        """Before the first commit: the source has a record, and its catalogue is not to be trusted."""
+        if self._begun:
+            return
+        self._begun = True
+        self.store.mark(catalogues.PREFIX + self.source, None)
+
+    def _close(self) -> None:
+        if not self.apply:
+            return
+        if self._known_source is None and not self._begun:
+            self._commit_source([])
+        self.store.mark(catalogues.PREFIX + self.source, self.catalogue.to_bytes())
+        run = {"complete": self.complete, "statements": self.summary.statements}
+        note_seen(self.store, self.source, {**run, "counts": self.summary.counts})
+
+    def _commit_source(self, operations: list[Operation]) -> None:
+        self.store.commit(self._change_set([*self._source_operations(), *operations], None))
+
+    def _source_operations(self) -> list[Operation]:
+        if self._known_source is not None:
+            return []
+        attributes = {"name": self.source, "precedence": self.default_precedence}
+        if self.importer:
+            attributes["importer"] = self.importer
+        return [Create("DataSource", attributes, new_id())]
+
+    def _change_set(self, operations: Sequence[Operation], based_on: int | None) -> ChangeSet:
+        reason = f"import by {self.importer}" if self.importer else "import"
+        return ChangeSet(
+            operations, self.actor, self.source, reason, based_on=based_on, managed=True
+        )
+
+    # -- portions and batches -----------------------------------------------------------------------
+
+    def _portion(self, portion: Portion) -> None:
+        number = number_of(portion.name.encode())
+        print_ = None
+        if portion.fingerprint is not None:
+            print_ = number_of(portion.fingerprint + self._salt)
+            if self.catalogue.known_documents.get(number) == print_:
+                done = self.catalogue.take_over(number)
+                self._count_unchanged(done)
+                return
+        before = self.summary.counts.get("rejected", 0) + self.summary.counts.get("duplicate", 0)
+        batch: list[tuple[Observation, int]] = []
+        size = 0
+        for item in portion.items():
+            if isinstance(item, Rejection):
+                self._reject(item.place, item.reason)
+                continue
+            batch.append((item, number_of(_plain(item) + self._salt)))
+            size += 1 + len(item.links)
+            if len(batch) >= BATCH or size >= SUBJECTS:
+                self._batch(batch, number)
+                batch, size = [], 0
+        self._batch(batch, number)
+        after = self.summary.counts.get("rejected", 0) + self.summary.counts.get("duplicate", 0)
+        if print_ is not None and before == after:
+            self.catalogue.documents[number] = print_
+        else:
+            self.catalogue.known_documents.pop(number, None)
+
+    def _count_unchanged(self, count: int) -> None:
+        self.summary.statements += count
+        if count:
+            self.summary.counts["unchanged"] = self.summary.counts.get("unchanged", 0) + count
+        self._progress(self.summary.statements)
+
+    def _batch(self, batch: Sequence[tuple[Observation, int]], document: int) -> None:
+        """Plan and commit what is not as it was."""
+        keys = [number_of(o.key.encode()) for o, _ in batch]
+        same = self.catalogue.unchanged(keys, [d for _, d in batch], document)
+        if not self.precedence.manual_is_highest:
+            same = [False] * len(same)
+        statements: list[Statement] = []
+        digests: list[int] = []
+        fresh = [pair for pair, as_it_was in zip(batch, same, strict=True) if not as_it_was]
+        self._count_unchanged(len(batch) - len(fresh))
+        again = self.catalogue.said([o.key for o, _ in fresh])
+        seen: set[str] = set()
+        for (observation, digest), twice in zip(fresh, again, strict=True):
+            statement = self._statement(observation, twice or observation.key in seen)
+            if statement is not None:
+                seen.add(observation.key)
+                statements.append(statement)
+                digests.append(digest)
+        if statements:
+            context = without_collecting() if len(statements) > 100 else nullcontext()
+            with context:
+                self._settle(statements, digests, document)
+        self.summary.statements += len(fresh)
+        self._progress(self.summary.statements)
+
+    def _statement(self, observation: Observation, twice: bool) -> Statement | None:
+        if twice:
+            self._reject(observation.place, f"{observation.key} is in the source twice")
+            return None
+        try:
+            statement = self._reader.statement(observation)
+        except UnusableError as error:
+            self._reject(observation.place, str(error))
+            return None
+        for rejection in statement.rejections:
+            self._reject(rejection.place, rejection.reason)
+        return statement
+
+    def _reject(self, place: str, reason: str) -> None:
+        self._line(Entry("rejected", "", "", "", place, without_secrets(reason)))
+
+    def _line(self, entry: Entry) -> None:
+        self.summary.add(entry)
+        self._report(entry)
+
+    def _settle(self, statements: list[Statement], digests: list[int], document: int) -> None:
+        """Plan a batch, commit it, and remember what it settled."""
+        waiting = len(self.planner.waiting)
+        plan, statements, digests = self._committed(statements, digests)
+        for entry in plan.entries:
+            self._line(entry)
+        self._count_same(plan)
+        for statement, id_, digest in zip(statements, plan.ids, digests, strict=True):
+            if id_ is not None:
+                clean = not statement.rejections
+                self.catalogue.put(statement.key, digest if clean else 1, document, id_)
+        for key, id_ in plan.mentioned.items():
+            self.catalogue.put(key, MENTIONED, document, id_)
+        for subject, identity in plan.settled:
+            subject.id = identity.id
+        del waiting
+
+    def _count_same(self, plan: BatchPlan) -> None:
+        if plan.unchanged:
+            counts = self.summary.counts
+            counts["unchanged"] = counts.get("unchanged", 0) + plan.unchanged
+
+    def _committed(
+        self, statements: list[Statement], digests: list[int]
+    ) -> tuple[BatchPlan, list[Statement], list[int]]:
+        """The plan of a batch, committed; statements that the store's rules forbid are rejected."""
+        waiting = list(self.planner.waiting)
+        for attempt in range(ATTEMPTS):
+            self.planner.waiting = list(waiting)
+            revision = self.store.last_revision().number
+            plan = self.planner.plan(statements)
+            if not self.apply:
+                return plan, statements, digests
+            steps = plan.steps + self._task_steps(plan)
+            if not steps:
+                return plan, statements, digests
+            self._begin()
+            source = self._source_operations()
+            operations = [*source, *(step.operation for step in steps)]
+            try:
+                done = self.store.commit(self._change_set(operations, revision))
+            except ConflictError:
+                time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
+                continue
+            except InvalidChangeError as error:
+                bad = self._bad_statements(error, steps, len(source), statements)
+                statements, digests = (
+                    [s for i, s in enumerate(statements) if i not in bad],
+                    [d for i, d in enumerate(digests) if i not in bad],
+                )
+                if not statements:
+                    return BatchPlan(), [], []
+                continue
+            if source:
+                self._known_source = sources(self.store)[self.source]
+            if done.committed:
+                self.summary.revisions = [*self.summary.revisions[:1], done.revision]
+            return plan, statements, digests
+        raise StoreBusyError(
+            "Others kept committing while the import was planned.",
+            "Run it again when it is quieter.",
+        )
+
+    def _bad_statements(
+        self,
+        error: InvalidChangeError,
+        steps: Sequence[Step],
+        skipped: int,
+        statements: Sequence[Statement],
+    ) -> set[int]:
+        """The statements whose operations break a rule; each is rejected with the rule's words."""
+        bad: set[int] = set()
+        for problem in error.problems:
+            index = problem.operation - skipped
+            if not 0 <= index < len(steps):
+                raise error
+            owner = steps[index].owner
+            if owner not in bad and owner < len(statements):
+                bad.add(owner)
+                self._reject(statements[owner].subjects[0].place, problem.message)
+        if not bad:
+            raise error
+        return bad
+
+    # -- duplicates -----------------------------------------------------------------------------------
+
+    def _task_steps(self, plan: BatchPlan) -> list[Step]:
+        """Questions become tasks, once each; a task whose question is gone is closed."""
+        steps: list[Step] = []
+        asked: set[str] = set()
+        for question in plan.questions:
+            key = question.subject.key
+            asked.add(key)
+            if key in self._tasks and self._tasks[key].attributes.get("open", True):
+                continue
+            record = _task(self.source, question)
+            self._tasks[key] = record
+            steps.append(Step(Create(record.type, record.attributes, record.id), 0))
+        return steps
+
+    # -- what comes at the end ----------------------------------------------------------------------
+
+    def _late_links(self) -> None:
+        """Relationships to what the source showed later than what they hang on."""
+        waiting, self.planner.waiting = self.planner.waiting, []
+        for start in range(0, len(waiting), SUBJECTS):
+            self._late_batch(waiting[start : start + SUBJECTS])
+
+    def _late_batch(self, waiting: Sequence[Waiting]) -> None:
+        keys = list(dict.fromkeys(k for w in waiting for k in (w.near, w.ref)))
+        ids = dict(zip(keys, self.catalogue.find(keys), strict=True))
+        for attempt in range(ATTEMPTS):
+            revision = self.store.last_revision().number
+            steps, entries = self._late_plan(waiting, ids)
+            operations = [step.operation for step in steps]
+            if self.apply and operations:
+                self._begin()
+                try:
+                    done = self.store.commit(self._change_set(operations, revision))
+                except ConflictError:
+                    time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
+                    continue
+                except InvalidChangeError as error:
+                    bad = {steps[p.operation].owner: p.message for p in error.problems}
+                    for index, message in bad.items():
+                        self._reject(waiting[index].place, message)
+                    waiting = [w for i, w in enumerate(waiting) if i not in bad]
+                    continue
+                if done.committed:
+                    self.summary.revisions = [*self.summary.revisions[:1], done.revision]
+            for entry in entries:
+                self._line(entry)
+            return
+        raise StoreBusyError("Others kept committing.", "Run it again when it is quieter.")
+
+    def _late_plan(
+        self, waiting: Sequence[Waiting], ids: Mapping[str, str | None]
+    ) -> tuple[list[Step], list[Entry]]:
+        model, entries, steps = self.store.model, [], []
+        links = Links(model, self.source, self.precedence)
+        near_ids = {i for w in waiting if (i := ids.get(w.near))}
+        types = {w.name for w in waiting if w.name in model.relationship_types}
+        names = self.planner.names
+        for near in self.store.neighbours(near_ids, types) if near_ids and types else ():
+            names.setdefault(near.record.id, near.record.name)
+            links.add_live([near.relationship])
+        wanted = {i for w in waiting if (i := ids.get(w.ref)) and i not in names}
+        names |= {i: r.name for i, r in (self.store.get(wanted) if wanted else {}).items()}
+        references: dict[str, dict[str, str]] = {}
+        for index, item in enumerate(waiting):
+            near_id, far_id = ids.get(item.near), ids.get(item.ref)
+            if near_id is None or far_id is None:
+                missing = item.ref if far_id is None else item.near
+                reason = f"{item.name}: {missing} is not in the source"
+                entries.append(Entry("rejected", item.name, "", near_id or "", item.place, reason))
+                continue
+            if item.name not in model.relationship_types:
+                references.setdefault(near_id, {})[item.name] = far_id
+                continue
+            if near_id == far_id:
+                continue
+            ends = (near_id, far_id) if item.outward else (far_id, near_id)
+            key, swapped = links.canonical(ends[0], item.name, ends[1])
+            end = "s" if item.outward != swapped else "t"
+            against = links.claim(key, end, item.attributes, index)  # type: ignore[arg-type]
+            if against:
+                entries.append(Entry("rejected", item.name, "", near_id, item.place, against))
+        for key, operation, whole in links.changed():
+            steps.append(Step(operation, links.owner.get(key, 0)))
+            if whole:
+                what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
+                entries.append(Entry("related", key.type, what, key.source))
+        steps += self._late_references(references)
+        return steps, entries
+
+    def _late_references(self, references: Mapping[str, Mapping[str, str]]) -> Iterator[Step]:
+        """References named before what they name was shown: one more word of the source."""
+        records = RecordPlanner(self.store.model, self.source, self.precedence, self.planner.names)
+        for id_, record in (self.store.get(references) if references else {}).items():
+            before = provenance_of(record.attributes)
+            claim = before.get(self.source, {})
+            values = {**claim.get("values", {}), **references[id_]}
+            record_type = self.store.model.record_types[record.type]
+            changes, provenance = records.outcome(
+                record, record_type, {self.source: {**claim, "values": values}}, before
+            )
+            if provenance != before:
+                attributes = {n: v for n, (v, _) in changes.items()}
+                yield Step(Update(id_, {**attributes, "provenance": provenance}), 0)
+
+    def _retire_vanished(self) -> VanishRefusedError | None:
+        gone = self.catalogue.vanished()
+        if not gone:
+            return None
+        limit = self.vanish_limit
+        if limit is None:
+            limit = self._known_source.vanish_limit if self._known_source else 100.0
+        share = 100 * len(gone) / max(len(self.catalogue), 1)
+        if len(gone) > VANISH_FREE and share > limit:
+            return VanishRefusedError(
+                f"{len(gone)} records ({share:.0f} %) of {self.source} would vanish; {limit:g} % is the most. None was retired.",
+                "Check that the source was whole; --vanish-limit allows more.",
+            )
+        for start in range(0, len(gone), BATCH):
+            self._withdraw(gone[start : start + BATCH])
+        self.catalogue.forget(gone)
+        return None
+
+    def _withdraw(self, ids: Sequence[str]) -> None:
+        for operations, entries in withdrawals(
+            self.store, self.source, ids, self.precedence, self.planner.names
+        ):
+            if self.apply and operations:
+                self._begin()
+                done = self.store.commit(self._change_set(operations, None))
+                if done.committed:
+                    self.summary.revisions = [*self.summary.revisions[:1], done.revision]
+            for entry in entries:
+                self._line(entry)
+
+
+def withdrawals(
+    store: GraphStore,
+    source: str,
+    ids: Sequence[str],
+    precedence: Any,
+    names: dict[str, str],
+    *,
+    withdrawn: bool = False,
+) -> Iterator[tuple[list[Operation], list[Entry]]]:
+    """What changes when a source no longer reports some records: they, their parts, their links.
+
+    Yields one change set's operations with their lines.
+    """
+    planner = RecordPlanner(store.model, source, precedence, names)
+    links = Links(store.model, source, precedence)
+    neighbours = store.neighbours(ids)
+    links.add_live(near.relationship for near in neighbours)
+    records = store.get(ids)
+    parts: set[str] = set()
+    for near in neighbours:
+        names.setdefault(near.record.id, near.record.name)
+        claim = provenance_of(near.record.attributes).get(source)
+        if claim and claim.get("of") == near.of:
+            records[near.record.id] = near.record
+            parts.add(near.record.id)
+    operations: list[Operation] = []
+    entries: list[Entry] = []
+    for id_, record in records.items():
+        names[id_] = record.name
+        for key in list(links.of_source(id_)):
+            end, far = ("s", key.target) if key.source == id_ else ("t", key.source)
+            if withdrawn or far not in parts:  # what has vanished keeps its parts
+                links.withdraw(key, end, 0)  # type: ignore[arg-type]
+        step = retire(planner, record, source, withdrawn=withdrawn)
+        if step is not None:
+            operations.append(step[0])
+            entries.append(step[1])
+    for key, operation, whole in links.changed():
+        operations.append(operation)
+        if whole:
+            what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
+            entries.append(Entry("unrelated", key.type, what, key.source))
+    yield operations, entries
+
+
+def _task(source: str, question: Question) -> Record:
+    subject = question.subject
+    name = str(subject.attributes.get("name", subject.key))
+    evidence = {
+        "type": subject.type,
+        "held": question.held,
+        "place": subject.place,
+        "candidates": question.candidates,
+        "rules": [
+            {"rule": e.rule, "values": {n: str(v) for n, v in e.values.items()}, "record": e.record}
+            for e in question.evidence
+        ],
+    }
+    attributes = {
+        "name": f"{source}: {name}"[:1000],
+        "source_name": source,
+        "source_key": subject.key[:1000],
+        "evidence": evidence,
+        "open": True,
+    }
+    return Record(new_id(), "DuplicateTask", 0, attributes)
+
+
+def _plain(observation: Observation) -> bytes:
+    """All that an observation says, but for its place, as bytes."""
+    try:
+        return orjson.dumps(observation, _without_place, orjson.OPT_PASSTHROUGH_DATACLASS)
+    except (TypeError, ValueError):
+        return hashlib.blake2b(repr(observation).encode()).digest()
+
+
+def _without_place(value: Any) -> Any:
+    if isinstance(value, Observation):
+        return [value.type, value.key, value.attributes, value.links]
+    if isinstance(value, Link):
+        return [value.name, value.to, value.attributes]
+    if isinstance(value, Ref):
+        return {"ref": value.key}
+    return str(value)

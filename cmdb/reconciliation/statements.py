@@ -1,0 +1,320 @@
+"""Statements: observations checked against the model and laid flat, ready to be identified.
+
+One statement is an observation with everything nested in it: *subjects* (the thing itself, its parts,
+what it mentions) and *claims* (relationships and references between them). Values are canonical;
+what is sensitive, or looks like a secret, is left out here, before anything else sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
+from cmdb.reconciliation.placeholders import is_telling
+from cmdb.reconciliation.secrets import without_secrets
+from schema.attributes import Attribute
+from schema.errors import UnknownNameError
+from schema.model import Model, RecordType, RelationshipType
+
+Role = Literal["statement", "part", "mention"]
+
+REUSED: Final = 50_000
+DEPTH_LIMIT: Final = 50
+"""How deep observations may be nested in each other."""
+
+
+@dataclass(slots=True)
+class Subject:
+    """One thing that a statement speaks of.
+
+    Attributes
+    ----------
+    attributes
+        Canonical values; those that could identify but tell nothing (placeholders) are left out.
+    id
+        Of its record, once that is known and stored; set by the run.
+    """
+
+    type: str
+    key: str
+    attributes: dict[str, Any]
+    role: Role
+    place: str
+    id: str = ""
+
+
+class Claim(NamedTuple):
+    """(source)-[:type]->(target) with attributes; ends are subjects, or a key of the source.
+
+    ``by_source`` says whether the subject at the source end is the one that reported it.
+    """
+
+    source: Subject | Ref
+    type: str
+    target: Subject | Ref
+    attributes: dict[str, Any]
+    by_source: bool
+
+
+class Reference(NamedTuple):
+    """A reference attribute of a subject, named by an observation."""
+
+    subject: Subject
+    attribute: str
+    target: Subject | Ref
+
+
+@dataclass(slots=True)
+class Statement:
+    """What one observation at the top says, laid flat. `subjects[0]` is the thing itself."""
+
+    subjects: list[Subject] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return self.subjects[0].key
+
+
+class UnusableError(ValueError):
+    """An observation that does not fit the model; the text says why."""
+
+
+class Reader:
+    """Makes statements of observations, by one model.
+
+    What is learned of a type is kept, so that reading costs about as much as parsing the values.
+
+    Parameters
+    ----------
+    reuse
+        An observation object that is mentioned again is the same subject again, and what it says
+        itself is not repeated.
+    """
+
+    def __init__(self, model: Model, *, reuse: bool = False) -> None:
+        self.model = model
+        self._reused: dict[int, tuple[Observation, Subject]] | None = {} if reuse else None
+        self._identifying: dict[str, dict[str, str]] = {}
+        self._links: dict[str, tuple[RelationshipType, bool] | str] = {}
+
+    def statement(self, observation: Observation) -> Statement:
+        """The statement an observation makes.
+
+        Raises
+        ------
+        UnusableError
+            The observed thing itself does not fit the model. Parts and mentions that do not are
+            left out, and are among the statement's `rejections`.
+        """
+        if not observation.key:
+            raise UnusableError(f"the {observation.type} has no key")
+        statement = Statement()
+        self._add(statement, observation, "statement", observation.place, {}, 0)
+        return statement
+
+    def _add(
+        self,
+        statement: Statement,
+        observation: Observation,
+        role: Role,
+        place: str,
+        seen: dict[int, Subject],
+        depth: int,
+    ) -> Subject:
+        if id(observation) in seen:
+            return seen[id(observation)]
+        if self._reused is not None and role == "mention":
+            known = self._reused.get(id(observation))
+            if known is not None:
+                statement.subjects.append(known[1])
+                return known[1]
+        if depth > DEPTH_LIMIT:
+            raise UnusableError("observations are nested too deep")
+        record_type = self.model.record_types.get(observation.type)
+        if record_type is None or record_type.abstract:
+            what = "is abstract" if record_type else "is not in the model"
+            raise UnusableError(f"the record type {observation.type!r} {what}")
+        place = observation.place or place
+        attributes = self.values(record_type, observation.attributes)
+        if "name" not in attributes:
+            name = next(
+                (
+                    str(attributes[n])
+                    for n in ("hostname", "ip_address", "network")
+                    if n in attributes
+                ),
+                observation.key,
+            )
+            if name:
+                attributes["name"] = name[:1000]
+        subject = Subject(observation.type, str(observation.key), attributes, role, place)
+        seen[id(observation)] = subject
+        statement.subjects.append(subject)
+        if self._reused is not None and role == "mention":
+            if len(self._reused) >= REUSED:
+                self._reused.clear()
+            self._reused[id(observation)] = (observation, subject)
+        for link in observation.links:
+            try:
+                self._link(statement, record_type, subject, link, place, seen, depth)
+            except UnusableError as error:
+                statement.rejections.append(
+                    Rejection(place, f"{link.name} of {subject.type} {_called(subject)}: {error}")
+                )
+        return subject
+
+    def _link(
+        self,
+        statement: Statement,
+        record_type: RecordType,
+        subject: Subject,
+        link: Link,
+        place: str,
+        seen: dict[int, Subject],
+        depth: int,
+    ) -> None:
+        far: Subject | Ref
+        found = self._meaning(link.name)
+        if isinstance(found, str):
+            reference = record_type.attributes.get(found)
+            if reference is None or reference.kind.name != "reference" or reference.many:
+                raise UnusableError(f"{found} is no reference attribute of {record_type.name}")
+            far = self._far(statement, link, "mention", place, seen, depth)
+            statement.references.append(Reference(subject, found, far))
+            return
+        relationship_type, outward = found
+        role: Role = "mention"
+        if isinstance(link.to, Observation) and self._is_part(link.to.type, link.name, outward):
+            role = "part"
+        attributes = self.values(relationship_type, link.attributes) if link.attributes else {}
+        self._check_ends(relationship_type, record_type.name, link.to, outward)
+        far = self._far(statement, link, role, place, seen, depth)
+        near: Subject | Ref = subject
+        if far is near:
+            raise UnusableError("it is linked to itself")
+        if outward:
+            claim = Claim(near, relationship_type.name, far, attributes, True)
+        else:
+            claim = Claim(far, relationship_type.name, near, attributes, False)
+        statement.claims.append(claim)
+
+    def _far(
+        self,
+        statement: Statement,
+        link: Link,
+        role: Role,
+        place: str,
+        seen: dict[int, Subject],
+        depth: int,
+    ) -> Subject | Ref:
+        if isinstance(link.to, Ref):
+            return link.to
+        return self._add(statement, link.to, role, place, seen, depth + 1)
+
+    def _check_ends(
+        self, type_: RelationshipType, near: str, far: Observation | Ref, outward: bool
+    ) -> None:
+        ends = [(near, type_.sources if outward else type_.targets)]
+        if isinstance(far, Observation):
+            ends.append((far.type, type_.targets if outward else type_.sources))
+        for name, allowed in ends:
+            if name not in allowed:
+                raise UnusableError(
+                    f"a {name} cannot be there ({' | '.join(type_.source)})-[:{type_.name}]->({' | '.join(type_.target)})"
+                )
+
+    def _meaning(self, name: str) -> tuple[RelationshipType, bool] | str:
+        found = self._links.get(name)
+        if found is None:
+            if name[:1].islower():
+                found = name
+            else:
+                try:
+                    relationship_type, direction = self.model.direction(name)
+                except UnknownNameError:
+                    raise UnusableError(f"there is no relationship {name!r}") from None
+                found = (relationship_type, direction == "out")
+            self._links[name] = found
+        return found
+
+    def _is_part(self, type_: str, name: str, outward: bool) -> bool:
+        """Whether a type is told apart only by what it hangs on through this link."""
+        record_type = self.model.record_types.get(type_)
+        if record_type is None:
+            return False
+        for rule in record_type.identification:
+            if rule.relationship is None:
+                continue
+            relationship_type, direction = self.model.direction(rule.relationship)
+            own, _ = self.model.direction(name)
+            if own is relationship_type and (direction == "out") != outward:
+                return True
+        return False
+
+    def values(self, owner: RecordType | RelationshipType, given: Any) -> dict[str, Any]:
+        """Canonical values of what is said; nothing, secrets and placeholders left out.
+
+        Raises
+        ------
+        UnusableError
+            Which value of which attribute cannot be, without secrets.
+        """
+        identifying = self._telling(owner)
+        attributes, values = owner.attributes, {}
+        for name, value in given.items():
+            if value is None or value == "" or value == []:
+                continue
+            attribute = attributes.get(name)
+            if attribute is None or attribute.managed:
+                raise UnusableError(f"{owner.name} has no attribute {name!r}")
+            if attribute.sensitive:
+                continue
+            if type(value) is str:
+                value = clean(value, attribute)
+                if not value:
+                    continue
+            try:
+                parsed = attribute.parse(value)
+            except ValueError as error:
+                raise UnusableError(f"{name} {without_secrets(str(error))}") from None
+            kind = identifying.get(name)
+            if kind is not None and not is_telling(kind, parsed):
+                continue
+            values[name] = parsed
+        return values
+
+    def _telling(self, owner: RecordType | RelationshipType) -> dict[str, str]:
+        """Attributes that tell records apart by themselves, with their kinds."""
+        found = self._identifying.get(owner.name)
+        if found is None:
+            names: set[str] = set()
+            if isinstance(owner, RecordType):
+                for rule in owner.identification:
+                    if rule.relationship is None:
+                        names.update(rule.attributes)
+            names -= {"name", "vlan_id"}
+            found = {n: owner.attributes[n].kind.name for n in names if n in owner.attributes}
+            self._identifying[owner.name] = found
+        return found
+
+
+def clean(value: str, attribute: Attribute) -> str:
+    """Text without control characters, secrets and space around it."""
+    if not value.isprintable():
+        keep = "\n\t" if attribute.kind.name == "text" else ""
+        value = "".join(c if c.isprintable() or c in keep else " " for c in value)
+    return without_secrets(value.strip())
+
+
+def _called(subject: Subject) -> str:
+    return str(subject.attributes.get("name", subject.key))
+
+
+def subjects_of(statement: Statement, type_: str) -> Iterator[Subject]:
+    """The subjects of a type."""
+    return (subject for subject in statement.subjects if subject.type == type_)
