@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from cli import model_commands, records, stores
+from cli import model_commands, reconciliation, records, stores
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
 from schema.errors import CmdbError, ModelError
@@ -33,6 +33,15 @@ app.command()(records.create)
 app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
+app.command("importers")(reconciliation.list_importers)
+app.command("import")(reconciliation.import_)
+app.add_typer(reconciliation.app, name="sources")
+app.command()(reconciliation.why)
+app.command()(reconciliation.duplicates)
+app.command()(reconciliation.decide)
+app.command()(reconciliation.merge)
+app.command()(reconciliation.unmerge)
+app.command()(reconciliation.undo)
 app.command()(stores.export)
 app.command()(stores.copy)
 app.command()(stores.dump)

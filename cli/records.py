@@ -31,9 +31,11 @@ from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Upd
 from cmdb.errors import InvalidChangeError
 from cmdb.ids import new_id
 from cmdb.queries import Query
+from cmdb.reconciliation.precedence import provenance_of
 from cmdb.records import Record
 from cmdb.revisions import Changes, CommitResult
 from cmdb.store import GraphStore
+from schema.model import PROVENANCE
 
 RecordName = Annotated[str, typer.Argument(metavar="RECORD", help="Its id, or its exact name.")]
 Conditions = Annotated[
@@ -220,6 +222,11 @@ def show(
             f"{found.id}, as {made.actor} left it on {made.at:%Y-%m-%d %H:%M} UTC (revision {found.revision})"
         )
         _print_attributes(graph, found, reveal)
+        reporting = [s for s, c in provenance_of(found.attributes).items() if not c.get("vanished")]
+        if reporting:
+            output.print_line(
+                f"Reported by {', '.join(reporting)}; `cmdb why` says what each said."
+            )
         rows = []
         for neighbour in near:
             rule = graph.model.relationship_types[neighbour.relationship.type]
@@ -227,7 +234,7 @@ def show(
             name = rule.name if out else rule.inverse
             zh = rule.label.zh if out else rule.inverse_label.zh
             values = output.plain_attributes(graph.model, neighbour.relationship.attributes, reveal)
-            extra = ", ".join(f"{k}={v}" for k, v in values.items())
+            extra = ", ".join(f"{k}={v}" for k, v in values.items() if k != PROVENANCE)
             rows.append([f"{name} {zh}", neighbour.record.name, neighbour.record.type, extra])
         if rows:
             output.print_table(["relationship", "record", "type", "attributes"], rows)
@@ -238,7 +245,7 @@ def _print_attributes(graph: GraphStore, record: Record, reveal: bool) -> None:
     named = _referred(graph, record.attributes.items())
     rows = []
     for name, attribute in record_type.attributes.items():
-        if name in record.attributes:
+        if name in record.attributes and not attribute.managed:
             value = record.attributes[name]
             hidden = attribute.sensitive and not reveal
             text = (

@@ -130,8 +130,9 @@ def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:
     except ValueError:
         pass
     page = store.find(Query(where={"name": {"eq": text}}, first=5, as_of=as_of, total=True))
-    if len(page.records) == 1:
-        return page.records[0]
+    live = [record for record in page.records if record.type != "MergedRecord"]
+    if len(live) == 1 and page.total == len(page.records):
+        return live[0]
     if page.records:
         those = ", ".join(f"{record.type} {record.id}" for record in page.records)
         raise NotFoundError(

@@ -14,9 +14,10 @@ from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrela
 from cmdb.commits import Plan, StaleError, WriteTransaction
 from cmdb.constraints import check_cardinality, check_cycles, check_retyped, check_unique
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
+from cmdb.reconciliation.precedence import MANUAL, set_by_hand
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from schema.kinds import parse_id
-from schema.model import STATE_ATTRIBUTE, Model, RecordType, RelationshipType
+from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType, RelationshipType
 
 PROBLEM_LIMIT: Final = 100
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
@@ -207,8 +208,20 @@ class Preparation:
         self._require(index, operation.id, record_type, attributes)
         self._check_references(index, operation.id, record_type, changed)
         self._check_transition(index, before, record_type, current, attributes)
+        if not self.managed and PROVENANCE in attributes:
+            attributes[PROVENANCE] = self._set_by_hand(attributes, operation.attributes)
         self.after[operation.id] = attributes
         self.index_of[operation.id] = index
+
+    def _set_by_hand(
+        self, attributes: Mapping[str, Any], named: Iterable[str]
+    ) -> Mapping[str, Any]:
+        """The provenance of a record or relationship some of whose attributes were just set."""
+        plain = self.model.to_json(
+            {name: attributes[name] for name in named if name in attributes and name != PROVENANCE}
+        )
+        values = {name: plain.get(name) for name in named if name != PROVENANCE}
+        return set_by_hand(attributes[PROVENANCE], values)
 
     def _retyped(
         self, index: int, operation: Update, current: Mapping[str, Any]
@@ -254,6 +267,12 @@ class Preparation:
             attributes = self._clean(index, key, relationship_type, given)
             attributes = {**relationship_type.defaults, **attributes}
             self._require(index, key, relationship_type, attributes)
+        if not self.managed and key in self.live and PROVENANCE in self.live[key].attributes:
+            known = {**attributes, PROVENANCE: self.live[key].attributes[PROVENANCE]}
+            provenance = self._set_by_hand(known, relationship_type.attributes.keys())
+            if MANUAL not in provenance:
+                provenance = {**provenance, MANUAL: {"by": ""}}
+            attributes = {**attributes, PROVENANCE: provenance}
         self.relationships[key] = attributes
         self.index_of[key] = index
 

@@ -55,6 +55,13 @@ class Importer(ABC, Generic[O]):
     def __init__(self, options: O) -> None:
         self.options = options
 
+    def explain(self, documents: Sequence[Document]) -> str:
+        """What a person should confirm before the plan is applied, such as a guessed mapping.
+
+        Shown with the plan of a dry run; empty where there is nothing to confirm.
+        """
+        return ""
+
     @abstractmethod
     def observe(self, documents: Sequence[Document]) -> Iterator[Item]:
         """Observations, lazily, and rejections of what cannot be used.

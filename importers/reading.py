@@ -35,6 +35,27 @@ _PACKED: Final = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzm
 _SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
 
+class _Unpacked:
+    """A decompressing stream that closes the file under it."""
+
+    def __init__(self, raw: IO[bytes], stream: IO[bytes]) -> None:
+        self._raw, self._stream = raw, stream
+        self.read = stream.read
+
+    def __enter__(self) -> _Unpacked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stream.close()
+        self._raw.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Document:
     """One document of a source.
 
@@ -68,7 +89,7 @@ class Document:
         raw.seek(0)
         for magic, unpack in _PACKED.items():
             if head.startswith(magic):
-                return cast("IO[bytes]", unpack(raw))
+                return cast("IO[bytes]", _Unpacked(raw, unpack(raw)))
         return raw
 
     def chunks(self, size: int = 2**20) -> Iterator[bytes]:
@@ -141,7 +162,7 @@ class Document:
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            if "recursion" in str(error).lower():
+            if any(word in str(error).lower() for word in ("recursion", "depth")):
                 raise self.error("is nested too deep") from None
             problem = error
         try:  # what orjson refuses and others write: NaN, numbers of more than 64 bits
@@ -157,8 +178,6 @@ class Document:
         from defusedxml.ElementTree import ParseError, XMLParser
 
         parser = XMLParser(forbid_dtd=False, forbid_entities=True, forbid_external=True)
-        depth, events = 0, 0
-        del depth, events
         try:
             for chunk in self.chunks():
                 parser.feed(chunk)
@@ -195,7 +214,9 @@ class _PlainLoader(_Base):  # type: ignore[misc, valid-type]
 
 
 _PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":merge2"))]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":merge2"))
+    ]
     for first, resolvers in _Base.yaml_implicit_resolvers.items()
 }
 

@@ -43,7 +43,7 @@ def importer_type(name: str) -> type[Importer[Any]]:
         raise UnknownNameError(f"There is no importer {name!r}.", "`cmdb importers` lists them.")
     try:
         loaded = found[name].load()
-    except Exception as error:  # noqa: BLE001 - somebody else's package, whatever it does
+    except Exception as error:
         raise ImporterError(
             f"The importer {name} of {_package(found[name])} cannot be loaded ({type(error).__name__}: {error}).",
             "Update or remove that package.",

@@ -324,6 +324,10 @@ class Model:
         return tuple(sorted(set(names)))
 
     @cached_property
+    def managed(self) -> frozenset[str]:
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.managed)
+
+    @cached_property
     def sensitive(self) -> frozenset[str]:
         return frozenset(name for name, attribute in self.attributes.items() if attribute.sensitive)
 

@@ -11,7 +11,14 @@ from cmdb.ids import new_id
 from cmdb.reconciliation.identification import Candidates, Identifier, Identity
 from cmdb.reconciliation.links import End, Links
 from cmdb.reconciliation.observations import Ref
-from cmdb.reconciliation.planning import BatchPlan, Drafted, Entry, RecordPlanner, Step
+from cmdb.reconciliation.planning import (
+    BatchPlan,
+    Drafted,
+    Entry,
+    RecordPlanner,
+    Step,
+    with_standby,
+)
 from cmdb.reconciliation.precedence import Precedence, provenance_of
 from cmdb.reconciliation.statements import Claim, Reference, Statement, Subject
 from cmdb.records import Record, RelationshipKey
@@ -283,6 +290,8 @@ class _Batch:
                     far = key.target if side == "s" else key.source
                     if self.links.withdraw(key, side, draft.owner):
                         self._perhaps_gone(far, id_, draft.owner)
+        stored = {i: d.identity.record for i, d in self.drafts.items() if d.identity.record}
+        self.links.activate({**self._met, **stored})
 
     def _load_links(self, claims: Iterable[tuple[RelationshipKey, End, Claim, int]]) -> None:
         """Relationships of what is stated anew, and those that claims of others could meet."""
@@ -339,11 +348,7 @@ class _Batch:
     def plan_records(self) -> None:
         creates: dict[str, tuple[Create, int]] = {}
         updates: list[Step] = []
-        for id_, standing in self.links.standby.items():
-            draft = self.drafts.get(id_)
-            for source, key, claim in standing:
-                if draft is not None and source == self.source:
-                    draft.standby.setdefault(key.type, []).append([key.source, key.target, claim])
+        self._stand_by()
         for id_, draft in self.drafts.items():
             if draft.identity.record is None:
                 create, entry = self.records.create(draft)
@@ -358,6 +363,20 @@ class _Batch:
             if update is not None and (entry.differences or entry.why):
                 self.outcome.entries.append(entry)
         self.outcome.steps = [Step(c, o) for c, o in self._ordered(creates)] + updates + self._late
+
+    def _stand_by(self) -> None:
+        """Keep what does not come into force with the record at the end that allows only one."""
+        lost = {id_ for id_ in self.links.standby if id_ not in self.drafts}
+        others = self.store.get(lost) if lost else {}
+        for id_, standing in self.links.standby.items():
+            draft = self.drafts.get(id_)
+            if draft is not None:
+                draft.standby = standing
+            elif id_ in others:
+                before = provenance_of(others[id_].attributes)
+                after = with_standby(before, standing)
+                if after != before:
+                    self._late.append(Step(Update(id_, {PROVENANCE: after}), 0))
 
     def _ordered(self, creates: Mapping[str, tuple[Create, int]]) -> list[tuple[Create, int]]:
         """New records, each behind those it refers to."""

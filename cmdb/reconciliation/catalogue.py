@@ -191,9 +191,11 @@ def rebuilt(store: GraphStore, source: str) -> Catalogue:
     for record in store.scan_records():
         claim = provenance_of(record.attributes).get(source)
         if claim and claim.get("key"):
-            number = number_of(claim["key"].encode())
-            digest = MENTIONED if claim.get("mention") else number
-            rows.append((number, digest, 0, bytes.fromhex(record.id.replace("-", ""))))
+            for key in (claim["key"], *claim.get("also", ())):
+                number = number_of(key.encode())
+                gone = claim.get("mention") or claim.get("vanished")
+                digest = MENTIONED if gone else number
+                rows.append((number, digest, 0, bytes.fromhex(record.id.replace("-", ""))))
     return Catalogue(np.sort(np.asarray(rows, ENTRY), order="key"))
 
 

@@ -321,7 +321,7 @@ class Identifier:
             self._create(subject, values)
             return
         rule, matches = found[0]
-        own = [r for r in matches if subject.key and self._key_of(r) == subject.key]
+        own = [r for r in matches if subject.key and subject.key in self._keys_of(r)]
         if len(own) == 1:
             matches = own
         for _, others in found[1:]:
@@ -361,8 +361,8 @@ class Identifier:
     ) -> bool:
         if self._family.common(subject.type, record.type) is None:
             return False
-        called = self._key_of(record)
-        if subject.key and called and called != subject.key:
+        called = self._keys_of(record)
+        if subject.key and called and subject.key not in called:
             return False
         for stronger in self._rules(subject)[:position]:
             if stronger.relationship:
@@ -371,10 +371,12 @@ class Identifier:
                 return False
         return True
 
-    def _key_of(self, record: Record) -> str:
-        """What the source calls a record; empty if it has not reported it."""
+    def _keys_of(self, record: Record) -> Sequence[str]:
+        """What the source calls a record; nothing if it has not reported it, or no longer does."""
         claim = provenance_of(record.attributes).get(self.source)
-        return str(claim.get("key", "")) if claim else ""
+        if not claim or not claim.get("key") or claim.get("vanished"):
+            return ()
+        return (claim["key"], *claim.get("also", ()))
 
     def _agree(
         self, rule: IdentificationRule, one: Mapping[str, Any], other: Mapping[str, Any]

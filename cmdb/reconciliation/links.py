@@ -18,11 +18,12 @@ from cmdb.reconciliation.precedence import (
     MANUAL,
     Precedence,
     Provenance,
+    from_plain,
     provenance_of,
     settle,
     with_manual,
 )
-from cmdb.records import Relationship, RelationshipKey
+from cmdb.records import Record, Relationship, RelationshipKey
 from schema.model import PROVENANCE, Model, RelationshipType
 
 End = Literal["s", "t"]
@@ -85,9 +86,17 @@ class Links:
     # -- claiming ---------------------------------------------------------------------------------
 
     def claim(
-        self, key: RelationshipKey, end: End, attributes: Mapping[str, Any], owner: int
+        self,
+        key: RelationshipKey,
+        end: End,
+        attributes: Mapping[str, Any],
+        owner: int,
+        rule: str = "",
     ) -> str:
-        """The source reports a relationship from one end; gives what stands against it, or nothing."""
+        """The source reports a relationship from one end; gives what stands against it, or nothing.
+
+        ``rule`` names the rule of an inferred one.
+        """
         type_ = self.model.relationship_types[key.type]
         values = dict(self.model.to_json(attributes)) if attributes else {}
         now = self._now(key)
@@ -98,6 +107,8 @@ class Links:
             claim: dict[str, Any] = {"by": end}
             if values:
                 claim["values"] = values
+            if rule:
+                claim["rule"] = rule
             self.after[key] = {**attributes, PROVENANCE: {self.source: claim}}
             self._new_here.add(key)
             self._at[key.source, key.type, "s"].add(key)
@@ -140,7 +151,7 @@ class Links:
         coming: dict[str, Any] = {}
         for claim in claims.values():
             coming |= claim.get("values", {})
-        provenance = with_manual(type_, plain, before, coming, self.precedence)
+        provenance = with_manual(type_, plain, before, coming)
         provenance |= claims
         changes = settle(self.model, type_, now, provenance, self.precedence, before)
         attributes = {**now, **{n: v for n, (v, _) in changes.items()}, PROVENANCE: provenance}
@@ -205,6 +216,37 @@ class Links:
         attributes = {**now, **{n: v for n, (v, _) in changes.items()}, PROVENANCE: left}
         self.after[key] = {n: v for n, v in attributes.items() if v is not None}
         return False
+
+    def activate(self, records: Mapping[str, Record]) -> None:
+        """What stood by takes the place of what was closed, the source with precedence first."""
+        for key, now in list(self.after.items()):
+            type_ = self.model.relationship_types[key.type]
+            if now is not None or key not in self.live:
+                continue
+            limits = [(key.target, type_.one_source), (key.source, type_.one_target)]
+            for id_ in (id_ for id_, limited in limits if limited and id_ in records):
+                said = [
+                    (
+                        self.precedence.rank(source, type_, ""),
+                        source,
+                        RelationshipKey(s, key.type, t),
+                        c,
+                    )
+                    for source, claim in provenance_of(records[id_].attributes).items()
+                    for s, t, c in claim.get("standby", {}).get(key.type, ())
+                    if source != self.source
+                ]
+                taken = any(
+                    self._now(k) is not None for e in ("s", "t") for k in self._at[id_, key.type, e]
+                )
+                if said and not taken:
+                    _, source, waiting, claim = max(said, key=lambda c: (c[0], c[1]))
+                    attributes = {
+                        n: from_plain(type_.attributes[n], v)
+                        for n, v in claim.get("values", {}).items()
+                    }
+                    self.after[waiting] = {**attributes, PROVENANCE: {source: claim}}
+                    self.owner.setdefault(waiting, self.owner.get(key, 0))
 
     # -- the outcome ------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ times for each level of parents, whatever the size of the batch, and writes noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -21,7 +21,7 @@ from cmdb.reconciliation.precedence import (
     with_manual,
 )
 from cmdb.reconciliation.statements import Subject
-from cmdb.records import Record
+from cmdb.records import Record, RelationshipKey
 from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType
 
 Action = Literal[
@@ -103,6 +103,22 @@ class BatchPlan:
     unchanged: int = 0
 
 
+Standing = Sequence[tuple[str, RelationshipKey, dict[str, Any]]]
+"""(source, relationship that did not come into force, what the source claims of it)."""
+
+
+def with_standby(provenance: Provenance, standing: Standing) -> dict[str, Any]:
+    """A provenance with what stands by at its record."""
+    after = dict(provenance)
+    for source, key, claim in standing:
+        mine = dict(after.get(source, {}))
+        waiting = dict(mine.get("standby", {}))
+        line = [key.source, key.target, claim]
+        waiting[key.type] = [w for w in waiting.get(key.type, ()) if w[:2] != line[:2]] + [line]
+        after[source] = {**mine, "standby": waiting}
+    return after
+
+
 @dataclass
 class Drafted:
     """A record as a batch leaves it: where it stands, and what the source now says of it."""
@@ -112,7 +128,7 @@ class Drafted:
     owner: int
     values: dict[str, Any]
     part_of: str = ""
-    standby: dict[str, list[Any]] = field(default_factory=dict)
+    standby: Standing = ()
 
 
 class RecordPlanner:
@@ -137,7 +153,10 @@ class RecordPlanner:
         machine = record_type.state_machine
         if machine is not None and machine.observed and STATE_ATTRIBUTE not in attributes:
             attributes[STATE_ATTRIBUTE] = machine.observed
-        attributes[PROVENANCE] = {self.source: self._claim(draft, draft.values, None)}
+        provenance: dict[str, Any] = {self.source: self._claim(draft, draft.values, None)}
+        attributes[PROVENANCE] = (
+            with_standby(provenance, draft.standby) if draft.standby else provenance
+        )
         name = self.names[id_] = str(attributes.get("name", subject.key))
         entry = Entry("created", record_type.name, name, id_, subject.place)
         return Create(record_type.name, attributes, id_), entry
@@ -152,6 +171,8 @@ class RecordPlanner:
         earlier = before.get(self.source)
         claim = self._claim(draft, values, earlier)
         changes, provenance = self.outcome(record, record_type, {self.source: claim}, before)
+        if draft.standby:
+            provenance = with_standby(provenance, draft.standby)
         if earlier is not None and earlier.get("vanished"):
             self._reappear(record, record_type, changes)
         name = self.names[record.id] = record.name
@@ -185,7 +206,7 @@ class RecordPlanner:
         coming: dict[str, Any] = {}
         for claim in claims.values():
             coming |= claim.get("values", {}) if claim else {}
-        provenance = with_manual(record_type, plain, before, coming, self.precedence)
+        provenance = with_manual(record_type, plain, before, coming)
         for source, claim in claims.items():
             if claim is None:
                 provenance.pop(source, None)
@@ -246,7 +267,10 @@ class RecordPlanner:
             claim["mention"] = True
         if draft.part_of:
             claim["of"] = draft.part_of
-        if draft.standby:
-            claim["standby"] = draft.standby
+        also = [k for k in (earlier or {}).get("also", ()) if k != key]
+        if earlier is not None and earlier.get("key", key) != key:
+            also.append(earlier["key"])
+        if also:
+            claim["also"] = also
         claim["values"] = plain
         return claim

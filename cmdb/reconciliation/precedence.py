@@ -1,9 +1,9 @@
 """Whose word counts: claims of sources on one record or relationship, and the values that follow.
 
 A record's provenance is ``{source: {"key": …, "values": {…}}}``: what each source said last, in the
-JSON form of the values. `settle` works out the values from it. What a person set by hand is not
-claimed by anybody: it is the value that is there where no claim would have put it. Where such a value
-competes with claims it is kept beside them, as the claim of `MANUAL`.
+JSON form of the values. `settle` works out the values from it. What a person sets is not claimed by any
+source; where it competes with what sources say, it is kept beside their claims as that of `MANUAL`
+(`set_by_hand`, when it is committed; `with_manual`, when a source first speaks of it).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType, Relatio
 
 MANUAL: Final = "manual"
 INFERRED: Final = "inferred"
+DEFAULT: Final = "default"
 DEFAULT_PRECEDENCE: Final = 50
 MANUAL_PRECEDENCE: Final = 100
 
@@ -105,6 +106,8 @@ def verdict(
     agreeing = [source for source, _, claimed in said if claimed == value]
     if value is None and not said:
         return Verdict(attribute, "nobody", ())
+    if not said and provenance and _nobodys(owner, attribute, value):
+        return Verdict(attribute, DEFAULT, ())
     if said and said[0][2] == value:
         return Verdict(attribute, said[0][0], tuple(said))
     if MANUAL not in agreeing:
@@ -112,14 +115,43 @@ def verdict(
     return Verdict(attribute, MANUAL, tuple(said))
 
 
+def set_by_hand(provenance: Provenance, values: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """A provenance after people or tools set values directly.
+
+    A value that competes with what sources say is kept as the claim of `MANUAL`; one that they all
+    agree with ends an earlier override.
+
+    Parameters
+    ----------
+    values
+        What was set, in JSON form; None where a value was taken away.
+    """
+    said = {
+        name: [
+            c["values"][name]
+            for s, c in provenance.items()
+            if s != MANUAL and name in c.get("values", {})
+        ]
+        for name in values
+    }
+    own = dict(provenance.get(MANUAL, {}).get("values", {}))
+    for name, claims in said.items():
+        own.pop(name, None)
+        if claims and any(claim != values[name] for claim in claims):
+            own[name] = values[name]
+    after = {source: claim for source, claim in provenance.items() if source != MANUAL}
+    if own:
+        after[MANUAL] = {**provenance.get(MANUAL, {}), "values": own}
+    return after
+
+
 def with_manual(
     owner: RecordType | RelationshipType,
     values: Mapping[str, Any],
     provenance: Provenance,
     coming: Mapping[str, Any],
-    precedence: Precedence,
 ) -> dict[str, Mapping[str, Any]]:
-    """The provenance with what people did by hand since, where it competes with claims.
+    """The provenance with what was set by hand before any source spoke of it.
 
     Parameters
     ----------
@@ -128,22 +160,20 @@ def with_manual(
     provenance
         As kept.
     coming
-        What a source is about to claim: values nobody has claimed so far were set by hand, too.
+        What a source is about to claim: a value there is that nobody has claimed so far was set by
+        hand, unless it is a default.
     """
-    said = winners(owner, provenance, precedence)
-    by_hand: dict[str, Any] = {}
-    for name, (source, value) in said.items():
-        if (values.get(name) != value and source != MANUAL) or (
-            source == MANUAL and values.get(name) != value
-        ):
-            by_hand[name] = values.get(name)
-    for name in coming:
-        if name not in said and name in values and not _nobodys(owner, name, values[name]):
-            by_hand[name] = values[name]
     known = dict(provenance)
+    said = {name for claim in provenance.values() for name in claim.get("values", {})}
+    by_hand = {
+        name: values[name]
+        for name in coming
+        if name not in said and name in values and not _nobodys(owner, name, values[name])
+    }
+    by_hand = {name: value for name, value in by_hand.items() if value != coming[name]}
     if by_hand:
         earlier = known.get(MANUAL, {}).get("values", {})
-        known[MANUAL] = {"values": {**earlier, **by_hand}}
+        known[MANUAL] = {**known.get(MANUAL, {}), "values": {**earlier, **by_hand}}
     return known
 
 

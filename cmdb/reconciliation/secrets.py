@@ -14,7 +14,7 @@ REMOVED: Final = "(secret removed)"
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?<=://)[^/@\s:]{20,}@")
 _ASSIGNED: Final = re.compile(
     r"""(?ix)
-    (\b[\w.\-]*(?:passw(?:or)?d|passwd|pwd|secret|token|api[_\-]?key|access[_\-]?key|private[_\-]?key
+    ((?<![:\w.\-])[\w.\-]*(?:passw(?:or)?d|passwd|pwd|secret|token|api[_\-]?key|access[_\-]?key|private[_\-]?key
         |community|credential)[\w\-]*["']?\s*[=:]\s*)
     ("[^"]*"|'[^']*'|[^\s&;,"'}\]]+)
     """

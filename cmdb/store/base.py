@@ -490,11 +490,12 @@ def mask(attributes: Any, model: Model) -> dict[str, Any]:
 def differences(
     before: Record | Relationship | None, after: Record | Relationship | None, model: Model
 ) -> dict[str, tuple[Any, Any]]:
-    """Attribute -> (before, after) where they differ; sensitive values are hidden."""
+    """Attribute -> (before, after) where they differ; sensitive values are hidden, managed ones left
+    out."""
     old = before.attributes if before else {}
     new = after.attributes if after else {}
     return {
         name: (MASK, MASK) if name in model.sensitive else (old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())
-        if not same_values(old.get(name), new.get(name))
+        if not same_values(old.get(name), new.get(name)) and name not in model.managed
     }

@@ -186,17 +186,16 @@ class _Api:
             address = _cidr(row["host"], row["prefix_length"])
             return {"address": address, "assigned_object_type": kind}
         if table == "dcim_interface":
-            kind = {"value": row["type"], "label": row["type"]}
-            return {"type": kind, "tagged_vlans": self.tagged[row["id"]]}
+            choice = {"value": row["type"], "label": row["type"]}
+            return {"type": choice, "tagged_vlans": self.tagged[row["id"]]}
         if table == "dcim_cable":
             sides = ("a", "b")
             return {
                 f"termination_{s}_type": self.types[row[f"termination_{s}_type_id"]] for s in sides
             }
         if table == "dcim_device":
-            address = self.brief("ipam_ipaddress", row["primary_ip4_id"] or row["primary_ip6_id"])
-            context = {"config_context": {"snmp_community": "hidden-community"}}
-            return {"primary_ip": address, **context}
+            primary = self.brief("ipam_ipaddress", row["primary_ip4_id"] or row["primary_ip6_id"])
+            return {"primary_ip": primary, "config_context": {"snmp_community": "hidden-community"}}
         return {}
 
 

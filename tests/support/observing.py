@@ -31,7 +31,9 @@ def shared_data(name: str) -> Path:
     default = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("CMDB_SHARED_DATA", default)) / name
     if not folder.is_dir():
-        pytest.skip(f"The sample inputs {name} are not there; CMDB_SHARED_DATA says where they are.")
+        pytest.skip(
+            f"The sample inputs {name} are not there; CMDB_SHARED_DATA says where they are."
+        )
     return folder
 
 

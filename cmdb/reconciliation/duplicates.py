@@ -1,0 +1,331 @@
+"""What needs a person: tasks, merging two records that are one, and undoing a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
+from cmdb.errors import CmdbError, NotFoundError, QueryError
+from cmdb.queries import Query
+from cmdb.reconciliation import catalogue
+from cmdb.reconciliation.identification import Family
+from cmdb.reconciliation.planning import RecordPlanner
+from cmdb.reconciliation.precedence import Precedence, Provenance, provenance_of
+from cmdb.reconciliation.sources import precedence_of, sources
+from cmdb.records import Record, RelationshipKey, same_values
+from cmdb.revisions import RecordChange, RelationshipChange
+from cmdb.store import GraphStore
+from schema.model import PROVENANCE, STATE_ATTRIBUTE
+
+MERGED = "MergedRecord"
+
+
+class MergeError(CmdbError):
+    """Two records cannot be merged, or one cannot be taken apart again."""
+
+    code = "merge_refused"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A duplicate for a person to decide.
+
+    Attributes
+    ----------
+    candidates
+        The records that one observation fits, those that are still there.
+    """
+
+    record: Record
+    candidates: list[Record]
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.record.attributes.get("evidence", {})
+        return found
+
+
+def open_tasks(store: GraphStore) -> list[Task]:
+    """Everything that waits for a person, oldest first; at most 10,000.
+
+    A task whose candidates have become one is done: it is left out.
+    """
+    where = {"open": {"eq": True}}
+    records = store.find(Query("DuplicateTask", where, first=10_000)).records
+    ids = {i for r in records for i in r.attributes.get("evidence", {}).get("candidates", ())}
+    found = store.get(ids) if ids else {}
+    tasks = []
+    for record in records:
+        ids_ = record.attributes.get("evidence", {}).get("candidates", ())
+        candidates = [found[i] for i in ids_ if i in found and found[i].type != MERGED]
+        if len(candidates) > 1:
+            tasks.append(Task(record, candidates))
+    return tasks
+
+
+def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
+    """Say which record an observation is; its source follows from the next run on."""
+    update = Update(task.id, {"decision": choice.id, "open": False})
+    revision = store.commit(ChangeSet([update], actor, "merge", f"decided {task.name}")).revision
+    catalogue.forget_all(store)
+    return revision
+
+
+def merge(
+    store: GraphStore, survivor: Record, other: Record, *, actor: str, reason: str = ""
+) -> int:
+    """Make one record of two: the survivor takes the other's claims, relationships and referrers.
+
+    The other becomes a `MergedRecord` that says into what. Both keep their history.
+
+    Raises
+    ------
+    MergeError
+        They are the same, or of unrelated types, or one was merged already.
+    """
+    model = store.model
+    if survivor.id == other.id or MERGED in (survivor.type, other.type):
+        raise MergeError("A record cannot be merged with itself, nor one that was merged already.")
+    type_ = Family(model).common(other.type, survivor.type)
+    if type_ is None:
+        raise MergeError(
+            f"{survivor.name} is a {survivor.type} and {other.name} a {other.type}: one thing cannot be both.",
+            "Correct the type of one of them first.",
+        )
+    precedence = precedence_of(sources(store))
+    revision = store.last_revision().number
+    operations: list[Operation] = [_joined(store, survivor, other, type_, precedence)]
+    operations += _moved_links(store, survivor, other)
+    operations += _moved_parts(store, survivor, other)
+    operations += _moved_references(store, survivor, other)
+    operations.append(Update(other.id, {"merged_into": survivor.id, PROVENANCE: None}, type=MERGED))
+    for task in open_tasks(store):
+        if {survivor.id, other.id} >= {c.id for c in task.candidates}:
+            operations.append(Update(task.record.id, {"decision": survivor.id, "open": False}))
+    text = reason or f"{other.name} ({other.id}) is {survivor.name} ({survivor.id})"
+    change = ChangeSet(operations, actor, "merge", text, based_on=revision, managed=True)
+    done = store.commit(change)
+    catalogue.forget_all(store)
+    return done.revision
+
+
+def _joined(
+    store: GraphStore, survivor: Record, other: Record, type_: str, precedence: Precedence
+) -> Update:
+    """The survivor with the claims of both; a source that knew both knows it by both keys."""
+    record_type = store.model.record_types[type_]
+    before, theirs = provenance_of(survivor.attributes), provenance_of(other.attributes)
+    claims: dict[str, Any] = {}
+    for source, claim in theirs.items():
+        own = before.get(source)
+        if own is None:
+            claims[source] = claim
+            continue
+        also = [*own.get("also", ()), *(k for k in [claim.get("key"), *claim.get("also", ())] if k)]
+        values = {**claim.get("values", {}), **own.get("values", {})}
+        claims[source] = {**own, "also": list(dict.fromkeys(also)), "values": values}
+    planner = RecordPlanner(store.model, "", precedence, {})
+    changes, provenance = planner.outcome(survivor, record_type, claims, before)
+    attributes: dict[str, Any] = {n: v for n, (v, _) in changes.items()}
+    for name, value in other.attributes.items():
+        if (
+            name in record_type.attributes
+            and name not in survivor.attributes
+            and name != PROVENANCE
+        ):
+            attributes.setdefault(name, value)
+    attributes.pop(STATE_ATTRIBUTE, None)
+    if provenance:
+        attributes[PROVENANCE] = provenance
+    return Update(
+        survivor.id,
+        attributes,
+        expected_revision=survivor.revision,
+        type=type_ if type_ != survivor.type else None,
+    )
+
+
+def _moved_links(store: GraphStore, survivor: Record, other: Record) -> list[Operation]:
+    """The other's relationships, at the survivor; where only one may be, the survivor's stays."""
+    model = store.model
+    own = {near.relationship.key for near in store.neighbours([survivor.id])}
+    ends = {(key.source, key.type, "s") for key in own} | {
+        (key.target, key.type, "t") for key in own
+    }
+    operations: list[Operation] = []
+    for near in store.neighbours([other.id]):
+        link = near.relationship
+        operations.append(Unrelate(*link.key))
+        source, target = (survivor.id if e == other.id else e for e in (link.source, link.target))
+        type_ = model.relationship_types[link.type]
+        key = RelationshipKey(source, link.type, target)
+        if source == target or key in own:
+            continue
+        taken = (type_.one_target and (source, link.type, "s") in ends) or (
+            type_.one_source and (target, link.type, "t") in ends and target == survivor.id
+        )
+        if not taken:
+            own.add(key)
+            operations.append(Relate(*key, link.attributes))
+    return operations
+
+
+def _moved_parts(store: GraphStore, survivor: Record, other: Record) -> list[Operation]:
+    """What sources call a part of the other is now a part of the survivor."""
+    operations: list[Operation] = []
+    for id_, record in {n.record.id: n.record for n in store.neighbours([other.id])}.items():
+        before = provenance_of(record.attributes)
+        after = {
+            source: {**claim, "of": survivor.id} if claim.get("of") == other.id else claim
+            for source, claim in before.items()
+        }
+        if after != before:
+            operations.append(Update(id_, {PROVENANCE: after}))
+    return operations
+
+
+def _moved_references(store: GraphStore, survivor: Record, other: Record) -> list[Operation]:
+    """Records that name the other by a reference attribute name the survivor instead."""
+    operations: list[Operation] = []
+    names = {a.name for t in store.model.record_types.values() for a in t.references if not a.many}
+    for name in sorted(names):
+        operations += [
+            Update(record.id, {name: survivor.id})
+            for record in store.holders(name, [other.id])
+            if record.id not in (other.id, survivor.id)
+        ]
+    return operations
+
+
+def unmerge(
+    store: GraphStore, merged: Record, *, actor: str, reason: str = ""
+) -> tuple[int, list[str]]:
+    """Take a merged record apart again: the merge's revision is undone.
+
+    Returns
+    -------
+    The revision, and what had changed since and was left as it is.
+
+    Raises
+    ------
+    MergeError
+        It was not merged.
+    """
+    if merged.type != MERGED:
+        raise MergeError(f"{merged.name} was not merged into another record.")
+    for commit in store.history(merged.id):
+        for change in commit.changes.records:
+            if change.before is not None and change.before.type != MERGED:
+                text = reason or f"unmerge {merged.name} ({merged.id})"
+                return undo(store, commit.revision.number, actor=actor, reason=text)
+    raise MergeError(f"{merged.name} has no merge in its history.")  # pragma: no cover
+
+
+def undo(store: GraphStore, number: int, *, actor: str, reason: str = "") -> tuple[int, list[str]]:
+    """Take back what one revision changed, where it is still as that revision left it.
+
+    Records it created stay, as nothing is forgotten; they go to the state of what has vanished.
+
+    Returns
+    -------
+    The new revision, and a line for each thing that was changed since and is left alone.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such revision.
+    QueryError
+        It applied a model: that is undone by applying the earlier one.
+    """
+    found = list(store.feed(number - 1, number)) if number > 0 else []
+    if not found:
+        raise NotFoundError(f"There is no revision {number}.", "`cmdb diff` shows the newest ones.")
+    [commit] = found
+    if commit.changes.model is not None:
+        raise QueryError(
+            f"Revision {number} applied a model.", "Apply the earlier one with `cmdb schema apply`."
+        )
+    newest = store.last_revision().number
+    left: list[str] = []
+    operations: list[Operation] = []
+    now = store.get([change.id for change in commit.changes.records])
+    links = {
+        near.relationship.key: near.relationship
+        for near in store.neighbours(
+            {end for c in commit.changes.relationships for end in c.key[::2]}
+        )
+    }
+    for change in commit.changes.records:
+        operations += _record_undone(store, change, now[change.id], left)
+    for link in commit.changes.relationships:
+        operations += _link_undone(link, links.get(link.key), left)
+    text = reason or f"undo revision {number}"
+    change_set = ChangeSet(operations, actor, "undo", text, based_on=newest, managed=True)
+    done = store.commit(change_set)
+    catalogue.forget_all(store)
+    return done.revision, left
+
+
+def _record_undone(
+    store: GraphStore, change: RecordChange, now: Record, left: list[str]
+) -> list[Operation]:
+    before, after = change.before, change.after
+    assert after is not None
+    if before is None:
+        machine = store.model.record_types[now.type].state_machine
+        state = now.attributes.get(STATE_ATTRIBUTE)
+        if machine and machine.vanished and state and machine.between(state, machine.vanished):
+            return [Update(now.id, {STATE_ATTRIBUTE: machine.vanished})]
+        left.append(f"{now.type} {now.name} was created; it stays")
+        return []
+    if before.type != after.type and now.type != after.type:
+        left.append(f"{now.name} has become a {now.type} since")
+        return []
+    attributes: dict[str, Any] = {}
+    for name in before.attributes.keys() | after.attributes.keys():
+        old, new = before.attributes.get(name), after.attributes.get(name)
+        if same_values(old, new):
+            continue
+        if name == PROVENANCE:
+            attributes[name] = _claims_undone(old or {}, new or {}, now.attributes.get(name) or {})
+        elif same_values(now.attributes.get(name), new):
+            attributes[name] = old
+        else:
+            left.append(f"{name} of {now.name} has changed since")
+    new_type = before.type if before.type != after.type else None
+    known = store.model.record_types[new_type or now.type].attributes
+    attributes = {name: value for name, value in attributes.items() if name in known}
+    return [Update(now.id, attributes, type=new_type)] if attributes or new_type else []
+
+
+def _claims_undone(old: Provenance, new: Provenance, now: Provenance) -> dict[str, Any] | None:
+    """The claims there are, those that a revision changed as they were before it; None for none."""
+    after = dict(now)
+    for source in old.keys() | new.keys():
+        if old.get(source) != new.get(source) and now.get(source) == new.get(source):
+            after.pop(source, None)
+            if source in old:
+                after[source] = old[source]
+    return after or None
+
+
+def _link_undone(change: RelationshipChange, now: Any, left: list[str]) -> list[Operation]:
+    before, after = change.before, change.after
+    if after is None and now is None:
+        assert before is not None
+        return [Relate(*before.key, before.attributes)]
+    if (
+        after is not None
+        and now is not None
+        and same_values(dict(now.attributes), dict(after.attributes))
+    ):
+        if before is None:
+            return [Unrelate(*after.key)]
+        return [Relate(*before.key, before.attributes)]
+    left.append(f"{' '.join(change.key)} has changed since")
+    return []
+
+
+__all__ = ["Create", "MergeError", "Task", "decide", "merge", "open_tasks", "undo", "unmerge"]
