@@ -82,7 +82,8 @@ class ChangeSet:
         The newest revision its writer has seen of the whole store: if there is a newer one, nothing
         is committed. For writers that decided by what was *not* there.
     managed
-        Whether it may write managed attributes: only the product's own parts say so.
+        Whether it may write managed attributes, and gives canonical values: only the product's own
+        parts say so.
     """
 
     operations: Sequence[Operation]

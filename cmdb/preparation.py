@@ -35,7 +35,7 @@ def prepare(
     number
         The revision the change set will become.
     managed
-        Whether managed attributes may be written.
+        Whether managed attributes may be written, and values are canonical already.
 
     Returns
     -------
@@ -327,7 +327,12 @@ class Preparation:
         owner: RecordType | RelationshipType,
         attributes: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Canonical values of the attributes that have one; the others are left out."""
+        """Canonical values of the attributes that have one; the others are left out.
+
+        The product's own parts give values that the same parsers have made already.
+        """
+        if self.managed and attributes.keys() <= owner.parsers.keys():
+            return {name: value for name, value in attributes.items() if value is not None}
         clean: dict[str, Any] = {}
         parsers: dict[str, Callable[[object], Any]] = owner.parsers
         for name, value in attributes.items():

@@ -273,17 +273,27 @@ def parse_email(value: object) -> str:
 
 def parse_json(value: object) -> Any:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        plain = json.loads(text)
-        orjson.dumps(plain)
+        written = orjson.dumps(value, option=_STRICT)
+        plain = orjson.loads(written)
+        if plain != value or b"null" in written:  # NaN is written so, and tuples as lists
+            plain = json.loads(json.dumps(value, ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON that can be kept ({error})") from None
-    if len(text) > TEXT_LENGTH:
-        raise ValueError(f"is {len(text)} characters of JSON; {TEXT_LENGTH} is the most")
-    _storable(text)
-    if "\\u0000" in text:
+    if len(written) > TEXT_LENGTH and len(written.decode()) > TEXT_LENGTH:
+        raise ValueError(
+            f"is {len(written.decode())} characters of JSON; {TEXT_LENGTH} is the most"
+        )
+    if b"\\u0000" in written:
         raise ValueError("holds a NUL character")
     return plain
+
+
+_STRICT: Final = (
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+"""Only what JSON has: dataclasses, instants and the like are mistakes."""
 
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)

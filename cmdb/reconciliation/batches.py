@@ -152,6 +152,15 @@ class _Batch:
                 self._shown.append(subject)
         claims, references = [], []
         for claim, owner in self.claims:
+            source, target = claim.source, claim.target
+            if (
+                type(source) is Subject
+                and type(target) is Subject
+                and self.same[id(source)] is source
+                and self.same[id(target)] is target
+            ):
+                claims.append((claim, owner))
+                continue
             ends = [self._end(end, there) for end in (claim.source, claim.target)]
             if all(isinstance(end, Subject) for end in ends):
                 claims.append((claim._replace(source=ends[0], target=ends[1]), owner))

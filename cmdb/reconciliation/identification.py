@@ -16,10 +16,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from cmdb.reconciliation.placeholders import is_telling
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.statements import Claim, Reference, Subject
 from cmdb.records import Record
@@ -94,11 +92,17 @@ class Family:
 
 
 class Candidates:
-    """Records that could be meant, found by value: those of the store, and those about to be made."""
+    """Records that could be meant, found by value: those of the store, and those about to be made.
+
+    Attributes
+    ----------
+    by_value
+        (attribute, value) -> ids.
+    """
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
-        self._by_value: defaultdict[tuple[str, Any], list[str]] = defaultdict(list)
+        self.by_value: defaultdict[tuple[str, Any], list[str]] = defaultdict(list)
         self._below: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
     def add(self, record: Record, attributes: Iterable[str]) -> None:
@@ -110,7 +114,7 @@ class Candidates:
             if value is None or isinstance(value, list | dict):
                 continue
             if known is None or known.attributes.get(name) != value:
-                found = self._by_value[name, value]
+                found = self.by_value[name, value]
                 if record.id not in found:
                     found.append(record.id)
 
@@ -122,15 +126,18 @@ class Candidates:
             found.append(record.id)
 
     def holding(self, attribute: str, value: Any) -> list[Record]:
-        return [self.records[id] for id in self._by_value.get((attribute, value), ())]
+        return [self.records[id] for id in self.by_value.get((attribute, value), ())]
 
     def below(self, parent: str, relationship: str) -> list[Record]:
         return [self.records[id] for id in self._below.get((parent, relationship), ())]
 
 
-@lru_cache(maxsize=4096)
-def _absolute(rules: tuple[IdentificationRule, ...]) -> tuple[IdentificationRule, ...]:
-    return tuple(rule for rule in rules if rule.relationship is None)
+class RuleNames(NamedTuple):
+    """What the rules of a type look at: relationships, attributes, and what is looked up by."""
+
+    scopes: frozenset[str]
+    attributes: frozenset[str]
+    first: tuple[str, ...]
 
 
 class Identifier:
@@ -169,10 +176,10 @@ class Identifier:
         self.identities: dict[int, Identity] = {}
         self.questions: list[Question] = []
         self.held: set[int] = set()
+        self._names: dict[str, RuleNames] = {}
         self._parents: dict[int, list[tuple[str, Subject]]] = {}
         self._references: dict[int, dict[str, Subject]] = {}
         self._fixed: dict[int, Identity] = {}
-        self._kinds = {name: a.kind.name for name, a in self.model.attributes.items()}
 
     def identify(
         self,
@@ -211,31 +218,40 @@ class Identifier:
             if not isinstance(source, Subject) or not isinstance(target, Subject):
                 continue
             inverse = self.model.relationship_types[type_].inverse
-            self._parents.setdefault(id(source), []).append((type_, target))
-            self._parents.setdefault(id(target), []).append((inverse, source))
+            if type_ in self._rule_names(source.type).scopes:
+                self._parents.setdefault(id(source), []).append((type_, target))
+            if inverse in self._rule_names(target.type).scopes:
+                self._parents.setdefault(id(target), []).append((inverse, source))
+
+    def _rule_names(self, type_: str) -> RuleNames:
+        """What the rules of a type look at."""
+        names = self._names.get(type_)
+        if names is None:
+            rules = self.model.record_types[type_].identification
+            names = self._names[type_] = RuleNames(
+                frozenset(rule.relationship for rule in rules if rule.relationship),
+                frozenset(n for rule in rules for n in (*rule.attributes, *rule.agreeing)),
+                tuple(dict.fromkeys(r.attributes[0] for r in rules if not r.relationship)),
+            )
+        return names
 
     def _ready(self, subject: Subject) -> bool:
-        known = self.identities
-        rules = self.model.record_types[subject.type].identification
-        scopes = {rule.relationship for rule in rules if rule.relationship}
-        if scopes:
-            for relationship, parent in self._parents.get(id(subject), ()):
-                if (
-                    relationship in scopes
-                    and id(parent) not in known
-                    and id(parent) not in self.held
-                ):
-                    return False
-        used = {n for rule in rules for n in (*rule.attributes, *rule.agreeing)}
-        for attribute, target in self._references.get(id(subject), {}).items():
-            if attribute in used and id(target) not in known and id(target) not in self.held:
+        known, held = self.identities, self.held
+        for _, parent in self._parents.get(id(subject), ()):
+            if id(parent) not in known and id(parent) not in held:
                 return False
+        named = self._references.get(id(subject))
+        if named:
+            used = self._rule_names(subject.type).attributes
+            for attribute, target in named.items():
+                if attribute in used and id(target) not in known and id(target) not in held:
+                    return False
         return True
 
     def _values(self, subject: Subject) -> Mapping[str, Any]:
-        """Its attributes, references to known records among them."""
+        """Its attributes, references to known records that its rules look at among them."""
         named = self._references.get(id(subject))
-        if not named:
+        if not named or not named.keys() & self._rule_names(subject.type).attributes:
             return subject.attributes
         ids = {a: self.identities[id(t)].id for a, t in named.items() if id(t) in self.identities}
         return {**subject.attributes, **ids}
@@ -295,7 +311,7 @@ class Identifier:
                     known = self.identities.get(id(parent))
                     if relationship == rule.relationship and known and known.record:
                         scopes[relationship].add(known.id)
-        names = {rule.attributes[0] for s in subjects for rule in _absolute(self._rules(s))}
+        names = {name for s in subjects for name in self._rule_names(s.type).first}
         for attribute, wanted in asked.items():
             for record in self.store.holders(attribute, wanted):
                 if record.type in self.model.record_types:
@@ -309,7 +325,12 @@ class Identifier:
     def _decide(self, subject: Subject) -> None:
         values = self._values(subject)
         found: list[tuple[IdentificationRule, list[Record]]] = []
+        holding = self.candidates.by_value
         for position, rule in enumerate(self._rules(subject)):
+            if rule.relationship is None:
+                first = rule.attributes[0]
+                if first not in values or (first, values[first]) not in holding:
+                    continue
             matches = [
                 record
                 for record in self._matches(rule, subject, values)
@@ -344,8 +365,6 @@ class Identifier:
             return []
         if rule.relationship is None:
             first = rule.attributes[0]
-            if first != "name" and not is_telling(self._kinds[first], values[first]):
-                return []
             near = self.candidates.holding(first, values[first])
         else:
             near = [
@@ -420,8 +439,7 @@ class Identifier:
         claim = {"key": subject.key} if subject.key else {}
         attributes = {**values, "provenance": {self.source: claim}}
         record = Record(id_, subject.type, 0, attributes)
-        names = [rule.attributes[0] for rule in self._rules(subject) if rule.relationship is None]
-        self.candidates.add(record, names)
+        self.candidates.add(record, self._rule_names(subject.type).first)
         for relationship, parent in self._parents.get(id(subject), ()):
             known = self.identities.get(id(parent))
             if known is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import Any, Final
 
 _WORDS: Final = frozenset(
@@ -109,10 +108,13 @@ _COUNTING: Final = (
     | frozenset("1234567890"[:n] for n in range(3, 11))
     | {"1234567890abcdef", "0123456789abcdef"}
 )
+_BEGINNINGS: Final = frozenset(("", "0", "1"))
+_UNTELLING: Final = ("0", "127.", "169.254.", "22", "23")
+"""How IPv4 addresses begin that have to be looked at."""
+MOST_SEPARATORS: Final = 4
 _PUNCTUATION: Final = re.compile(r"[\s.:_\-/*#?'\"]+")
 
 
-@lru_cache(maxsize=65_536)
 def is_placeholder(value: str) -> bool:
     """Whether a text value of an identifying attribute identifies nothing.
 
@@ -122,13 +124,16 @@ def is_placeholder(value: str) -> bool:
     text = value.strip().lower()
     if text in _PHRASES or text in _WORDS:
         return True
+    if text[:1] not in _BEGINNINGS and len(set(text)) > MOST_SEPARATORS:
+        return False  # neither counts up nor repeats one character: by far the most frequent
     bare = _PUNCTUATION.sub("", text)
     return len(set(bare)) <= 1 or bare in _COUNTING
 
 
-@lru_cache(maxsize=65_536)
 def is_telling_address(value: str) -> bool:
     """Whether an IP address can tell one host from another: no loopback, link-local or empty one."""
+    if ":" not in value and not value.startswith(_UNTELLING):
+        return True
     address = ipaddress.ip_address(value)
     return not (
         address.is_loopback

@@ -11,7 +11,6 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,9 +35,9 @@ from cmdb.reconciliation.statements import Reader, Statement, UnusableError
 from cmdb.records import Record
 from cmdb.store import GraphStore
 
-BATCH: Final = 2_000
+BATCH: Final = 5_000
 """Statements planned together."""
-SUBJECTS: Final = 20_000
+SUBJECTS: Final = 30_000
 """Subjects planned together, unless one statement has more."""
 ATTEMPTS: Final = 20
 VANISH_FREE: Final = 5
@@ -164,8 +163,9 @@ class Run:
             After everything else was done.
         """
         self._open()
-        for portion in portions:
-            self._portion(portion)
+        with without_collecting():
+            for portion in portions:
+                self._portion(portion)
         self._late_links()
         refused = self._retire_vanished() if self.complete else None
         self._close()
@@ -295,9 +295,7 @@ class Run:
                 statements.append(statement)
                 digests.append(digest)
         if statements:
-            context = without_collecting() if len(statements) > 100 else nullcontext()
-            with context:
-                self._settle(statements, digests, document)
+            self._settle(statements, digests, document)
         self.summary.statements += len(fresh)
         self._progress(self.summary.statements)
 
@@ -323,7 +321,6 @@ class Run:
 
     def _settle(self, statements: list[Statement], digests: list[int], document: int) -> None:
         """Plan a batch, commit it, and remember what it settled."""
-        waiting = len(self.planner.waiting)
         plan, statements, digests = self._committed(statements, digests)
         for entry in plan.entries:
             self._line(entry)
@@ -336,7 +333,6 @@ class Run:
             self.catalogue.put(key, MENTIONED, document, id_)
         for subject, identity in plan.settled:
             subject.id = identity.id
-        del waiting
 
     def _count_same(self, plan: BatchPlan) -> None:
         if plan.unchanged:

@@ -7,7 +7,7 @@ what is sensitive, or looks like a secret, is left out here, before anything els
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -99,7 +99,7 @@ class Reader:
     def __init__(self, model: Model, *, reuse: bool = False) -> None:
         self.model = model
         self._reused: dict[int, tuple[Observation, Subject]] | None = {} if reuse else None
-        self._identifying: dict[str, dict[str, str]] = {}
+        self._readers: dict[str, dict[str, ValueReader]] = {}
         self._links: dict[str, tuple[RelationshipType, bool] | str] = {}
 
     def statement(self, observation: Observation) -> Statement:
@@ -264,43 +264,93 @@ class Reader:
         UnusableError
             Which value of which attribute cannot be, without secrets.
         """
-        identifying = self._telling(owner)
-        attributes, values = owner.attributes, {}
+        if owner.name not in self._readers:
+            self._readers[owner.name] = self._readers_of(owner)
+        readers = self._readers[owner.name]
+        values = {}
         for name, value in given.items():
-            if value is None or value == "" or value == []:
-                continue
-            attribute = attributes.get(name)
-            if attribute is None or attribute.managed:
-                raise UnusableError(f"{owner.name} has no attribute {name!r}")
-            if attribute.sensitive:
-                continue
-            if type(value) is str:
-                value = clean(value, attribute)
-                if not value:
-                    continue
             try:
-                parsed = attribute.parse(value)
+                known, read = readers[name]
+                if type(value) is str and value in known:
+                    parsed = known[value]
+                elif value is None:
+                    continue
+                else:
+                    parsed = read(value)
+            except KeyError:
+                raise UnusableError(f"{owner.name} has no attribute {name!r}") from None
             except ValueError as error:
                 raise UnusableError(f"{name} {without_secrets(str(error))}") from None
-            kind = identifying.get(name)
-            if kind is not None and not is_telling(kind, parsed):
-                continue
-            values[name] = parsed
+            if parsed is not None:
+                values[name] = parsed
         return values
+
+    def _readers_of(self, owner: RecordType | RelationshipType) -> dict[str, ValueReader]:
+        """For each attribute, what makes a canonical value of what a source says, or None."""
+        telling = self._telling(owner)
+        return {
+            name: _reader(attribute, telling.get(name))
+            for name, attribute in owner.attributes.items()
+            if not attribute.managed
+        }
 
     def _telling(self, owner: RecordType | RelationshipType) -> dict[str, str]:
         """Attributes that tell records apart by themselves, with their kinds."""
-        found = self._identifying.get(owner.name)
-        if found is None:
-            names: set[str] = set()
-            if isinstance(owner, RecordType):
-                for rule in owner.identification:
-                    if rule.relationship is None:
-                        names.update(rule.attributes)
-            names -= {"name", "vlan_id"}
-            found = {n: owner.attributes[n].kind.name for n in names if n in owner.attributes}
-            self._identifying[owner.name] = found
-        return found
+        names: set[str] = set()
+        if isinstance(owner, RecordType):
+            for rule in owner.identification:
+                if rule.relationship is None:
+                    names.update(rule.attributes)
+        names -= {"name", "vlan_id"}
+        return {n: owner.attributes[n].kind.name for n in names if n in owner.attributes}
+
+
+WRITTEN: Final = ("string", "text", "url", "email", "json", "enum")
+"""Kinds whose values are free text; those of others can hold neither secrets nor control characters."""
+REMEMBERED: Final = 20_000
+
+
+ValueReader = tuple[dict[str, Any], Callable[[Any], Any]]
+"""What is known of an attribute's texts, and what makes a canonical value of any other."""
+
+
+def _reader(attribute: Attribute, telling: str | None) -> ValueReader:
+    """Makes canonical values of an attribute; None of what says nothing.
+
+    Sources repeat themselves (a vendor, a date, an operating system): texts are remembered.
+    """
+    if attribute.sensitive:
+        return {}, lambda _: None
+    parse, free = attribute.parse, attribute.kind.name in WRITTEN
+    known: dict[str, Any] = {"": None}
+
+    def read(value: Any) -> Any:
+        if type(value) is str:
+            rough = free or not value.isprintable()
+            text = clean(value, attribute) if rough else value.strip()
+            parsed = parse(text) if text else None
+        else:
+            parsed = _cleaned(parse(value), attribute) if value != [] else None
+        if telling is not None and parsed is not None and not is_telling(telling, parsed):
+            parsed = None
+        if type(value) is str:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[value] = parsed
+        return parsed
+
+    return known, read
+
+
+def _cleaned(value: Any, attribute: Attribute) -> Any:
+    """A parsed value whose texts, however deep, hold no secrets."""
+    if isinstance(value, str):
+        return clean(value, attribute)
+    if isinstance(value, list):
+        return [_cleaned(element, attribute) for element in value]
+    if isinstance(value, dict):
+        return {name: _cleaned(element, attribute) for name, element in value.items()}
+    return value
 
 
 def clean(value: str, attribute: Attribute) -> str:

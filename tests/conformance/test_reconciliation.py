@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from cmdb.reconciliation.runs import Portion, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.store import GraphStore, create_store, open_store
 from schema.loading import load_model
+from tests.support.neo4j_server import Neo4jServer
 from tests.support.reporting import (
     link,
     linked,
@@ -39,6 +41,16 @@ from tests.support.reporting import (
 )
 
 MODEL = load_model([])
+
+
+@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store can be made. A Neo4j keeps the constraints of the test before: most are the same."""
+    if request.param == "neo4j":
+        server: Neo4jServer = request.getfixturevalue("neo4j_server")
+        server.empty()
+        return server.url
+    return f"sqlite:///{tmp_path}/store.db"
 
 
 @pytest.fixture
