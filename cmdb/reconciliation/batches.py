@@ -390,20 +390,24 @@ class _Batch:
     def _ordered(self, creates: Mapping[str, tuple[Create, int]]) -> list[tuple[Create, int]]:
         """New records, each behind those it refers to."""
         ordered: dict[str, tuple[Create, int]] = {}
-
-        def place(id_: str, depth: int) -> None:
-            if id_ in ordered or id_ not in creates or depth > 20:
-                return
-            create, owner = creates[id_]
-            for attribute in self.model.record_types[create.type].references:
-                value = create.attributes.get(attribute.name)
-                if isinstance(value, str) and value != id_:
-                    place(value, depth + 1)
-            ordered[id_] = (create, owner)
-
-        for id_ in creates:
-            place(id_, 0)
+        for first in creates:
+            path = [first]
+            while path:
+                id_ = path[-1]
+                behind = [r for r in self._named_by(creates[id_][0]) if r in creates]
+                behind = [r for r in behind if r not in ordered and r not in path]
+                if behind:
+                    path.append(behind[0])
+                else:
+                    ordered.setdefault(id_, creates[id_])
+                    path.pop()
         return list(ordered.values())
+
+    def _named_by(self, create: Create) -> list[str]:
+        """Ids that a new record's reference attributes name."""
+        references = self.model.record_types[create.type].references
+        values = (create.attributes.get(attribute.name) for attribute in references)
+        return [value for value in values if isinstance(value, str)]
 
     def finish(self) -> BatchPlan:
         outcome = self.outcome
