@@ -87,6 +87,9 @@ class Ansible(Importer[AnsibleOptions]):
             )
         return read_inventory(read_documents([path])[0])
 
+    def also_reads(self) -> Sequence[str]:
+        return [self.options.inventory] if self.options.inventory else []
+
     def observe(self, documents: Sequence[Document]) -> Iterator[Item]:
         for document in documents:
             for result in results(document, self.options.name):

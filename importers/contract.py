@@ -18,10 +18,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-O = TypeVar("O", bound=Options)
+OptionsType = TypeVar("OptionsType", bound=Options)
 
 
-class Importer(ABC, Generic[O]):
+class Importer(ABC, Generic[OptionsType]):
     """Interprets documents of one format.
 
     Subclasses set the class attributes and `observe`; their constructor takes nothing but the
@@ -52,7 +52,7 @@ class Importer(ABC, Generic[O]):
     suffixes: ClassVar[Sequence[str]] = ()
     options_type: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: O) -> None:
+    def __init__(self, options: OptionsType) -> None:
         self.options = options
 
     def explain(self, documents: Sequence[Document]) -> str:
@@ -61,6 +61,10 @@ class Importer(ABC, Generic[O]):
         Shown with the plan of a dry run; empty where there is nothing to confirm.
         """
         return ""
+
+    def also_reads(self) -> Sequence[str]:
+        """Paths of the files that its options name: when one changes, everything is read again."""
+        return ()
 
     @abstractmethod
     def observe(self, documents: Sequence[Document]) -> Iterator[Item]:

@@ -28,7 +28,9 @@ LINE_LIMIT = 64 * 2**20
 
 class JsonLines(Importer[Options]):
     name: ClassVar[str] = "jsonl"
-    title: ClassVar[str] = "Observations as JSON Lines, for anything that has no importer of its own"
+    title: ClassVar[str] = (
+        "Observations as JSON Lines, for anything that has no importer of its own"
+    )
     title_zh: ClassVar[str] = "JSON Lines 格式的上报记录，供没有专用导入器的工具使用"
 
     def observe(self, documents: Sequence[Document]) -> Iterator[Item]:

@@ -32,7 +32,8 @@ from importers.contract import Importer, Options
 from importers.ledger_guess import guess_columns, header_score, headers, type_of, type_table
 from importers.ledger_headers import plain
 from importers.ledger_mapping import Column, Mapping, model, read_mapping, record_type
-from importers.ledger_rows import Interpreter, states_of
+from importers.ledger_plan import states_of
+from importers.ledger_rows import Interpreter
 from importers.ledger_text import HEAD, Rows, text_rows
 from importers.ledger_values import clean
 from importers.reading import Document
@@ -47,7 +48,7 @@ class LedgerOptions(Options):
     type: str = Field("", description="record type of rows that do not say theirs: Server")
     organisation: str = Field("", description="whose the devices are where a row does not say it")
     site: str = Field("", description="where the devices are where a row does not say it")
-    currency: str = Field("", pattern="([A-Z]{3})?", description="of amounts without one (CNY)")
+    currency: str = Field("", pattern="^([A-Z]{3})?$", description="of amounts without one (CNY)")
     encoding: str = Field("", description="of a text ledger, where it is not found out")
     delimiter: str = Field(
         "", max_length=3, description="of a text ledger, where it is not found out (tab)"
@@ -76,6 +77,18 @@ class Ledger(Importer[LedgerOptions]):
     precedence: ClassVar[int] = 70
     suffixes: ClassVar[Sequence[str]] = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm")
     options_type: ClassVar[type[Options]] = LedgerOptions
+
+    def also_reads(self) -> Sequence[str]:
+        return [self.options.mapping] if self.options.mapping else []
+
+    def explain(self, documents: Sequence[Document]) -> str:
+        """The mapping that was guessed, as a file to correct and give back."""
+        if self.options.mapping:
+            return ""
+        return "\n".join(
+            f"# {document.place}: guessed from its headers; save it, correct it, and give it with --option mapping=FILE\n{guess(document, self.options).yaml()}"
+            for document in documents
+        )
 
     def observe(self, documents: Sequence[Document]) -> Iterator[Item]:
         for document in documents:

@@ -45,7 +45,8 @@ def _identity() -> frozenset[str]:
 
 def guess_columns(names: Iterable[str]) -> Mapping:
     """A mapping for headers: each target takes the column that names it best, each column means one."""
-    names = [name for name in names if name and not words.SECRET.search(name)]
+    given = [name for name in names if name]
+    names = [name for name in given if not words.SECRET.search(name)]
     forms = {name: words.spellings(re.sub(r" #\d+$", "", name)) for name in names}
     foreign = _ralph_numbers(forms)
     columns: dict[str, Column] = {}
@@ -75,7 +76,7 @@ def guess_columns(names: Iterable[str]) -> Mapping:
     ordered = {name: columns[name] for name in names if name in columns}
     type_column = next((n for n, c in ordered.items() if c.to == "type"), "")
     ordered.pop(type_column, None)
-    ignored = tuple(name for name in names if name not in columns)
+    ignored = tuple(name for name in given if name not in columns)
     return Mapping(type=TypeRule(column=type_column), columns=ordered, ignored=ignored)
 
 

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from cmdb.reconciliation.observations import Link, Observation
+from importers import ledger_names as names
 from importers import ledger_values as values
 from importers.ledger_mapping import PLACES, ROLES, Column, Mapping
 from importers.ledger_memory import Memory, Partly, Problem
@@ -40,7 +41,10 @@ class Links:
 
     def __init__(self, mapping: Mapping, index: Callable[[str], int | None], model: Model) -> None:
         self._mapping, self._index, self._model = mapping, index, model
-        self._position = Memory(values.rack_units)
+        # Shared by all types, so that the same things are the same objects.
+        self._lookups: dict[tuple[str, ...], Lookup] = {}
+        self._by_column: dict[int, Memory[str]] = {}
+        self._position = Memory(names.rack_units)
         self._organisation = Memory(_organisation)
         self._person = Memory(self._make_person)
 
@@ -74,7 +78,8 @@ class Links:
             far = column.type or {"supplier": "Supplier"}.get(target, "")
             if self._allowed(record_type, link, far):
                 skip = target if target == "management_ip" else ""
-                plan.steps.append((index, _column_step(index, Memory(meaning), skip)))
+                memory = self._by_column.setdefault(index, Memory(meaning))
+                plan.steps.append((index, _column_step(index, memory, skip)))
             elif target != "management_ip":
                 plan.unfit[index] = link
         price, currency = self._index("purchase_price"), self._index("currency")
@@ -83,7 +88,8 @@ class Links:
             and currency is not None
             and "purchase_price" in record_type.attributes
         ):
-            plan.steps.append((price, self._price_step(price, currency)))
+            [unit] = [column.unit for index, _, column in columns if index == price]
+            plan.steps.append((price, self._price_step(price, currency, unit)))
         for target in ("supplier", "application", "maintenance_contract"):
             if text := self._mapping.constants.get(target):
                 link, meaning = self._column(target, Column(to=target))
@@ -123,6 +129,8 @@ class Links:
 
     def _lookup(self, targets: Sequence[str], meaning: Callable[[Texts], Any]) -> Lookup:
         """What the columns of some targets mean together, constants where a cell is empty."""
+        if known := self._lookups.get(tuple(targets)):
+            return known
         pairs = [(self._index(t), self._mapping.constants.get(t, "")) for t in targets]
         used = [place for place, _ in pairs if place is not None]
 
@@ -131,13 +139,9 @@ class Links:
             return meaning(tuple(c if p is None else (next(texts) or c) for p, c in pairs))
 
         memory = Memory(of_cells)
-        if len(used) > 1:
-            take = itemgetter(*used)
-            return lambda row: memory[take(row)]
-        if used:
-            [only] = used
-            return lambda row: memory[row[only],]
-        return lambda row: memory[()]
+        take = itemgetter(*used) if len(used) > 1 else lambda row: tuple(row[i] for i in used)
+        self._lookups[tuple(targets)] = found = lambda row: memory[take(row)]
+        return found
 
     # -- steps --------------------------------------------------------------------------------
 
@@ -182,11 +186,11 @@ class Links:
     def _user_step(self, record_type: RecordType) -> Step:
         return _links_step(self._lookup((*ORGANISATION, "user"), self._users))
 
-    def _price_step(self, price: int, currency: int) -> Step:
+    def _price_step(self, price: int, currency: int, unit: str) -> Step:
         def convert(texts: Texts) -> str | None:
             amount, code = texts
             code = code.upper() if len(code) == 3 else self._mapping.currency
-            return values.money(amount, code) if amount else None
+            return values.money(amount, code, unit) if amount else None
 
         memory = Memory(convert)
 
@@ -205,9 +209,7 @@ class Links:
         company, department, name, number, phone, email = texts
         attributes = said(name=name, employee_number=number, phone=phone, email=email)
         organisation = self._organisation[company, department]
-        links = (
-            [Link("organisation", organisation)] if isinstance(organisation, Observation) else []
-        )
+        links = (Link("organisation", organisation),) if organisation else ()
         telling = number or email or "/".join(filter(None, (company, department, name)))
         return Observation("Person", f"person/{telling}", attributes, links)
 
@@ -219,7 +221,7 @@ class Links:
     def _custodians(self, texts: Texts) -> Any:
         """The first person of a cell, with what further columns say of him."""
         company, department, text, *more = texts
-        people = values.people(text) if text else []
+        people = names.people(text) if text else []
         if not people:
             return None
         extra = said(**dict(zip(("employee_number", "phone", "email"), more, strict=True)))
@@ -231,7 +233,7 @@ class Links:
 
     def _users(self, texts: Texts) -> list[Link]:
         company, department, text = texts
-        people = values.people(text) if text else []
+        people = names.people(text) if text else []
         return [Link("USED_BY", self._named_person(company, department, p)) for p in people]
 
 
@@ -280,7 +282,7 @@ def _places(texts: Texts) -> Observation | None:
     for target, name in zip(PLACES, texts, strict=True):
         if name:
             path = f"{path}/{name}"
-            links = [Link("CONTAINED_IN", place)] if place else []
+            links = (Link("CONTAINED_IN", place),) if place else ()
             place = Observation(target.capitalize(), f"{target}{path}", {"name": name}, links)
     return place
 
@@ -292,8 +294,8 @@ def _organisation(texts: Texts) -> Observation | None:
     for name in texts:
         if name and (organisation is None or name != organisation.attributes["name"]):
             path = f"{path}/{name}"
-            links = [Link("PART_OF", organisation)] if organisation else []
-            type_ = values.organisation_type(name)
+            links = (Link("PART_OF", organisation),) if organisation else ()
+            type_ = names.organisation_type(name)
             organisation = Observation(type_, f"organisation{path}", {"name": name}, links)
     return organisation
 
@@ -309,7 +311,7 @@ def _contract(text: str) -> list[Link]:
 
 def _addresses(text: str, start: int) -> list[Link]:
     """Links to IP addresses of a cell, from the one at ``start`` on."""
-    telling = [a for a in values.addresses(text)[start:] if not _is_own(a)]
+    telling = [a for a in names.addresses(text)[start:] if not _is_own(a)]
     return [
         Link("HAS_ADDRESS", Observation("IPAddress", f"ip/{a}", {"ip_address": a})) for a in telling
     ]

@@ -210,7 +210,7 @@ def read_mapping(place: str) -> Mapping:
     return mapping
 
 
-_SEE: Final = "`cmdb importers` shows how a mapping is written."
+_SEE: Final = "Correct the mapping file; importers/ledger_mapping.py documents its format."
 
 
 def _check(document: Document, mapping: Mapping) -> None:
@@ -233,7 +233,7 @@ def record_type(name: str, document: Document) -> str:
     if found is None or found.abstract:
         raise document.error(
             f"cannot be read as {name!r}: no record type a device can have",
-            "`cmdb model` lists them.",
+            "`cmdb schema show` lists them.",
         )
     return name
 

@@ -56,7 +56,7 @@ class Tally(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        return self.controls * 1000 <= self.size + 2000
+        return self.controls * 50 <= self.size + 1000
 
     @property
     def fits(self) -> bool:
@@ -96,7 +96,7 @@ def encoding_of(document: Document, given: str = "") -> str:
 
 def _known(document: Document, name: str) -> str:
     try:
-        b"".decode(name)
+        io.TextIOWrapper(io.BytesIO(), encoding=name)
         codecs.getincrementaldecoder(name)
     except (LookupError, ValueError):
         raise document.error(

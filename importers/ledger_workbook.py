@@ -32,7 +32,7 @@ EXACT_LIMIT: Final = 1e15
 """Excel keeps 15 digits: a larger number has lost some."""
 
 _ROW: Final = re.compile(rb"<(?:\w+:)?row[\s/>]")
-_CELL: Final = re.compile(rb"<(?:\w+:)?c[\s/>]")
+_CELL: Final = re.compile(rb"<(?:\w+:)?c(?: r=\"([A-Z]+)(\d+)\"|[\s/>])")
 _COLUMNS: Final = re.compile(rb"\sr\s*=\s*[\"']\s*([A-Za-z]+)\d")
 _NUMBERS: Final = re.compile(rb"\sr\s*=\s*[\"']\s*[A-Za-z]*(\d+)")
 _SHARED: Final = re.compile(rb"\st\s*=\s*[\"']s[\"']")
@@ -138,14 +138,17 @@ def _check_cells(
     shared: Counter[bytes] = Counter()
     unclear = 0
     for member in members:
-        sheet = _Sheet()
+        sheet, within = _Sheet(), False
         for piece in _pieces(archive, member):
             sheet.read(piece)
-            carried, *texts = _TEXT.split(piece)
-            lengths[-1] += len(carried) if len(lengths) > 1 else 0
-            lengths += map(len, texts)
-            shared.update(found := _SHARED_AT.findall(piece))
-            unclear += len(_SHARED.findall(piece)) - len(found)
+            if within or b"<si" in piece or b":si" in piece:
+                carried, *texts = _TEXT.split(piece)
+                lengths[-1] += len(carried) if within else 0
+                lengths += map(len, texts)
+                within = within or bool(texts)
+            if b'"s"' in piece or b"'s'" in piece:
+                shared.update(found := _SHARED_AT.findall(piece))
+                unclear += len(_SHARED.findall(piece)) - len(found)
         if sheet.area > CELL_LIMIT:
             raise document.error("has a sheet that stretches over too many cells")
     size = sum(lengths[min(int(n[:9]) + 1, len(lengths) - 1)] * c for n, c in shared.items())
@@ -163,18 +166,25 @@ class _Sheet:
         self._rows = self._in_row = self._longest = 0
 
     def read(self, piece: bytes) -> None:
-        cells = len(_CELL.findall(piece))
-        columns = _COLUMNS.findall(piece)
-        self._far_column = max(self._far_column, *map(_column, {b"", *columns}))
-        self._far_row = max(self._far_row, *(int(n[:12]) for n in {b"0", *_NUMBERS.findall(piece)}))
-        self._rows += len(_ROW.findall(piece))
-        if len(columns) < cells:
-            self._unplaced = True
-            for number, row in enumerate(_ROW.split(piece)):
-                self._in_row = len(_CELL.findall(row)) + (self._in_row if number == 0 else 0)
-                self._longest = max(self._longest, self._in_row)
+        self._rows += piece.count(b"<row") + piece.count(b":row")
+        places = set(_CELL.findall(piece))
+        if (b"", b"") in places:
+            self._read_closely(piece)
         else:
             self._in_row = 0
+        self._reach({column for column, _ in places}, {row for _, row in places})
+
+    def _read_closely(self, piece: bytes) -> None:
+        """Cells without a place, or with one that is written in an unusual way."""
+        self._unplaced = True
+        self._reach(set(_COLUMNS.findall(piece)), set(_NUMBERS.findall(piece)))
+        for number, row in enumerate(_ROW.split(piece)):
+            self._in_row = len(_CELL.findall(row)) + (self._in_row if number == 0 else 0)
+            self._longest = max(self._longest, self._in_row)
+
+    def _reach(self, columns: set[bytes], rows: set[bytes]) -> None:
+        self._far_column = max(self._far_column, *map(_column, {b"", *columns}))
+        self._far_row = max(self._far_row, *(int(row[:12] or b"0") for row in {b"", *rows}))
 
     @property
     def area(self) -> int:

@@ -15,7 +15,7 @@ import json
 import lzma
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, cast
 from xml.etree.ElementTree import Element
@@ -31,7 +31,11 @@ DEPTH_LIMIT: Final = 200
 NODE_LIMIT: Final = 5_000_000
 STDIN: Final = "-"
 
-_PACKED: Final = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_PACKED: Final[dict[bytes, Callable[[Any], Any]]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 _SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
 
@@ -190,7 +194,7 @@ class Document:
             line, column = error.position
             raise self.error(f"is not XML, or is cut off (line {line}, column {column})") from None
         _check_depth(self, root)
-        return cast("Element", root)
+        return root
 
     def yaml(self) -> list[Any]:
         """Its YAML documents, plain values only, aliases not multiplied; raises `SourceError`."""
@@ -228,7 +232,7 @@ def _check_yaml(document: Document, text: str) -> None:
     open_: list[tuple[str | None, int]] = []
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
-            nodes += sizes.get(event.anchor, 1)
+            nodes += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             nodes += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -97,7 +98,8 @@ def _portion(importer: Importer[Any], name: str, documents: Sequence[Document]) 
     point = _found().get(importer.name)
     release = point.dist.version if point is not None and point.dist else ""
     digest = hashlib.blake2b(f"{importer.name} {release} {importer.options!r}".encode())
-    for document in documents:
+    named = [Document(path, path, Path(path)) for path in importer.also_reads()]
+    for document in (*named, *documents):
         digest.update(document.name.encode())
         digest.update(document.fingerprint())
     return Portion(name, digest.digest(), lambda: importer.observe(documents))

@@ -79,10 +79,12 @@ _UNITS: Final = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 def mebibytes(value: Any) -> int | None:
     """A size such as ``16 GB``, ``16384 MiB`` or ``16GiB`` in MiB (memory sizes are powers of two)."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([bkmgtp]?)i?b?(?:ytes)?\s*", str(value or ""), re.I)
+    match = re.fullmatch(
+        r"\s*(\d+(?:\.\d+)?)\s*([bkmgtp]?)i?b?(?:ytes)?\s*", str(value or ""), re.I
+    )
     if match is None:
         return None
-    return round(float(match[1]) * 1024 ** (_UNITS[match[2].lower()] - 2))
+    return round(float(match[1]) * 1024.0 ** (_UNITS[match[2].lower()] - 2))
 
 
 def plain_mac(value: Any) -> str | None:

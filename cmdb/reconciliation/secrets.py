@@ -19,6 +19,9 @@ _ASSIGNED: Final = re.compile(
     ("[^"]*"|'[^']*'|[^\s&;,"'}\]]+)
     """
 )
+_CHINESE: Final = re.compile(
+    r"((?:密码|口令|密钥|团体字)(?:\s*(?:[:：=]|是|为)\s*|\s+))([^\s，。；、（）()]{3,})"
+)
 _TOKENS: Final = re.compile(
     r"""(?x)
     -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
@@ -50,6 +53,9 @@ def _may_hold_one(text: str) -> bool:
         or "xox" in text
         or "hv" in text
         or "-----BEGIN" in text
+        or "密" in text
+        or "口令" in text
+        or "团体字" in text
     )
 
 
@@ -62,4 +68,5 @@ def without_secrets(text: str) -> str:
         return text
     text = _CREDENTIALS.sub("", text)
     text = _TOKENS.sub(REMOVED, text)
+    text = _CHINESE.sub(lambda m: m[1] + REMOVED, text)
     return _ASSIGNED.sub(lambda m: m[1] + REMOVED, text)
