@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cmdb.change_sets import Create, Operation, Update
 from cmdb.ids import new_id
-from cmdb.reconciliation.identification import Candidates, Identifier, Identity
+from cmdb.reconciliation.identification import Candidates, Identifier, Identity, KnownKeys
 from cmdb.reconciliation.links import End, Links
 from cmdb.reconciliation.observations import Ref
 from cmdb.reconciliation.planning import (
@@ -46,7 +46,7 @@ class BatchPlanner:
     Parameters
     ----------
     known
-        Ids by key, of this run and the one before.
+        What the source has called so far.
     decided
         Key -> id that a person chose.
     overlay
@@ -58,7 +58,7 @@ class BatchPlanner:
         store: GraphStore,
         source: str,
         precedence: Precedence,
-        known: Callable[[Sequence[str]], list[str | None]],
+        known: KnownKeys,
         decided: Mapping[str, str],
         overlay: Candidates | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class _Batch:
             if isinstance(r.target, Ref) and r.target.key not in by_key
         }
         keys = sorted(wanted)
-        found = {k: i for k, i in zip(keys, self.planner.known(keys), strict=True) if i}
+        found = {k: i for k, i in zip(keys, self.planner.known.find(keys), strict=True) if i}
         stored = self.store.get(set(found.values())) if found else {}
         there: dict[str, Subject] = dict(by_key)
         for key, id_ in found.items():
@@ -215,7 +215,7 @@ class _Batch:
             why = "; ".join(
                 f"{e.rule}: {', '.join(map(str, e.values.values()))}" for e in question.evidence
             )
-            name = str(question.subject.attributes.get("name", question.subject.key))
+            name = question.subject.name
             self.outcome.entries.append(
                 Entry(
                     "duplicate",

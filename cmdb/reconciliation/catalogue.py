@@ -96,19 +96,22 @@ class Catalogue:
                 found[position] = _text(self._recent[number][2])
         return found
 
-    def said(self, keys: Sequence[str]) -> list[bool]:
-        """Which keys this run has brought already, as statements."""
+    def said(self, keys: Sequence[str]) -> list[int]:
+        """The digests of what this run has stated already under some keys; `MENTIONED` where nothing."""
         numbers = [number_of(key.encode()) for key in keys]
+        if not numbers:
+            return []
         asked = np.asarray(numbers, np.uint64)
-        result = np.zeros(len(keys), bool)
+        result = np.zeros(len(keys), np.uint64)
         if len(self._previous):
             places, there = _places(self._previous, asked)
-            result |= there & self._seen[places]
+            there &= self._seen[places]
+            result[there] = self._previous["digest"][places[there]]
         for chunk in self._chunks:
             places, there = _places(chunk, asked)
-            result |= there & (chunk["digest"][places] != MENTIONED)
+            result[there] = np.maximum(result[there], chunk["digest"][places[there]])
         return [
-            bool(known) or self._recent.get(number, (MENTIONED,))[0] != MENTIONED
+            self._recent.get(number, (MENTIONED,))[0] or int(known)
             for known, number in zip(result, numbers, strict=True)
         ]
 

@@ -2,7 +2,8 @@
 
 The rules of a type are tried in order. A rule finds the records that have the same telling values;
 a match is *overruled* where a stronger rule has values on both sides that differ, or where the same
-source calls that record by another key: it tells the two apart itself. The first rule that finds a
+source calls that record by another key: it tells the two apart itself (but for the strongest rule, by
+which a thing that the source has not named so far is found under its new name). The first rule that finds a
 record decides. Where it finds several, and no later rule tells which, or a later rule finds another
 record, a person is asked (`Question`); nothing is merged by guess.
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.statements import Claim, Reference, Subject
@@ -132,6 +133,18 @@ class Candidates:
         return [self.records[id] for id in self._below.get((parent, relationship), ())]
 
 
+class KnownKeys(Protocol):
+    """What a source calls things."""
+
+    def find(self, keys: Sequence[str]) -> list[str | None]:
+        """Ids of the records meant by keys, in this run or before; None where that is not known."""
+        ...
+
+    def said(self, keys: Sequence[str]) -> bool:
+        """Whether one of some keys was stated in this run."""
+        ...
+
+
 class RuleNames(NamedTuple):
     """What the rules of a type look at: relationships, attributes, and what is looked up by."""
 
@@ -150,7 +163,7 @@ class Identifier:
     candidates
         Where records are looked for first; what the store is asked for is added.
     known
-        Ids of the records that the source means by some keys, None where it is not known.
+        What the source has called so far.
     new_id
         Makes the id of a record that is yet to be created.
 
@@ -165,7 +178,7 @@ class Identifier:
         store: GraphStore,
         source: str,
         candidates: Candidates,
-        known: Callable[[Sequence[str]], list[str | None]],
+        known: KnownKeys,
         new_id: Callable[[], str],
         decided: Mapping[str, str],
     ) -> None:
@@ -261,7 +274,7 @@ class Identifier:
     def _by_key(self, subjects: list[Subject]) -> list[Subject]:
         """Take those that the source has reported under the same key before; gives the others."""
         keyed = [s for s in subjects if s.key]
-        ids = self._known([s.key for s in keyed])
+        ids = self._known.find([s.key for s in keyed])
         wanted = {id for id in ids if id and id not in self.candidates.records}
         wanted |= {id for id in self._decided.values() if id not in self.candidates.records}
         stored = self.store.get(wanted) if wanted else {}
@@ -381,7 +394,9 @@ class Identifier:
         if self._family.common(subject.type, record.type) is None:
             return False
         called = self._keys_of(record)
-        if subject.key and called and subject.key not in called:
+        another = subject.key and called and subject.key not in called
+        # by the strongest rule it may be the same under a new key, unless the old one is still there
+        if another and (position or not record.revision or self._known.said(called)):
             return False
         for stronger in self._rules(subject)[:position]:
             if stronger.relationship:

@@ -157,7 +157,7 @@ class RecordPlanner:
         attributes[PROVENANCE] = (
             with_standby(provenance, draft.standby) if draft.standby else provenance
         )
-        name = self.names[id_] = str(attributes.get("name", subject.key))
+        name = self.names[id_] = str(attributes.setdefault("name", subject.name))
         entry = Entry("created", record_type.name, name, id_, subject.place)
         return Create(record_type.name, attributes, id_), entry
 
@@ -263,6 +263,9 @@ class RecordPlanner:
             key = earlier["key"]
         if key:
             claim["key"] = key
+        called = draft.subject.called or (earlier or {}).get("called", "")
+        if called and "name" not in plain:
+            claim["called"] = called
         if mention:
             claim["mention"] = True
         if draft.part_of:

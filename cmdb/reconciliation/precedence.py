@@ -106,7 +106,7 @@ def verdict(
     agreeing = [source for source, _, claimed in said if claimed == value]
     if value is None and not said:
         return Verdict(attribute, "nobody", ())
-    if not said and provenance and _nobodys(owner, attribute, value):
+    if not said and provenance and _nobodys(owner, attribute, value, provenance):
         return Verdict(attribute, DEFAULT, ())
     if said and said[0][2] == value:
         return Verdict(attribute, said[0][0], tuple(said))
@@ -168,7 +168,9 @@ def with_manual(
     by_hand = {
         name: values[name]
         for name in coming
-        if name not in said and name in values and not _nobodys(owner, name, values[name])
+        if name not in said
+        and name in values
+        and not _nobodys(owner, name, values[name], provenance)
     }
     by_hand = {name: value for name, value in by_hand.items() if value != coming[name]}
     if by_hand:
@@ -177,8 +179,13 @@ def with_manual(
     return known
 
 
-def _nobodys(owner: RecordType | RelationshipType, name: str, value: Any) -> bool:
-    """Whether a value came about by itself: a default, or the state a record begins in."""
+def _nobodys(
+    owner: RecordType | RelationshipType, name: str, value: Any, provenance: Provenance
+) -> bool:
+    """Whether a value came about by itself: a default, the state a record begins in, or a name made
+    for want of one."""
+    if name == "name":
+        return any(claim.get("called") == value for claim in provenance.values())
     if isinstance(owner, RecordType) and name == STATE_ATTRIBUTE and owner.state_machine:
         machine = owner.state_machine
         return value in (machine.initial, machine.observed, machine.vanished)

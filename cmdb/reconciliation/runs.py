@@ -194,11 +194,16 @@ class Run:
             if "decision" in task.attributes
         }
         self.planner = BatchPlanner(
-            self.store, self.source, self.precedence, self._find, decided, self._overlay
+            self.store, self.source, self.precedence, self, decided, self._overlay
         )
 
-    def _find(self, keys: Sequence[str]) -> list[str | None]:
+    def find(self, keys: Sequence[str]) -> list[str | None]:
+        """Ids of the records that the source means by keys, in this run or before."""
         return self.catalogue.find(keys)
+
+    def said(self, keys: Sequence[str]) -> bool:
+        """Whether one of some keys was stated in this run."""
+        return any(digest != MENTIONED for digest in self.catalogue.said(keys))
 
     def _open_tasks(self) -> dict[str, Record]:
         if self._known_source is None:
@@ -287,11 +292,14 @@ class Run:
         fresh = [pair for pair, as_it_was in zip(batch, same, strict=True) if not as_it_was]
         self._count_unchanged(len(batch) - len(fresh))
         again = self.catalogue.said([o.key for o, _ in fresh])
-        seen: set[str] = set()
-        for (observation, digest), twice in zip(fresh, again, strict=True):
-            statement = self._statement(observation, twice or observation.key in seen)
+        seen: dict[str, int] = {}
+        for (observation, digest), said in zip(fresh, again, strict=True):
+            said = said or seen.get(observation.key, MENTIONED)
+            if said == digest:
+                continue  # word for word what was said before
+            statement = self._statement(observation, said != MENTIONED)
             if statement is not None:
-                seen.add(observation.key)
+                seen[observation.key] = digest
                 statements.append(statement)
                 digests.append(digest)
         if statements:
@@ -585,7 +593,7 @@ def withdrawals(
 
 def _task(source: str, question: Question) -> Record:
     subject = question.subject
-    name = str(subject.attributes.get("name", subject.key))
+    name = subject.name
     evidence = {
         "type": subject.type,
         "held": question.held,

@@ -21,6 +21,8 @@ from schema.model import Model, RecordType, RelationshipType
 Role = Literal["statement", "part", "mention"]
 
 REUSED: Final = 50_000
+NAMING: Final = ("hostname", "ip_address", "network", "serial_number")
+"""Attributes that a thing without a name may be called by."""
 DEPTH_LIMIT: Final = 50
 """How deep observations may be nested in each other."""
 
@@ -33,6 +35,8 @@ class Subject:
     ----------
     attributes
         Canonical values; those that could identify but tell nothing (placeholders) are left out.
+    called
+        A name for it where the source gives none: for a new record, and no claim of the source.
     id
         Of its record, once that is known and stored; set by the run.
     """
@@ -42,7 +46,12 @@ class Subject:
     attributes: dict[str, Any]
     role: Role
     place: str
+    called: str = ""
     id: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.attributes.get("name") or self.called or self.key)
 
 
 class Claim(NamedTuple):
@@ -141,18 +150,12 @@ class Reader:
             raise UnusableError(f"the record type {observation.type!r} {what}")
         place = observation.place or place
         attributes = self.values(record_type, observation.attributes)
+        called = ""
         if "name" not in attributes:
-            name = next(
-                (
-                    str(attributes[n])
-                    for n in ("hostname", "ip_address", "network")
-                    if n in attributes
-                ),
-                observation.key,
-            )
-            if name:
-                attributes["name"] = name[:1000]
-        subject = Subject(observation.type, str(observation.key), attributes, role, place)
+            names = (str(attributes[n]) for n in NAMING if n in attributes)
+            called = (next(names, "") or observation.key)[:1000]
+        key = str(observation.key)
+        subject = Subject(observation.type, key, attributes, role, place, called)
         seen[id(observation)] = subject
         statement.subjects.append(subject)
         if self._reused is not None and role == "mention":
@@ -164,7 +167,7 @@ class Reader:
                 self._link(statement, record_type, subject, link, place, seen, depth)
             except UnusableError as error:
                 statement.rejections.append(
-                    Rejection(place, f"{link.name} of {subject.type} {_called(subject)}: {error}")
+                    Rejection(place, f"{link.name} of {subject.type} {subject.name}: {error}")
                 )
         return subject
 
@@ -359,10 +362,6 @@ def clean(value: str, attribute: Attribute) -> str:
         keep = "\n\t" if attribute.kind.name == "text" else ""
         value = "".join(c if c.isprintable() or c in keep else " " for c in value)
     return without_secrets(value.strip())
-
-
-def _called(subject: Subject) -> str:
-    return str(subject.attributes.get("name", subject.key))
 
 
 def subjects_of(statement: Statement, type_: str) -> Iterator[Subject]:
