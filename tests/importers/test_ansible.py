@@ -171,17 +171,17 @@ def test_parts_and_addresses_are_the_hosts_own(tmp_path: Path) -> None:
         (
             "IPAddress",
             "mention",
-            {"name": "192.0.2.11", "ip_address": "192.0.2.11", "prefix_length": 24},
+            {"ip_address": "192.0.2.11", "prefix_length": 24},
         ),
         (
             "IPAddress",
             "mention",
-            {"name": "192.0.2.12", "ip_address": "192.0.2.12", "prefix_length": 32},
+            {"ip_address": "192.0.2.12", "prefix_length": 32},
         ),
         (
             "IPAddress",
             "mention",
-            {"name": "2001:db8::11", "ip_address": "2001:db8::11", "prefix_length": 64},
+            {"ip_address": "2001:db8::11", "prefix_length": 64},
         ),
         (
             "NetworkInterface",

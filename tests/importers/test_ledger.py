@@ -140,7 +140,7 @@ def test_the_key_is_the_asset_number_else_the_serial_number_else_a_name(tmp_path
     found = observed(tmp_path, content, type="Computer").sound()
     keys = [o.key for o in found.observations]
     assert keys == ["asset/A1", "serial/S2", "name/N3", "host/h4", "address/10.0.0.5"]
-    names = [s.subjects[0].attributes["name"] for s in found.statements]
+    names = [s.subjects[0].name for s in found.statements]
     assert names == ["N1", "N2", "N3", "h4", "10.0.0.5"]
 
 

@@ -283,7 +283,7 @@ def test_parts_are_what_is_there_and_not_what_could_be(tmp_path: Path) -> None:
                 "interface_type": "ethernet",
             },
         ),
-        ("IPAddress", {"name": "192.0.2.11", "ip_address": "192.0.2.11"}),
+        ("IPAddress", {"ip_address": "192.0.2.11"}),
         (
             "NetworkCard",
             {
