@@ -7,12 +7,14 @@ import json
 import platform
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
-from bench import bare, loading, opening, reading
+from bench import bare, cartography, loading, opening, reading, reconciling
 from bench.estate import operations
 from bench.measuring import Report
 from cmdb.bulk import load
@@ -22,6 +24,11 @@ from tests.support.neo4j_local import LocalNeo4j
 from tests.support.neo4j_server import Neo4jServer
 
 SMALL = 1_000
+HOSTS: Final = 10
+"""So many records of the size for each host."""
+RECONCILING: Final = ("ledger", "ansible", "ledger-memory", "cartography")
+PARTS: Final = ("estate", *RECONCILING)
+"""What is measured: an estate loaded and read; sources reconciled."""
 
 
 def main() -> None:
@@ -37,16 +44,26 @@ def main() -> None:
         type=int,
         help="loads of each kind, the median counts (default 3, or 1 from 500000 on)",
     )
+    parser.add_argument(
+        "--only",
+        choices=(*PARTS, "reconciling"),
+        action="append",
+        help="a part; may be repeated (default: all, with --soak the estate); reconciling is "
+        + ", ".join(RECONCILING),
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a bound is missed")
     parser.add_argument("--soak", action="store_true", help="as --size 1000000 --strict")
     given = parser.parse_args()
+    parts = _parts(given.only or (["estate"] if given.soak else PARTS))
     sizes = given.size or ([1_000_000] if given.soak else [100_000])
     report = Report(Console(stderr=True, width=140 if not sys.stderr.isatty() else None))
     for size in sizes:
         rounds = given.rounds or (3 if size < 500_000 else 1)
         for name in given.store or ("sqlite", "neo4j"):
-            {"sqlite": on_sqlite, "neo4j": on_neo4j}[name](report, size, rounds)
+            if "estate" in parts:
+                {"sqlite": on_sqlite, "neo4j": on_neo4j}[name](report, size, rounds)
+            reconcile(report, name, size, rounds, parts)
     if given.json:
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         json.dump({**machine, "figures": report.plain()}, sys.stdout, indent=2, ensure_ascii=False)
@@ -54,6 +71,39 @@ def main() -> None:
         report.show()
     if (given.strict or given.soak) and any(figure.kept is False for figure in report.figures):
         sys.exit(1)
+
+
+def _parts(chosen: Sequence[str]) -> set[str]:
+    return {*chosen} | ({*RECONCILING} if "reconciling" in chosen else set())
+
+
+def reconcile(report: Report, name: str, size: int, rounds: int, parts: set[str]) -> None:
+    fresh = {"sqlite": _file, "neo4j": _started}[name]
+    if "ledger" in parts:
+        reconciling.measure(report, name, fresh, reconciling.LEDGER, size, rounds)
+    if "ansible" in parts:
+        hosts = max(size // HOSTS, reconciling.CHANGED_EVERY)
+        reconciling.measure(report, name, fresh, reconciling.HOSTS, hosts, rounds)
+    if "ledger-memory" in parts:
+        reconciling.memory(report, name, fresh, size)
+    if "cartography" in parts and name == "neo4j":
+        cartography.compare(report, server, size, rounds)
+
+
+@contextmanager
+def _file() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/store.db"
+
+
+@contextmanager
+def _started() -> Iterator[str]:
+    with server() as running:
+        yield running.url
+
+
+def server() -> Neo4jServer:
+    return LocalNeo4j(heap="3g", page_cache="3g")
 
 
 def on_sqlite(report: Report, size: int, rounds: int) -> None:
@@ -74,9 +124,6 @@ def on_sqlite(report: Report, size: int, rounds: int) -> None:
 
 
 def on_neo4j(report: Report, size: int, rounds: int) -> None:
-    def server() -> Neo4jServer:
-        return LocalNeo4j(heap="3g", page_cache="3g")
-
     with ExitStack() as stack:
         first = stack.enter_context(server())
         loading.memory(report, "neo4j", first.url, size)

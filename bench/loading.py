@@ -7,7 +7,6 @@ process of its own, so that nothing else counts.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from bench import bare
 from bench.estate import operations
-from bench.measuring import Figure, Report
+from bench.measuring import Figure, Report, peak_memory
 from cmdb.bulk import load
 from cmdb.change_sets import Operation
 from cmdb.store import create_store
@@ -115,8 +114,7 @@ def main() -> None:
     url, size = sys.argv[1], int(sys.argv[2])
     with create_store(url, load_model([])) as store:
         load(store, operations(size), actor="bench")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"peak_mb": round(peak)}))
+    sys.stdout.write(json.dumps({"peak_mb": round(peak_memory())}))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rich.console import Console
@@ -111,3 +113,16 @@ def side_by_side(
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def peak_memory() -> float:
+    """Megabytes that this process has had at most.
+
+    Not what `resource.getrusage` says where the kernel tells: there a process starts with the peak
+    of the one that started it.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        [line] = [x for x in status.read_text().splitlines() if x.startswith("VmHWM:")]
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

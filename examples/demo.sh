@@ -1,36 +1,89 @@
 #!/usr/bin/env bash
-# Load the example estate into a new embedded store and show what the product knows of it.
+# Load the example estate into a new embedded store, import what tools and ledgers say of it, and show what is known.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export CMDB_STORE="sqlite:///$folder/cmdb.db" CMDB_ACTOR="${CMDB_ACTOR:-demo}"
+from=examples/discovery
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-run() { printf '\033[2m$ cmdb %s\033[0m\n' "$*"; cmdb "$@"; }
+say() { printf '\033[2m# %s\033[0m\n' "$*"; }
+told() { printf '\033[2m$ cmdb %s\033[0m\n' "$*"; }
+run() { told "$@"; cmdb "$@"; }
+load() { told import "$@" --apply; cmdb import "$@" --apply --first 0 | grep reported; }
+# A guessed mapping, several columns a line.
+folded() {
+    awk 'function flush() { if (line) print line; line = "" }
+         /^  +[^ ].*: [^ ]/ { match($0, /[^ ]/); if (RSTART != indent) flush(); indent = RSTART
+                              if (length(line) > 100) flush()
+                              text = substr($0, RSTART); line = line ? line "; " text : $0; next }
+         { flush(); print }'
+}
 
 step "1. A new store with the shipped model, and a provincial power company in it"
 run init
-for file in "$here"/estate/*.yaml; do
+for file in examples/estate/*.yaml; do
     cmdb apply "$file"
 done
-run status
+told status
+cmdb status | sed -n '1,10p'
 
 step "2. Find and search, in Chinese and English, by parts of what is known"
 run find Hardware --organisation 云江省电力公司 --count-by organisation,lifecycle_state
 run find Server 'POWERED_BY.name^=R02' --columns name,serial_number,lifecycle_state
-run search 营销
 run search 2201900
 
-step "3. One record, what it stands on, and its résumé"
-run show YJ-ESX-02
-run history YJ-ESX-02
+step "3. A device ledger in GB18030: what its headers seem to mean, and the plan; nothing is written yet"
+told import ledger $from/ledger/设备台账.csv --first 4
+cmdb import ledger $from/ledger/设备台账.csv --first 4 | folded
 
-step "4. The past is as readable as the present"
+step "4. Apply it, and import what tools and registers say; what is known already is found again"
+say "one row has a wrong date: that value is rejected, and the row goes in without it"
+load ledger $from/ledger/设备台账.csv
+say "a ledger whose headers tell nothing, read by a mapping; it is a source of its own"
+load ledger $from/ledger/通信设备清册.xlsx --option mapping=$from/ledger/mapping.yaml --source 通信清册
+load ldap $from/ldap/信通部.ldif
+load ansible $from/ansible/facts $from/ansible/a301 --option inventory=$from/ansible/inventory.ini
+load netbox $from/netbox
+load lldp $from/lldp
+load snmp $from/snmp
+load glpi $from/glpi
+load kubernetes $from/kubernetes --option cluster=云江容器云
+load terraform $from/terraform/terraform.tfstate
+load service-graph $from/service-graph
+
+step "5. What a person must decide: a host that nmap saw fits two records"
+say "somebody wrote this one down by hand, without an address; the ledger has it without a host name"
+run create Server name=YJ-BAK-01 hostname=yj-bak-01 organisation=省公司信通部 lifecycle_state=in_use
+load nmap $from/nmap
+run duplicates
+say "it is one machine: the ledger's record stays, the other one goes into it"
+run merge 备份服务器 YJ-BAK-01 --reason "CHG-2071 checked on site"
+
+step "6. One server, one record: the ledger, Ansible, LLDP, SNMP and nmap speak of the same machine"
+run why '营销应用服务器 07' os_name
+run sources
+
+step "7. The same again commits nothing"
+told import nmap $from/nmap --apply
+cmdb import nmap $from/nmap --apply
+
+step "8. Relationships that follow from values: a virtual machine runs on the host that it names"
+told import jsonl $from/jsonl/observations.jsonl --apply
+cmdb import jsonl $from/jsonl/observations.jsonl --apply | grep -E 'inferred|reported|Committed'
+run find VirtualMachine RUNS_ON.name=YJ-ESX-01 --columns name,management_ip,host_name
+
+step "9. The past is as readable as the present, and an import can be taken back"
 run show 营销数据库 --as-of 5
-run diff 5
+run diff 5 6
+say "this file was meant for another store"
+told import compose $from/compose/compose.yaml --apply
+imported=$(cmdb import compose $from/compose/compose.yaml --apply --first 0 | tail -n 1)
+echo "$imported"
+run undo "${imported//[^0-9]/}" --reason "imported by mistake"
 
-step "5. Sound, and open to other tools"
+step "10. Sound, and open to other tools"
 run check
 run export --format graphml --out "$folder/estate.graphml"
 ls -l "$folder/estate.graphml" | awk '{print $5 " bytes of GraphML"}'

@@ -285,6 +285,11 @@ def documents(sources: Sequence[str], suffixes: Sequence[str] = ()) -> list[Docu
             if not inside:
                 raise SourceError(f"There is no file to read in {source}.", "Name another folder.")
             found += [Document(str(p), _name(p.relative_to(path)), p) for p in inside]
+        elif (
+            path.exists() and not path.is_file()
+        ):  # a pipe: it can be read once, from its beginning
+            with path.open("rb") as stream:
+                found.append(Document(source, path.name, None, stream.read(SIZE_LIMIT + 1)))
         elif path.exists():
             found.append(Document(source, _name(Path(path.name)), path))
         else:

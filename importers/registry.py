@@ -86,20 +86,29 @@ def _package(point: EntryPoint) -> str:
 
 def portions(importer: Importer[Any], documents: Sequence[Document]) -> Iterator[Portion]:
     """What an importer says of documents, in parts that can be passed over when nothing changed."""
+    own = _own_fingerprint(importer)
     if importer.together:
-        yield _portion(importer, importer.name, documents)
+        yield _portion(importer, own, importer.name, documents)
         return
     for document in documents:
-        yield _portion(importer, document.name, [document])
+        yield _portion(importer, own, document.name, [document])
 
 
-def _portion(importer: Importer[Any], name: str, documents: Sequence[Document]) -> Portion:
-    """The fingerprint covers the documents, the options and the importer's own release."""
+def _own_fingerprint(importer: Importer[Any]) -> bytes:
+    """Of what documents are interpreted by: the importer's release, its options, the files they name."""
     point = _found().get(importer.name)
     release = point.dist.version if point is not None and point.dist else ""
     digest = hashlib.blake2b(f"{importer.name} {release} {importer.options!r}".encode())
-    named = [Document(path, path, Path(path)) for path in importer.also_reads()]
-    for document in (*named, *documents):
+    for path in importer.also_reads():
+        digest.update(Document(path, path, Path(path)).fingerprint())
+    return digest.digest()
+
+
+def _portion(
+    importer: Importer[Any], own: bytes, name: str, documents: Sequence[Document]
+) -> Portion:
+    digest = hashlib.blake2b(own)
+    for document in documents:
         digest.update(document.name.encode())
         digest.update(document.fingerprint())
     return Portion(name, digest.digest(), lambda: importer.observe(documents))

@@ -87,14 +87,18 @@ class IdentificationRule(NamedTuple):
     relationship
         A relationship type, or an inverse name: the rule holds among the records that have the same
         one at its other end.
+    optional
+        Records that have none at that end fit too.
     """
 
     attributes: tuple[str, ...]
     agreeing: tuple[str, ...] = ()
     relationship: str | None = None
+    optional: bool = False
 
     def __str__(self) -> str:
-        scope = (self.relationship,) if self.relationship else ()
+        mark = "?" if self.optional else ""
+        scope = (f"{self.relationship}{mark}",) if self.relationship else ()
         return " + ".join((*scope, *self.attributes, *(f"{name}?" for name in self.agreeing)))
 
 
@@ -308,7 +312,9 @@ class Model:
             names.update(name for key in record_type.unique for name in key.attributes)
             names.update(a.name for a in record_type.references)
             names.update(
-                rule.attributes[0] for rule in record_type.identification if not rule.relationship
+                rule.attributes[0]
+                for rule in record_type.identification
+                if rule.optional or not rule.relationship
             )
         return frozenset(names)
 
@@ -490,10 +496,12 @@ def _state_attribute(machine: StateMachine, declared_by: str) -> Attribute:
 
 def _rule(elements: list[str]) -> IdentificationRule:
     """A declared rule: ``[COMPONENT_OF, name, slot?]``."""
+    scope = next((e for e in elements if e[0].isupper()), None)
     return IdentificationRule(
-        attributes=tuple(e for e in elements if not e[0].isupper() and not e.endswith("?")),
-        agreeing=tuple(e[:-1] for e in elements if e.endswith("?")),
-        relationship=next((e for e in elements if e[0].isupper()), None),
+        attributes=tuple(e for e in elements if e[0].islower() and not e.endswith("?")),
+        agreeing=tuple(e[:-1] for e in elements if e[0].islower() and e.endswith("?")),
+        relationship=scope.removesuffix("?") if scope else None,
+        optional=scope is not None and scope.endswith("?"),
     )
 
 

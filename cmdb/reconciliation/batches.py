@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cmdb.change_sets import Create, Operation, Update
 from cmdb.ids import new_id
@@ -19,7 +19,7 @@ from cmdb.reconciliation.planning import (
     Step,
     with_standby,
 )
-from cmdb.reconciliation.precedence import Precedence, provenance_of
+from cmdb.reconciliation.precedence import MANUAL, Precedence, provenance_of
 from cmdb.reconciliation.statements import Claim, Reference, Statement, Subject
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
@@ -70,6 +70,8 @@ class BatchPlanner:
 
     def plan(self, statements: Sequence[Statement]) -> BatchPlan:
         """What a batch changes. Nothing is written."""
+        if len(self.names) > NAMES:
+            self.names.clear()
         work = _Batch(self, statements)
         work.merge_subjects()
         work.identify()
@@ -440,7 +442,9 @@ class _Batch:
         return near.place if isinstance(near, Subject) else ""
 
 
-_STRENGTH = {"mention": 0, "part": 1, "statement": 2}
+NAMES: Final = 20_000
+"""Names of records that are remembered for the lines of the plan."""
+_STRENGTH: Final = {"mention": 0, "part": 1, "statement": 2}
 
 
 def _joined(first: Subject, second: Subject) -> Subject:
@@ -453,38 +457,29 @@ def _joined(first: Subject, second: Subject) -> Subject:
     return first
 
 
-def retire(
-    planner: RecordPlanner, record: Record, source: str, *, withdrawn: bool = False
-) -> tuple[Operation, Entry] | None:
+def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Operation, Entry] | None:
     """A source does not report a record any more.
 
-    Its word no longer counts; if nobody else reports the record, it goes to the state that its type
-    declares for what has vanished, where a transition leads there.
-
-    Parameters
-    ----------
-    withdrawn
-        Forget the source altogether, rather than remember that it used to report the record.
-
-    Returns
-    -------
-    None where nothing changes.
+    Its word no longer counts. If nobody else reports the record, and nobody made it by hand, it goes to
+    the state that its type declares for what has vanished, where a transition leads there; the last
+    word on it stays readable. None where nothing changes.
     """
     before = provenance_of(record.attributes)
     claim = before.get(source)
-    if claim is None or (claim.get("vanished") and not withdrawn):
+    if claim is None or claim.get("vanished"):
         return None
     record_type = planner.model.record_types[record.type]
     others = [
-        s for s, c in before.items() if s != source and not c.get("vanished") and s != "manual"
+        name
+        for name, said in before.items()
+        if name != source and not said.get("vanished") and (name != MANUAL or "made" in said)
     ]
-    gone = None if withdrawn else {"key": claim.get("key", ""), "vanished": True, "values": {}}
-    if others or withdrawn:
+    changes: dict[str, tuple[Any, str]] = {}
+    provenance: dict[str, Any] = {**before, source: {**claim, "vanished": True}}
+    if others:
+        gone = {"key": claim.get("key", ""), "vanished": True, "values": {}}
         changes, provenance = planner.outcome(record, record_type, {source: gone}, before)
-    else:  # the last word on it stays readable
-        changes, provenance = {}, {**before, source: {**claim, "vanished": True}}
-    if not others:
-        changes = {} if withdrawn else changes
+    else:
         machine = record_type.state_machine
         state = record.attributes.get(STATE_ATTRIBUTE)
         if (
@@ -496,8 +491,7 @@ def retire(
         ):
             changes[STATE_ATTRIBUTE] = (machine.vanished, source)
     attributes: dict[str, Any] = {n: value for n, (value, _) in changes.items()}
-    if provenance != before:
-        attributes[PROVENANCE] = provenance
+    attributes[PROVENANCE] = provenance
     entry = Entry("retired" if not others else "updated", record.type, record.name, record.id)
     entry.differences = planner.differences(record, changes)
     return Update(record.id, attributes), entry

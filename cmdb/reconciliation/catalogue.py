@@ -61,7 +61,9 @@ class Catalogue:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    def unchanged(self, keys: Sequence[int], digests: Sequence[int], document: int) -> list[bool]:
+    def unchanged(
+        self, keys: Sequence[int], digests: Sequence[int], documents: Sequence[int]
+    ) -> list[bool]:
         """Which statements are as they were; they are taken over into this run."""
         if not len(self._previous) or not keys:
             return [False] * len(keys)
@@ -69,7 +71,7 @@ class Catalogue:
         places, there = _places(self._previous, asked)
         same = there & (self._previous["digest"][places] == np.asarray(digests, np.uint64))
         self._seen[places[same]] = True
-        self._previous["document"][places[same]] = document
+        self._previous["document"][places[same]] = np.asarray(documents, np.uint64)[same]
         return [bool(s) for s in same]
 
     def take_over(self, document: int) -> int:
@@ -162,7 +164,9 @@ class Catalogue:
     def to_bytes(self) -> bytes:
         """All entries, this run's before the earlier ones."""
         now = self._flushed()
-        kept = self._previous[~np.isin(self._previous["key"], now["key"])]
+        earlier = self._previous.copy()
+        earlier["document"][~self._seen] = 0  # no longer in the document that brought it
+        kept = earlier[~np.isin(earlier["key"], now["key"])]
         entries = np.concatenate([now, kept])
         entries = entries[np.argsort(entries["key"], kind="stable")]
         documents = {**self.known_documents, **self.documents}

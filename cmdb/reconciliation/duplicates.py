@@ -13,6 +13,7 @@ from cmdb.reconciliation import catalogue
 from cmdb.reconciliation.identification import Family
 from cmdb.reconciliation.planning import RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, Provenance, provenance_of
+from cmdb.reconciliation.runs import withdrawals
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.records import Record, RelationshipKey, same_values
 from cmdb.revisions import RecordChange, RelationshipChange
@@ -67,8 +68,18 @@ def open_tasks(store: GraphStore) -> list[Task]:
 
 def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
     """Say which record an observation is; its source follows from the next run on."""
-    update = Update(task.id, {"decision": choice.id, "open": False})
-    revision = store.commit(ChangeSet([update], actor, "merge", f"decided {task.name}")).revision
+    operations: list[Operation] = [Update(task.id, {"decision": choice.id, "open": False})]
+    source, key = (str(task.attributes.get(n, "")) for n in ("source_name", "source_key"))
+    wrong = [
+        r.id
+        for r in store.get(task.attributes.get("evidence", {}).get("candidates", ())).values()
+        if r.id != choice.id and provenance_of(r.attributes).get(source, {}).get("key") == key
+    ]
+    if wrong:
+        for steps, _ in withdrawals(store, source, wrong, precedence_of(sources(store)), {}):
+            operations += steps
+    change = ChangeSet(operations, actor, "merge", f"decided {task.name}", managed=True)
+    revision = store.commit(change).revision
     catalogue.forget_all(store)
     return revision
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.statements import Claim, Reference, Subject
+from cmdb.reconciliation.vendors import vendor
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from schema.model import IdentificationRule, Model, RecordType
@@ -99,12 +100,15 @@ class Candidates:
     ----------
     by_value
         (attribute, value) -> ids.
+    above
+        (id, relationship) -> ids of what stands at its other end.
     """
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.by_value: defaultdict[tuple[str, Any], list[str]] = defaultdict(list)
         self._below: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self.above: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
     def add(self, record: Record, attributes: Iterable[str]) -> None:
         """A record that may be found by some of its attributes."""
@@ -122,6 +126,7 @@ class Candidates:
     def put_below(self, parent: str, relationship: str, record: Record) -> None:
         """A record that stands at the other end of a parent's relationship."""
         self.records.setdefault(record.id, record)
+        self.above[record.id, relationship].add(parent)
         found = self._below[parent, relationship]
         if record.id not in found:
             found.append(record.id)
@@ -191,6 +196,7 @@ class Identifier:
         self.held: set[int] = set()
         self._names: dict[str, RuleNames] = {}
         self._parents: dict[int, list[tuple[str, Subject]]] = {}
+        self._taken: set[str] = set()
         self._references: dict[int, dict[str, Subject]] = {}
         self._fixed: dict[int, Identity] = {}
 
@@ -219,8 +225,9 @@ class Identifier:
             wave = [s for s in pending if self._ready(s)] or pending
             self._look_up(wave)
             done = {id(s) for s in wave}
-            for subject in wave:
-                self._decide(subject)
+            later = [subject for subject in wave if not self._decide(subject)]
+            for subject in later:
+                self._decide(subject, last=True)
             pending = [s for s in pending if id(s) not in done]
 
     # -- what the subjects lean on ----------------------------------------------------------------
@@ -244,7 +251,11 @@ class Identifier:
             names = self._names[type_] = RuleNames(
                 frozenset(rule.relationship for rule in rules if rule.relationship),
                 frozenset(n for rule in rules for n in (*rule.attributes, *rule.agreeing)),
-                tuple(dict.fromkeys(r.attributes[0] for r in rules if not r.relationship)),
+                tuple(
+                    dict.fromkeys(
+                        r.attributes[0] for r in rules if r.optional or not r.relationship
+                    )
+                ),
             )
         return names
 
@@ -313,34 +324,48 @@ class Identifier:
         """Ask the store for all records that a rule of these could find; a statement an attribute."""
         asked: defaultdict[str, set[Any]] = defaultdict(set)
         scopes: defaultdict[str, set[str]] = defaultdict(set)
+        optional: defaultdict[str, set[tuple[str, Any]]] = defaultdict(set)
         for subject in subjects:
             values = self._values(subject)
             for rule in self._rules(subject):
-                if rule.relationship is None:
+                if rule.relationship is None or rule.optional:
                     if all(n in values for n in rule.attributes):
                         asked[rule.attributes[0]].add(values[rule.attributes[0]])
+                        if rule.relationship:
+                            optional[rule.relationship].add(
+                                (rule.attributes[0], values[rule.attributes[0]])
+                            )
                     continue
                 for relationship, parent in self._parents.get(id(subject), ()):
                     known = self.identities.get(id(parent))
                     if relationship == rule.relationship and known and known.record:
                         scopes[relationship].add(known.id)
         names = {name for s in subjects for name in self._rule_names(s.type).first}
+        wholes: set[str] = set()
         for attribute, wanted in asked.items():
             for record in self.store.holders(attribute, wanted):
                 if record.type in self.model.record_types:
                     self.candidates.add(record, names)
+                    wholes.add(provenance_of(record.attributes).get(self.source, {}).get("of", ""))
+        wholes -= {"", *self.candidates.records}
+        for record in self.store.get(wholes).values() if wholes else ():
+            self.candidates.add(record, ())
         for relationship, parents in scopes.items():
             type_, direction = self.model.direction(relationship)
             way = "in" if direction == "out" else "out"
             for near in self.store.neighbours(parents, [type_.name], way):  # type: ignore[arg-type]
                 self.candidates.put_below(near.of, relationship, near.record)
 
-    def _decide(self, subject: Subject) -> None:
+    def _decide(self, subject: Subject, *, last: bool = False) -> bool:
+        """Find a subject's record; False for a part that could be one that another part still means."""
+        if any(id(parent) in self.held for _, parent in self._wholes(subject)):
+            self.held.add(id(subject))
+            return True
         values = self._values(subject)
         found: list[tuple[IdentificationRule, list[Record]]] = []
         holding = self.candidates.by_value
         for position, rule in enumerate(self._rules(subject)):
-            if rule.relationship is None:
+            if rule.relationship is None or rule.optional:
                 first = rule.attributes[0]
                 if first not in values or (first, values[first]) not in holding:
                     continue
@@ -348,12 +373,15 @@ class Identifier:
                 record
                 for record in self._matches(rule, subject, values)
                 if self._may_be(subject, values, record, position)
+                and (rule.relationship or not self._another_part(subject, record, bool(found)))
             ]
             if matches:
                 found.append((rule, matches))
         if not found:
             self._create(subject, values)
-            return
+            return True
+        if not (last or found[0][0].relationship) and self._wholes(subject):
+            return False
         rule, matches = found[0]
         own = [r for r in matches if subject.key and subject.key in self._keys_of(r)]
         if len(own) == 1:
@@ -366,19 +394,31 @@ class Identifier:
         if len(matches) > 1:
             self._ask(subject, values, found, held=True)
             self.held.add(id(subject))
-            return
+            return True
         if len(candidates) > 1 and not own:
             self._ask(subject, values, found, held=False)
         self._settle(subject, matches[0], self._evidence(rule, values, matches[0]))
+        return True
 
     def _matches(
         self, rule: IdentificationRule, subject: Subject, values: Mapping[str, Any]
     ) -> list[Record]:
         if not all(n in values for n in rule.attributes):
             return []
+        first = rule.attributes[0]
         if rule.relationship is None:
-            first = rule.attributes[0]
             near = self.candidates.holding(first, values[first])
+        elif rule.optional:
+            own = {
+                self.identities[id(parent)].id
+                for relationship, parent in self._parents.get(id(subject), ())
+                if relationship == rule.relationship and id(parent) in self.identities
+            }
+            near = []
+            for record in self.candidates.holding(first, values[first]):
+                above = self.candidates.above.get((record.id, rule.relationship))
+                if not own or not above or above & own:
+                    near.append(record)
         else:
             near = [
                 record
@@ -405,6 +445,28 @@ class Identifier:
                 return False
         return True
 
+    def _wholes(self, subject: Subject) -> Sequence[tuple[str, Subject]]:
+        """What a part hangs on; nothing for a subject that the source has a key for."""
+        return () if subject.key else self._parents.get(id(subject), ())
+
+    def _another_part(self, subject: Subject, record: Record, found: bool) -> bool:
+        """Whether the source itself tells a part from one that has the same serial number.
+
+        It does where it reports both: in this batch, or as parts of two things of this run. Else the
+        part was moved, unless the place it is in has one already (``found``).
+        """
+        parents = self._wholes(subject)
+        if not parents:
+            return False
+        if record.id in self._taken:
+            return True
+        whole = provenance_of(record.attributes).get(self.source, {}).get("of")
+        if not whole or found:
+            return bool(whole)
+        own = {known.id for _, p in parents if (known := self.identities.get(id(p)))}
+        there = self.candidates.records.get(whole)
+        return whole not in own and there is not None and self._known.said(self._keys_of(there))
+
     def _keys_of(self, record: Record) -> Sequence[str]:
         """What the source calls a record; nothing if it has not reported it, or no longer does."""
         claim = provenance_of(record.attributes).get(self.source)
@@ -415,14 +477,19 @@ class Identifier:
     def _agree(
         self, rule: IdentificationRule, one: Mapping[str, Any], other: Mapping[str, Any]
     ) -> bool | None:
-        """Whether two have the same values by a rule; None where one of them has not got them."""
+        """Whether two have the same values by a rule.
+
+        None where one of them has not got them, or where only what need not be there differs: that
+        neither finds a record nor rules one out.
+        """
         for name in rule.attributes:
             if name not in one or name not in other:
                 return None
         for name in rule.attributes:
             if not _same(one[name], other[name]):
                 return False
-        return all(_same(one[n], other[n]) for n in rule.agreeing if n in one and n in other)
+        both = (name for name in rule.agreeing if name in one and name in other)
+        return True if all(_alike(name, one[name], other[name]) for name in both) else None
 
     def _evidence(
         self, rule: IdentificationRule, values: Mapping[str, Any], record: Record
@@ -448,6 +515,8 @@ class Identifier:
         assert type_ is not None
         stored = record if record.revision else None
         self.identities[id(subject)] = Identity(record.id, stored, type_, evidence)
+        if self._wholes(subject):
+            self._taken.add(record.id)
 
     def _create(self, subject: Subject, values: Mapping[str, Any]) -> None:
         id_ = self._new_id()
@@ -459,7 +528,14 @@ class Identifier:
             known = self.identities.get(id(parent))
             if known is not None:
                 self.candidates.put_below(known.id, relationship, record)
+        if self._wholes(subject):
+            self._taken.add(id_)
         self.identities[id(subject)] = Identity(id_, None, subject.type)
+
+
+def _alike(attribute: str, one: Any, other: Any) -> bool:
+    """Whether two values of an attribute do not differ; makers have many ways to write their names."""
+    return _same(one, other) or (attribute == "vendor" and vendor(one) == vendor(other))
 
 
 def _same(one: Any, other: Any) -> bool:

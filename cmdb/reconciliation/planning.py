@@ -167,9 +167,8 @@ class RecordPlanner:
         assert record is not None
         before = provenance_of(record.attributes)
         record_type = self.model.record_types[draft.identity.type]
-        values = {n: v for n, v in draft.values.items() if n in record_type.attributes}
         earlier = before.get(self.source)
-        claim = self._claim(draft, values, earlier)
+        claim = self._claim(draft, draft.values, earlier)
         changes, provenance = self.outcome(record, record_type, {self.source: claim}, before)
         if draft.standby:
             provenance = with_standby(provenance, draft.standby)
@@ -207,6 +206,9 @@ class RecordPlanner:
         for claim in claims.values():
             coming |= claim.get("values", {}) if claim else {}
         provenance = with_manual(record_type, plain, before, coming)
+        for source, claim in before.items():
+            if claim.get("vanished") and source not in claims and claims:
+                provenance[source] = {**claim, "values": {}}
         for source, claim in claims.items():
             if claim is None:
                 provenance.pop(source, None)

@@ -140,8 +140,9 @@ def set_by_hand(provenance: Provenance, values: Mapping[str, Any]) -> dict[str, 
         if claims and any(claim != values[name] for claim in claims):
             own[name] = values[name]
     after = {source: claim for source, claim in provenance.items() if source != MANUAL}
-    if own:
-        after[MANUAL] = {**provenance.get(MANUAL, {}), "values": own}
+    earlier = provenance.get(MANUAL, {})
+    if own or "made" in earlier:
+        after[MANUAL] = {**earlier, "values": own}
     return after
 
 
@@ -161,9 +162,11 @@ def with_manual(
         As kept.
     coming
         What a source is about to claim: a value there is that nobody has claimed so far was set by
-        hand, unless it is a default.
+        hand, unless it is a default. What nobody has reported at all was made by hand.
     """
     known = dict(provenance)
+    if not known:
+        known[MANUAL] = {"made": True, "values": {}}
     said = {name for claim in provenance.values() for name in claim.get("values", {})}
     by_hand = {
         name: values[name]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from cmdb.change_sets import ChangeSet, Operation, Update
 from cmdb.reconciliation import catalogue
-from cmdb.reconciliation.batches import retire
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.planning import Entry, RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, provenance_of
@@ -80,13 +79,11 @@ def _swapped(store: GraphStore, record: Record, precedence: Precedence) -> Plann
 
 
 def withdraw(store: GraphStore, source: str, precedence: Precedence) -> Iterator[Planned]:
-    """What changes when everything a source said is forgotten; reads every record once."""
+    """What changes when a source no longer reports anything; reads every record once."""
     names: dict[str, str] = {}
     ids = [r.id for r in store.scan_records() if source in provenance_of(r.attributes)]
     for start in range(0, len(ids), BATCH):
-        yield from withdrawals(
-            store, source, ids[start : start + BATCH], precedence, names, withdrawn=True
-        )
+        yield from withdrawals(store, source, ids[start : start + BATCH], precedence, names)
 
 
 def apply(
@@ -112,6 +109,3 @@ def apply(
     if revisions:
         catalogue.forget_all(store)
     return revisions
-
-
-__all__ = ["apply", "recompute", "retire", "withdraw"]

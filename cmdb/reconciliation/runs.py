@@ -18,7 +18,7 @@ import orjson
 
 from cmdb.bulk import without_collecting
 from cmdb.change_sets import ChangeSet, Create, Operation, Update
-from cmdb.errors import CmdbError, ConflictError, InvalidChangeError, StoreBusyError
+from cmdb.errors import CmdbError, ConflictError, InvalidChangeError, SourceError, StoreBusyError
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.reconciliation import catalogue as catalogues
@@ -149,6 +149,10 @@ class Run:
         self._reader = Reader(store.model, reuse=True)
         self._overlay = None if apply else Candidates()
         self._begun = False
+        self._pending: list[tuple[Observation, int, int]] = []
+        self._size = 0
+        self._prints: dict[int, int] = {}
+        self._broken: list[SourceError] = []
         self._salt = store.model.fingerprint.encode()
 
     def run(self, portions: Iterable[Portion]) -> Summary:
@@ -157,17 +161,23 @@ class Run:
         Raises
         ------
         SourceError
-            From a portion that is not what it says. Batches before it stay committed only if there
-            was a portion before it.
+            No portion is what it says. If only some are not, they are rejected, and nothing is retired.
         VanishRefusedError
             After everything else was done.
         """
         self._open()
+        read = 0
         with without_collecting():
             for portion in portions:
+                read += 1
                 self._portion(portion)
+            self._flush()
+        if self._broken and len(self._broken) == read:
+            raise self._broken[0]
         self._late_links()
-        refused = self._retire_vanished() if self.complete else None
+        whole = self.complete and not self._broken
+        refused = self._retire_vanished() if whole else None
+        self.catalogue.documents |= self._prints
         self._close()
         if refused:
             raise refused
@@ -248,32 +258,34 @@ class Run:
     # -- portions and batches -----------------------------------------------------------------------
 
     def _portion(self, portion: Portion) -> None:
+        """Read a portion into the batch, unless it is as it was."""
         number = number_of(portion.name.encode())
-        print_ = None
         if portion.fingerprint is not None:
             print_ = number_of(portion.fingerprint + self._salt)
             if self.catalogue.known_documents.get(number) == print_:
-                done = self.catalogue.take_over(number)
-                self._count_unchanged(done)
+                self._count_unchanged(self.catalogue.take_over(number))
                 return
-        before = self.summary.counts.get("rejected", 0) + self.summary.counts.get("duplicate", 0)
-        batch: list[tuple[Observation, int]] = []
-        size = 0
-        for item in portion.items():
-            if isinstance(item, Rejection):
-                self._reject(item.place, item.reason)
-                continue
-            batch.append((item, number_of(_plain(item) + self._salt)))
-            size += 1 + len(item.links)
-            if len(batch) >= BATCH or size >= SUBJECTS:
-                self._batch(batch, number)
-                batch, size = [], 0
-        self._batch(batch, number)
-        after = self.summary.counts.get("rejected", 0) + self.summary.counts.get("duplicate", 0)
-        if print_ is not None and before == after:
-            self.catalogue.documents[number] = print_
-        else:
-            self.catalogue.known_documents.pop(number, None)
+            self._prints[number] = print_
+        self.catalogue.known_documents.pop(number, None)
+        begun = len(self._pending)
+        try:
+            for item in portion.items():
+                if isinstance(item, Rejection):
+                    self._reject(item.place, item.reason, number)
+                    continue
+                self._pending.append((item, number_of(_plain(item) + self._salt), number))
+                self._size += 1 + len(item.links)
+                if len(self._pending) >= BATCH or self._size >= SUBJECTS:
+                    self._flush()
+                    begun = 0
+        except SourceError as error:
+            del self._pending[begun:]  # what is not what it says changes nothing
+            self._broken.append(error)
+            self._reject(portion.name, error.message, number)
+
+    def _flush(self) -> None:
+        batch, self._pending, self._size = self._pending, [], 0
+        self._batch(batch)
 
     def _count_unchanged(self, count: int) -> None:
         self.summary.statements += count
@@ -281,66 +293,75 @@ class Run:
             self.summary.counts["unchanged"] = self.summary.counts.get("unchanged", 0) + count
         self._progress(self.summary.statements)
 
-    def _batch(self, batch: Sequence[tuple[Observation, int]], document: int) -> None:
+    def _batch(self, batch: Sequence[tuple[Observation, int, int]]) -> None:
         """Plan and commit what is not as it was."""
-        keys = [number_of(o.key.encode()) for o, _ in batch]
-        same = self.catalogue.unchanged(keys, [d for _, d in batch], document)
+        keys = [number_of(o.key.encode()) for o, *_ in batch]
+        same = self.catalogue.unchanged(keys, [d for _, d, _ in batch], [n for *_, n in batch])
         if not self.precedence.manual_is_highest:
             same = [False] * len(same)
         statements: list[Statement] = []
-        digests: list[int] = []
-        fresh = [pair for pair, as_it_was in zip(batch, same, strict=True) if not as_it_was]
+        told: list[tuple[int, int]] = []
+        fresh = [item for item, as_it_was in zip(batch, same, strict=True) if not as_it_was]
         self._count_unchanged(len(batch) - len(fresh))
-        again = self.catalogue.said([o.key for o, _ in fresh])
+        again = self.catalogue.said([o.key for o, *_ in fresh])
         seen: dict[str, int] = {}
-        for (observation, digest), said in zip(fresh, again, strict=True):
+        for (observation, digest, document), said in zip(fresh, again, strict=True):
             said = said or seen.get(observation.key, MENTIONED)
             if said == digest:
                 continue  # word for word what was said before
-            statement = self._statement(observation, said != MENTIONED)
+            statement = self._statement(observation, document, said != MENTIONED)
             if statement is not None:
                 seen[observation.key] = digest
                 statements.append(statement)
-                digests.append(digest)
+                told.append((digest, document))
         if statements:
-            self._settle(statements, digests, document)
+            self._settle(statements, told)
         self.summary.statements += len(fresh)
         self._progress(self.summary.statements)
 
-    def _statement(self, observation: Observation, twice: bool) -> Statement | None:
+    def _statement(self, observation: Observation, document: int, twice: bool) -> Statement | None:
         if twice:
-            self._reject(observation.place, f"{observation.key} is in the source twice")
+            self._reject(observation.place, f"{observation.key} is in the source twice", document)
             return None
         try:
             statement = self._reader.statement(observation)
         except UnusableError as error:
-            self._reject(observation.place, str(error))
+            self._reject(observation.place, str(error), document)
             return None
         for rejection in statement.rejections:
-            self._reject(rejection.place, rejection.reason)
+            self._reject(rejection.place, rejection.reason, document)
         return statement
 
-    def _reject(self, place: str, reason: str) -> None:
+    def _reject(self, place: str, reason: str, document: int = 0) -> None:
+        """Report what cannot be used; its document is read again next time, to report it again."""
+        self._prints.pop(document, None)
         self._line(Entry("rejected", "", "", "", place, without_secrets(reason)))
 
     def _line(self, entry: Entry) -> None:
         self.summary.add(entry)
         self._report(entry)
 
-    def _settle(self, statements: list[Statement], digests: list[int], document: int) -> None:
-        """Plan a batch, commit it, and remember what it settled."""
-        plan, statements, digests = self._committed(statements, digests)
+    def _settle(self, statements: list[Statement], told: list[tuple[int, int]]) -> None:
+        """Plan a batch, commit it, and remember what it settled.
+
+        ``told`` is the digest and the document of each statement.
+        """
+        plan, statements, told = self._committed(statements, told)
         for entry in plan.entries:
             self._line(entry)
         self._count_same(plan)
-        for statement, id_, digest in zip(statements, plan.ids, digests, strict=True):
+        for statement, id_, (digest, document) in zip(statements, plan.ids, told, strict=True):
+            if id_ is None or statement.rejections:
+                self._prints.pop(document, None)
             if id_ is not None:
                 clean = not statement.rejections
                 self.catalogue.put(statement.key, digest if clean else 1, document, id_)
         for key, id_ in plan.mentioned.items():
-            self.catalogue.put(key, MENTIONED, document, id_)
+            self.catalogue.put(key, MENTIONED, 0, id_)
         for subject, identity in plan.settled:
             subject.id = identity.id
+        if plan.questions:
+            self._prints.clear()
 
     def _count_same(self, plan: BatchPlan) -> None:
         if plan.unchanged:
@@ -348,8 +369,8 @@ class Run:
             counts["unchanged"] = counts.get("unchanged", 0) + plan.unchanged
 
     def _committed(
-        self, statements: list[Statement], digests: list[int]
-    ) -> tuple[BatchPlan, list[Statement], list[int]]:
+        self, statements: list[Statement], told: list[tuple[int, int]]
+    ) -> tuple[BatchPlan, list[Statement], list[tuple[int, int]]]:
         """The plan of a batch, committed; statements that the store's rules forbid are rejected."""
         waiting = list(self.planner.waiting)
         for attempt in range(ATTEMPTS):
@@ -357,10 +378,10 @@ class Run:
             revision = self.store.last_revision().number
             plan = self.planner.plan(statements)
             if not self.apply:
-                return plan, statements, digests
+                return plan, statements, told
             steps = plan.steps + self._task_steps(plan)
             if not steps:
-                return plan, statements, digests
+                return plan, statements, told
             self._begin()
             source = self._source_operations()
             operations = [*source, *(step.operation for step in steps)]
@@ -371,9 +392,11 @@ class Run:
                 continue
             except InvalidChangeError as error:
                 bad = self._bad_statements(error, steps, len(source), statements)
-                statements, digests = (
+                for index in bad:
+                    self._prints.pop(told[index][1], None)
+                statements, told = (
                     [s for i, s in enumerate(statements) if i not in bad],
-                    [d for i, d in enumerate(digests) if i not in bad],
+                    [t for i, t in enumerate(told) if i not in bad],
                 )
                 if not statements:
                     return BatchPlan(), [], []
@@ -382,7 +405,7 @@ class Run:
                 self._known_source = sources(self.store)[self.source]
             if done.committed:
                 self.summary.revisions = [*self.summary.revisions[:1], done.revision]
-            return plan, statements, digests
+            return plan, statements, told
         raise StoreBusyError(
             "Others kept committing while the import was planned.",
             "Run it again when it is quieter.",
@@ -552,8 +575,6 @@ def withdrawals(
     ids: Sequence[str],
     precedence: Any,
     names: dict[str, str],
-    *,
-    withdrawn: bool = False,
 ) -> Iterator[tuple[list[Operation], list[Entry]]]:
     """What changes when a source no longer reports some records: they, their parts, their links.
 
@@ -577,12 +598,13 @@ def withdrawals(
         names[id_] = record.name
         for key in list(links.of_source(id_)):
             end, far = ("s", key.target) if key.source == id_ else ("t", key.source)
-            if withdrawn or far not in parts:  # what has vanished keeps its parts
+            if far not in parts:  # what has vanished keeps its parts
                 links.withdraw(key, end, 0)  # type: ignore[arg-type]
-        step = retire(planner, record, source, withdrawn=withdrawn)
+        step = retire(planner, record, source)
         if step is not None:
             operations.append(step[0])
             entries.append(step[1])
+    links.activate({**{n.record.id: n.record for n in neighbours}, **records})
     for key, operation, whole in links.changed():
         operations.append(operation)
         if whole:

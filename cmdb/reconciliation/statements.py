@@ -20,8 +20,9 @@ from schema.model import Model, RecordType, RelationshipType
 
 Role = Literal["statement", "part", "mention"]
 
-REUSED: Final = 50_000
-NAMING: Final = ("hostname", "ip_address", "network", "serial_number")
+REUSED: Final = 10_000
+"""Mentions that are remembered; then they are forgotten and met again."""
+NAMING: Final = ("hostname", "ip_address", "network", "slot", "serial_number")
 """Attributes that a thing without a name may be called by."""
 DEPTH_LIMIT: Final = 50
 """How deep observations may be nested in each other."""
@@ -251,7 +252,7 @@ class Reader:
         if record_type is None:
             return False
         for rule in record_type.identification:
-            if rule.relationship is None:
+            if rule.relationship is None or rule.optional:
                 continue
             relationship_type, direction = self.model.direction(rule.relationship)
             own, _ = self.model.direction(name)
@@ -310,7 +311,8 @@ class Reader:
 
 WRITTEN: Final = ("string", "text", "url", "email", "json", "enum")
 """Kinds whose values are free text; those of others can hold neither secrets nor control characters."""
-REMEMBERED: Final = 20_000
+REMEMBERED: Final = 2_000
+"""Texts of one attribute that are remembered."""
 
 
 ValueReader = tuple[dict[str, Any], Callable[[Any], Any]]
