@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -58,11 +60,8 @@ class Reconciling(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.store = create_store(f"sqlite:///{self.folder}/store.db", MODEL)
         self.said: dict[str, dict[str, dict[str, Any]]] = {s: {} for s in PRECEDENCE}
-        self.by_hand: dict[str, dict[str, Any]] = {m: {} for m in MACHINES}
-        self.values: dict[str, dict[str, Any]] = {}
         self.racks: dict[str, str | None] = {}
-        self.ranks = dict(PRECEDENCE)
-        self.reported: set[str] = set()
+        self.gone: set[tuple[str, str]] = set()
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -84,60 +83,35 @@ class Reconciling(RuleBasedStateMachine):
             "vanish_limit": 100.0,
         }
         report(self.store, source, *items, **options)
-        self.reported.add(source)
         newest = self.store.last_revision().number
         again = report(self.store, source, *items, **options)
         assert self.store.last_revision().number == newest, again.lines
-        before = {m: self._claims(m) for m in self.values}
         self.said[source] |= told
+        for machine in told:  # what vanished had the last word only until somebody else spoke
+            self.gone.discard((source, machine))
+            for other in [o for o, m in self.gone if m == machine]:
+                self.said[other].pop(machine, None)
+                self.gone.discard((other, machine))
         if complete:
             for machine in self.said[source].keys() - told.keys():
-                others = any(machine in self.said[s] for s in PRECEDENCE if s != source)
-                if others or not self._alone(machine, source):
+                if any(machine in said for s, said in self.said.items() if s != source):
                     del self.said[source][machine]
                 else:
                     self.said[source][machine].pop("rack", None)
-                    self._vanished(machine, source)
+                    self.gone.add((source, machine))
         for machine in MACHINES:
             if any(machine in said for said in self.said.values()):
-                self._settle(machine, before.get(machine, {}))
-
-    def _alone(self, machine: str, source: str) -> bool:
-        return all(machine not in said for s, said in self.said.items() if s != source)
-
-    def _vanished(self, machine: str, source: str) -> None:
-        """The last word on it stays readable until somebody reports it again."""
+                self._settle(machine)
 
     def _claims(self, machine: str) -> dict[str, list[tuple[int, str, Any]]]:
         found: dict[str, list[tuple[int, str, Any]]] = {}
         for source, said in self.said.items():
             for name, value in said.get(machine, {}).items():
-                found.setdefault(name, []).append((self.ranks[source], source, value))
+                found.setdefault(name, []).append((PRECEDENCE[source], source, value))
         return found
 
-    def _settle(self, machine: str, before: dict[str, Any]) -> None:
-        values = self.values.setdefault(machine, {})
-        claims = self._claims(machine)
-        for name in ATTRIBUTES:
-            said = claims.get(name, [])
-            if (
-                said
-                and not before.get(name)
-                and name in values
-                and name not in self.by_hand[machine]
-            ):
-                if any(value != values[name] for _, _, value in said):
-                    self.by_hand[machine][name] = values[name]
-            if said and name in self.by_hand[machine]:
-                value = self.by_hand[machine][name]
-                if max(rank for rank, _, _ in said) < 100:
-                    values[name] = value
-                    continue
-            if said:
-                values[name] = max(said, key=lambda c: (c[0], [-ord(x) for x in c[1]]))[2]
-            elif before.get(name) and name not in self.by_hand[machine]:
-                values.pop(name, None)
-        racks = claims.get("rack", [])
+    def _settle(self, machine: str) -> None:
+        racks = self._claims(machine).get("rack", [])
         self.racks[machine] = max(racks)[2] if racks else None
 
     # -- what holds ---------------------------------------------------------------------------------
@@ -147,7 +121,7 @@ class Reconciling(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         found = {r.attributes["asset_number"]: r for r in self.store.find(Query("Server")).records}
-        assert found.keys() == self.values.keys()
+        assert found.keys() == self.racks.keys()
         for machine, record in found.items():
             racks = {name for way, name in linked(self.store, record) if way == "CONTAINED_IN"}
             wanted = self.racks[machine]
@@ -161,9 +135,20 @@ class Reconciling(RuleBasedStateMachine):
             machine = record.attributes["asset_number"]
             claims = self._claims(machine)
             for name in ATTRIBUTES:
-                if name in claims and name not in self.by_hand[machine]:
+                if name in claims:
                     best = max(claims[name], key=lambda c: c[0])
                     assert record.attributes.get(name) == best[2]
+
+    @invariant()
+    def what_somebody_reports_is_in_use(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        for record in self.store.find(Query("Server")).records:
+            machine = record.attributes["asset_number"]
+            there = any(
+                machine in d and (s, machine) not in self.gone for s, d in self.said.items()
+            )
+            assert record.attributes["lifecycle_state"] == ("in_use" if there else "idle")
 
     @invariant()
     def the_store_is_sound(self) -> None:
@@ -171,7 +156,9 @@ class Reconciling(RuleBasedStateMachine):
             assert list(check(self.store, lambda _: None)) == []
 
 
-Reconciling.TestCase.settings = settings(max_examples=12, stateful_step_count=6, deadline=None)
+Reconciling.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=6, deadline=None, phases=[Phase.generate]
+)
 TestReconciling = Reconciling.TestCase
 
 
@@ -202,15 +189,14 @@ def test_recomputing_gives_what_reporting_under_that_precedence_gives(
     reports: list[Any], ranks: list[int], value: int
 ) -> None:
     precedence = dict(zip(sorted(PRECEDENCE), ranks, strict=True))
-    with tempfile.TemporaryDirectory() as folder:
-        with create_store(f"sqlite:///{folder}/store.db", MODEL) as store:
-            _report_all(store, reports, PRECEDENCE)
-            first = store.find(Query("Server")).records[0]
-            store.commit(ChangeSet([Update(first.id, {"cpu_count": value})], "li"))
-            _recomputed(store, precedence)
-            after = _values(store)
-            _recomputed(store, PRECEDENCE)
-            back = _values(store)
+    with new_store() as store:
+        _report_all(store, reports, PRECEDENCE)
+        first = store.find(Query("Server")).records[0]
+        store.commit(ChangeSet([Update(first.id, {"cpu_count": value})], "li"))
+        _recomputed(store, precedence)
+        after = _values(store)
+        _recomputed(store, PRECEDENCE)
+        back = _values(store)
     expected = _outcome(reports, precedence)
     machine = first.attributes["asset_number"]
     expected[machine] = {**expected[machine], "cpu_count": value}
@@ -218,6 +204,15 @@ def test_recomputing_gives_what_reporting_under_that_precedence_gives(
     original = _outcome(reports)
     original[machine] = {**original[machine], "cpu_count": value}
     assert back == original
+
+
+@contextmanager
+def new_store() -> Iterator[GraphStore]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        create_store(f"sqlite:///{folder}/store.db", MODEL) as store,
+    ):
+        yield store
 
 
 def _recomputed(store: GraphStore, ranks: dict[str, int]) -> None:
@@ -235,10 +230,9 @@ def _recomputed(store: GraphStore, ranks: dict[str, int]) -> None:
 
 
 def _outcome(reports: list[Any], ranks: dict[str, int] = PRECEDENCE) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        with create_store(f"sqlite:///{folder}/store.db", MODEL) as store:
-            _report_all(store, reports, ranks)
-            return _values(store)
+    with new_store() as store:
+        _report_all(store, reports, ranks)
+        return _values(store)
 
 
 def _report_all(store: GraphStore, reports: list[Any], ranks: dict[str, int]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from cmdb.change_sets import Create, Operation, Update
 from cmdb.reconciliation.identification import Identity, Question
 from cmdb.reconciliation.precedence import (
+    MANUAL,
     Precedence,
     Provenance,
     provenance_of,
@@ -172,7 +173,7 @@ class RecordPlanner:
         changes, provenance = self.outcome(record, record_type, {self.source: claim}, before)
         if draft.standby:
             provenance = with_standby(provenance, draft.standby)
-        if earlier is not None and earlier.get("vanished"):
+        if before and all(c.get("vanished") for s, c in before.items() if s != MANUAL):
             self._reappear(record, record_type, changes)
         name = self.names[record.id] = record.name
         entry = Entry("updated", record_type.name, name, record.id, draft.subject.place)
@@ -233,7 +234,7 @@ class RecordPlanner:
     def _reappear(
         self, record: Record, record_type: RecordType, changes: dict[str, tuple[Any, str]]
     ) -> None:
-        """What vanished and is reported again goes back to the state of what is there."""
+        """What vanished and is reported again, by whomever, goes back to the state of what is there."""
         machine = record_type.state_machine
         if machine is None or machine.vanished is None or machine.observed is None:
             return
