@@ -356,6 +356,22 @@ class Identifier:
             for near in self.store.neighbours(parents, [type_.name], way):  # type: ignore[arg-type]
                 self.candidates.put_below(near.of, relationship, near.record)
 
+        for relationship, looked_up in optional.items():
+            self._look_above(relationship, looked_up)
+
+    def _look_above(self, relationship: str, looked_up: Iterable[tuple[str, Any]]) -> None:
+        """What the stored records found by some values hang on."""
+        ids = {
+            record.id
+            for name, value in looked_up
+            for record in self.candidates.holding(name, value)
+            if record.revision
+        }
+        if ids:
+            type_, direction = self.model.direction(relationship)
+            for near in self.store.neighbours(ids, [type_.name], direction):
+                self.candidates.above[near.of, relationship].add(near.record.id)
+
     def _decide(self, subject: Subject, *, last: bool = False) -> bool:
         """Find a subject's record; False for a part that could be one that another part still means."""
         if any(id(parent) in self.held for _, parent in self._wholes(subject)):

@@ -440,6 +440,21 @@ def test_a_cable_reported_from_both_ends_is_one(store: GraphStore) -> None:
     assert list(store.scan_relationships(types=["CONNECTED_TO"])) == []
 
 
+def test_rooms_of_one_name_are_told_apart_by_their_sites(store: GraphStore) -> None:
+    def row(number: int, site: str, room: str) -> Observation:
+        at = thing("Site", f"site/{site}", name=site)
+        inside = thing("Room", f"room/{site}/{room}", link("CONTAINED_IN", at), name=room)
+        return server(f"s{number}", link("CONTAINED_IN", inside))
+
+    report(store, "ledger", row(1, "A", "1"), row(2, "B", "1"), row(3, "A", "2"))
+    done = report(store, "ledger", row(4, "C", "1"), row(5, "A", "3"), row(6, "B", "1"))
+    assert "duplicate" not in done.counts
+    assert store.find(Query("Room", total=True)).total == 5
+    report(store, "netbox", server("s7", link("CONTAINED_IN", thing("Room", "r", name="2"))))
+    assert linked(store, only(store, "Server", name="s7")) == {("CONTAINED_IN", "2")}
+    assert store.find(Query("Room", total=True)).total == 5
+
+
 # -- precedence --------------------------------------------------------------------------------------------
 
 

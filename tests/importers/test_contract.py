@@ -172,6 +172,7 @@ def test_what_is_not_its_format_is_refused_in_a_sentence(
         path = tmp_path / file_name
         path.write_bytes(content())
         said = "\n".join(verdict(name, path))
+        assert said or (name, poison) == ("jsonl", "nothing"), "no lines are no things"
         assert Path("/etc/hostname").read_text().strip() not in said
     assert not Path("/tmp/cmdb-was-here").exists()
 
@@ -233,19 +234,18 @@ for name in names():
 
 @pytest.mark.slow
 def test_two_gigabytes_of_nothing_are_refused_at_once(tmp_path: Path) -> None:
-    for suffix in (".json", ".xml", ".csv"):
-        path = tmp_path / f"huge{suffix}"
-        path.touch()
-        os.truncate(path, 2 * 2**30)
-        done = subprocess.run(
-            [sys.executable, "-c", HUGE, str(path)], check=True, capture_output=True, text=True
-        )
-        lines = [line.split("\t") for line in done.stdout.splitlines()]
-        assert [line[0] for line in lines] == NAMES
-        for name, said, seconds, peak in lines:
-            assert said == "1", name
-            assert float(seconds) < SECONDS, name
-            assert int(peak) < 700, f"{name} took {peak} MiB"
+    path = tmp_path / "huge.json"
+    path.touch()
+    os.truncate(path, 2 * 2**30)
+    done = subprocess.run(
+        [sys.executable, "-c", HUGE, str(path)], check=True, capture_output=True, text=True
+    )
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == NAMES
+    for name, said, seconds, peak in lines:
+        assert said == "1", name
+        assert float(seconds) < SECONDS, name
+        assert int(peak) < 700, f"{name} took {peak} MiB"
 
 
 # -- through the command -----------------------------------------------------------------------------------
