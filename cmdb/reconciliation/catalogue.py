@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,12 @@ Entries = NDArray[np.void]
 def number_of(content: bytes) -> int:
     """64 bits that stand for some bytes; never 0."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") or 1
+
+
+@lru_cache(maxsize=16_384)
+def key_number(key: str) -> int:
+    """`number_of` a key; a key is asked for several times in a row."""
+    return number_of(key.encode())
 
 
 class Catalogue:
@@ -83,7 +90,7 @@ class Catalogue:
 
     def find(self, keys: Sequence[str]) -> list[str | None]:
         """Ids of the records that the source means by some keys, in this run or the one before."""
-        numbers = [number_of(key.encode()) for key in keys]
+        numbers = [key_number(key) for key in keys]
         found: list[str | None] = [None] * len(keys)
         if not numbers:
             return found
@@ -100,7 +107,7 @@ class Catalogue:
 
     def said(self, keys: Sequence[str]) -> list[int]:
         """The digests of what this run has stated already under some keys; `MENTIONED` where nothing."""
-        numbers = [number_of(key.encode()) for key in keys]
+        numbers = [key_number(key) for key in keys]
         if not numbers:
             return []
         asked = np.asarray(numbers, np.uint64)
@@ -131,7 +138,7 @@ class Catalogue:
 
     def put(self, key: str, digest: int, document: int, id: str) -> None:
         """This run has found that the source means a record by a key."""
-        number = number_of(key.encode())
+        number = key_number(key)
         if digest == MENTIONED and self._recent.get(number, (MENTIONED,))[0] != MENTIONED:
             return
         self._recent[number] = (digest, document, bytes.fromhex(id.replace("-", "")))
@@ -199,7 +206,7 @@ def rebuilt(store: GraphStore, source: str) -> Catalogue:
         claim = provenance_of(record.attributes).get(source)
         if claim and claim.get("key"):
             for key in (claim["key"], *claim.get("also", ())):
-                number = number_of(key.encode())
+                number = key_number(key)
                 gone = claim.get("mention") or claim.get("vanished")
                 digest = MENTIONED if gone else number
                 rows.append((number, digest, 0, bytes.fromhex(record.id.replace("-", ""))))

@@ -112,16 +112,15 @@ class Candidates:
 
     def add(self, record: Record, attributes: Iterable[str]) -> None:
         """A record that may be found by some of its attributes."""
-        known = self.records.get(record.id)
+        new = record.id not in self.records
         self.records[record.id] = record
         for name in attributes:
             value = record.attributes.get(name)
-            if value is None or isinstance(value, list | dict):
+            if value is None or type(value) is list or type(value) is dict:
                 continue
-            if known is None or known.attributes.get(name) != value:
-                found = self.by_value[name, value]
-                if record.id not in found:
-                    found.append(record.id)
+            found = self.by_value[name, value]
+            if new or record.id not in found:
+                found.append(record.id)
 
     def put_below(self, parent: str, relationship: str, record: Record) -> None:
         """A record that stands at the other end of a parent's relationship."""
@@ -156,6 +155,7 @@ class RuleNames(NamedTuple):
     scopes: frozenset[str]
     attributes: frozenset[str]
     first: tuple[str, ...]
+    optional: tuple[tuple[str, str], ...]
 
 
 class Identifier:
@@ -256,6 +256,11 @@ class Identifier:
                         r.attributes[0] for r in rules if r.optional or not r.relationship
                     )
                 ),
+                tuple(
+                    (r.relationship, r.attributes[0])
+                    for r in rules
+                    if r.optional and r.relationship
+                ),
             )
         return names
 
@@ -327,19 +332,19 @@ class Identifier:
         optional: defaultdict[str, set[tuple[str, Any]]] = defaultdict(set)
         for subject in subjects:
             values = self._values(subject)
-            for rule in self._rules(subject):
-                if rule.relationship is None or rule.optional:
-                    if all(n in values for n in rule.attributes):
-                        asked[rule.attributes[0]].add(values[rule.attributes[0]])
-                        if rule.relationship:
-                            optional[rule.relationship].add(
-                                (rule.attributes[0], values[rule.attributes[0]])
-                            )
-                    continue
-                for relationship, parent in self._parents.get(id(subject), ()):
-                    known = self.identities.get(id(parent))
-                    if relationship == rule.relationship and known and known.record:
-                        scopes[relationship].add(known.id)
+            names_of = self._rule_names(subject.type)
+            for first in names_of.first:
+                if first in values:
+                    asked[first].add(values[first])
+            for relationship, first in names_of.optional:
+                if first in values:
+                    optional[relationship].add((first, values[first]))
+            if not names_of.scopes:
+                continue
+            for relationship, parent in self._parents.get(id(subject), ()):
+                known = self.identities.get(id(parent))
+                if known and known.record:
+                    scopes[relationship].add(known.id)
         names = {name for s in subjects for name in self._rule_names(s.type).first}
         wholes: set[str] = set()
         for attribute, wanted in asked.items():
@@ -380,6 +385,12 @@ class Identifier:
         values = self._values(subject)
         found: list[tuple[IdentificationRule, list[Record]]] = []
         holding = self.candidates.by_value
+        names = self._rule_names(subject.type)
+        if not names.scopes and not any(
+            name in values and (name, values[name]) in holding for name in names.first
+        ):
+            self._create(subject, values)  # nothing is like it: by far the most frequent
+            return True
         for position, rule in enumerate(self._rules(subject)):
             if rule.relationship is None or rule.optional:
                 first = rule.attributes[0]

@@ -23,7 +23,7 @@ from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.reconciliation import catalogue as catalogues
 from cmdb.reconciliation.batches import BatchPlanner, Waiting, retire
-from cmdb.reconciliation.catalogue import MENTIONED, Catalogue, number_of
+from cmdb.reconciliation.catalogue import MENTIONED, Catalogue, key_number, number_of
 from cmdb.reconciliation.identification import Candidates, Question
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.observations import Item, Link, Observation, Ref, Rejection
@@ -295,7 +295,7 @@ class Run:
 
     def _batch(self, batch: Sequence[tuple[Observation, int, int]]) -> None:
         """Plan and commit what is not as it was."""
-        keys = [number_of(o.key.encode()) for o, *_ in batch]
+        keys = [key_number(o.key) for o, *_ in batch]
         same = self.catalogue.unchanged(keys, [d for _, d, _ in batch], [n for *_, n in batch])
         if not self.precedence.manual_is_highest:
             same = [False] * len(same)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
@@ -90,6 +91,14 @@ class Statement:
         return self.subjects[0].key
 
 
+class Way(NamedTuple):
+    """What a link means: a relationship and which way it reads, or (None) a reference attribute."""
+
+    type: RelationshipType | None
+    outward: bool
+    role: Role
+
+
 class UnusableError(ValueError):
     """An observation that does not fit the model; the text says why."""
 
@@ -110,7 +119,7 @@ class Reader:
         self.model = model
         self._reused: dict[int, tuple[Observation, Subject]] | None = {} if reuse else None
         self._readers: dict[str, dict[str, ValueReader]] = {}
-        self._links: dict[str, tuple[RelationshipType, bool] | str] = {}
+        self._ways: dict[tuple[str, str, str | None], Way] = {}
 
     def statement(self, observation: Observation) -> Statement:
         """The statement an observation makes.
@@ -182,69 +191,50 @@ class Reader:
         seen: dict[int, Subject],
         depth: int,
     ) -> None:
+        to = link.to
+        far_type = to.type if isinstance(to, Observation) else None
+        way = self._ways.get((record_type.name, link.name, far_type))
+        if way is None:
+            way = self._way(record_type, link.name, far_type)
+            self._ways[record_type.name, link.name, far_type] = way
+        type_ = way.type
+        attributes = self.values(type_, link.attributes) if type_ and link.attributes else {}
         far: Subject | Ref
-        found = self._meaning(link.name)
-        if isinstance(found, str):
-            reference = record_type.attributes.get(found)
-            if reference is None or reference.kind.name != "reference" or reference.many:
-                raise UnusableError(f"{found} is no reference attribute of {record_type.name}")
-            far = self._far(statement, link, "mention", place, seen, depth)
-            statement.references.append(Reference(subject, found, far))
-            return
-        relationship_type, outward = found
-        role: Role = "mention"
-        if isinstance(link.to, Observation) and self._is_part(link.to.type, link.name, outward):
-            role = "part"
-        attributes = self.values(relationship_type, link.attributes) if link.attributes else {}
-        self._check_ends(relationship_type, record_type.name, link.to, outward)
-        far = self._far(statement, link, role, place, seen, depth)
-        near: Subject | Ref = subject
-        if far is near:
-            raise UnusableError("it is linked to itself")
-        if outward:
-            claim = Claim(near, relationship_type.name, far, attributes, True)
+        if isinstance(to, Ref):
+            far = to
         else:
-            claim = Claim(far, relationship_type.name, near, attributes, False)
-        statement.claims.append(claim)
+            far = self._add(statement, to, way.role, place, seen, depth + 1)
+        if far is subject:
+            raise UnusableError("it is linked to itself")
+        if type_ is None:
+            statement.references.append(Reference(subject, link.name, far))
+        elif way.outward:
+            statement.claims.append(Claim(subject, type_.name, far, attributes, True))
+        else:
+            statement.claims.append(Claim(far, type_.name, subject, attributes, False))
 
-    def _far(
-        self,
-        statement: Statement,
-        link: Link,
-        role: Role,
-        place: str,
-        seen: dict[int, Subject],
-        depth: int,
-    ) -> Subject | Ref:
-        if isinstance(link.to, Ref):
-            return link.to
-        return self._add(statement, link.to, role, place, seen, depth + 1)
-
-    def _check_ends(
-        self, type_: RelationshipType, near: str, far: Observation | Ref, outward: bool
-    ) -> None:
-        ends = [(near, type_.sources if outward else type_.targets)]
-        if isinstance(far, Observation):
-            ends.append((far.type, type_.targets if outward else type_.sources))
-        for name, allowed in ends:
-            if name not in allowed:
+    def _way(self, near: RecordType, name: str, far: str | None) -> Way:
+        """What a link of a name means between two types; raises `UnusableError` if it may not be."""
+        if name[:1].islower():
+            reference = near.attributes.get(name)
+            if reference is None or reference.kind.name != "reference" or reference.many:
+                raise UnusableError(f"{name} is no reference attribute of {near.name}")
+            return Way(None, True, "mention")
+        try:
+            type_, direction = self.model.direction(name)
+        except UnknownNameError:
+            raise UnusableError(f"there is no relationship {name!r}") from None
+        outward = direction == "out"
+        own, other = type_.sources, type_.targets
+        if not outward:
+            own, other = other, own
+        for end, allowed in ((near.name, own), (far, other)):
+            if end is not None and end not in allowed:
                 raise UnusableError(
-                    f"a {name} cannot be there ({' | '.join(type_.source)})-[:{type_.name}]->({' | '.join(type_.target)})"
+                    f"a {end} cannot be there ({' | '.join(type_.source)})-[:{type_.name}]->({' | '.join(type_.target)})"
                 )
-
-    def _meaning(self, name: str) -> tuple[RelationshipType, bool] | str:
-        found = self._links.get(name)
-        if found is None:
-            if name[:1].islower():
-                found = name
-            else:
-                try:
-                    relationship_type, direction = self.model.direction(name)
-                except UnknownNameError:
-                    raise UnusableError(f"there is no relationship {name!r}") from None
-                found = (relationship_type, direction == "out")
-            self._links[name] = found
-        return found
+        part = far is not None and self._is_part(far, name, outward)
+        return Way(type_, outward, "part" if part else "mention")
 
     def _is_part(self, type_: str, name: str, outward: bool) -> bool:
         """Whether a type is told apart only by what it hangs on through this link."""
@@ -275,7 +265,8 @@ class Reader:
         for name, value in given.items():
             try:
                 known, read = readers[name]
-                if type(value) is str and value in known:
+                kind = type(value)
+                if (kind is str or kind is date) and value in known:
                     parsed = known[value]
                 elif value is None:
                     continue
@@ -315,30 +306,35 @@ REMEMBERED: Final = 2_000
 """Texts of one attribute that are remembered."""
 
 
-ValueReader = tuple[dict[str, Any], Callable[[Any], Any]]
-"""What is known of an attribute's texts, and what makes a canonical value of any other."""
+ValueReader = tuple[dict[Any, Any], Callable[[Any], Any]]
+"""What is known of an attribute's texts and dates, and what makes a canonical value of any other."""
 
 
 def _reader(attribute: Attribute, telling: str | None) -> ValueReader:
     """Makes canonical values of an attribute; None of what says nothing.
 
-    Sources repeat themselves (a vendor, a date, an operating system): texts are remembered.
+    Sources repeat themselves (a vendor, a date, an operating system): texts and dates are remembered.
     """
     if attribute.sensitive:
         return {}, lambda _: None
     parse, free = attribute.parse, attribute.kind.name in WRITTEN
-    known: dict[str, Any] = {"": None}
+    known: dict[Any, Any] = {"": None}
 
     def read(value: Any) -> Any:
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             rough = free or not value.isprintable()
             text = clean(value, attribute) if rough else value.strip()
             parsed = parse(text) if text else None
+        elif value == []:
+            parsed = None
         else:
-            parsed = _cleaned(parse(value), attribute) if value != [] else None
+            parsed = parse(value)
+            if free:
+                parsed = _cleaned(parsed, attribute)
         if telling is not None and parsed is not None and not is_telling(telling, parsed):
             parsed = None
-        if type(value) is str:
+        if kind is str or kind is date:
             if len(known) >= REMEMBERED:
                 known.clear()
             known[value] = parsed
