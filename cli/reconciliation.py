@@ -146,7 +146,9 @@ def import_(
             )
             summary = run.run(registry.portions(importer, found))
             if apply:
-                infer(graph, actor=actor_or_me(actor), report=_both(lines, summary))
+                summary.revisions += infer(
+                    graph, actor=actor_or_me(actor), report=_both(lines, summary)
+                )
         seconds = time.monotonic() - begun
         if json:
             output.print_json(_plain_plan(graph, lines.lines, summary, apply, seconds))
@@ -174,19 +176,39 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 
 
 def _print_plan(graph: GraphStore, lines: _Lines) -> None:
+    names = _names(graph, lines.lines)
     if lines.lines:
-        rows = [[e.action, e.type, e.what, _detail(graph, e), e.place] for e in lines.lines]
+        rows = [[e.action, e.type, e.what, _detail(graph, e, names), e.place] for e in lines.lines]
         output.print_table(["what", "type", "record", "details", "place"], rows)
-    if lines.total > len(lines.lines):
+    if lines.lines and lines.total > len(lines.lines):
         output.print_line(
             f"{lines.total - len(lines.lines):,} more lines; --first shows more of them."
         )
 
 
-def _detail(graph: GraphStore, entry: Entry) -> str:
+def _names(graph: GraphStore, lines: Iterable[Entry]) -> dict[str, str]:
+    """What the references among the differences name."""
+    attributes = graph.model.attributes
+    ids = {
+        value
+        for entry in lines
+        for d in entry.differences
+        if d.attribute in attributes and attributes[d.attribute].kind.name == "reference"
+        for value in (d.old, d.new)
+        if isinstance(value, str)
+    }
+    return {id_: record.name for id_, record in (graph.get(ids) if ids else {}).items()}
+
+
+def _detail(graph: GraphStore, entry: Entry, names: Mapping[str, str]) -> str:
     model = graph.model
+
+    def shown(name: str, value: Any) -> str:
+        text = names.get(value, value) if isinstance(value, str) else value
+        return output.shown(model, name, text)
+
     parts = [
-        f"{d.attribute}: {output.shown(model, d.attribute, d.old)} -> {output.shown(model, d.attribute, d.new)} ({d.winner})"
+        f"{d.attribute}: {shown(d.attribute, d.old)} -> {shown(d.attribute, d.new)} ({d.winner})"
         for d in entry.differences
         if d.attribute not in model.sensitive
     ]
@@ -199,7 +221,8 @@ def _print_summary(summary: Summary, applied: bool, seconds: float) -> None:
     counts = ", ".join(f"{summary.counts[a]:,} {a}" for a in ACTIONS if summary.counts.get(a))
     rate = f"{summary.statements / seconds:,.0f} a second" if seconds > 0.05 else ""
     took = f" in {seconds:.1f} s" + (f" ({rate})" if rate and summary.statements > 100 else "")
-    told = f"{summary.statements:,} things reported{took}: {counts or 'nothing'}."
+    things = "thing" if summary.statements == 1 else "things"
+    told = f"{summary.statements:,} {things} reported{took}: {counts or 'nothing'}."
     output.print_line(told, "bold")
     if applied and summary.revisions:
         span = sorted({summary.revisions[0], summary.revisions[-1]})
@@ -559,8 +582,11 @@ def duplicates(store: Store = STORE_DEFAULT, json: Json = False) -> None:
         )
     if rows:
         output.print_table(["observation", "fits", "candidates", "it", "id"], rows)
+        first = tasks[0]
+        pair = " ".join(c.id for c in first.candidates[:2])
+        output.print_line(f"One thing? `cmdb merge {pair}`")
         output.print_line(
-            "`cmdb merge A B` makes one of two; `cmdb decide TASK RECORD` says which one it is."
+            f"Only one of them is it? `cmdb decide {first.record.id} {first.candidates[0].id}`"
         )
     else:
         output.print_line("Nothing to decide.")

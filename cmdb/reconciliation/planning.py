@@ -178,7 +178,8 @@ class RecordPlanner:
         name = self.names[record.id] = record.name
         entry = Entry("updated", record_type.name, name, record.id, draft.subject.place)
         if draft.identity.evidence is not None:
-            entry.why = f"identified by {draft.identity.evidence.rule}"
+            news = "now reported by it too, " if self.source not in before else ""
+            entry.why = f"{news}identified by {draft.identity.evidence.rule}"
         entry.differences = self.differences(record, changes)
         new_type = None
         if record_type.name != record.type:

@@ -230,7 +230,7 @@ def test_two_sources_that_agree_on_an_identity_make_one_record(store: GraphStore
         "hostname": "web01",
         "memory_mib": 64,
     }
-    assert done.lines[0].why == "identified by serial_number + vendor?"
+    assert done.lines[0].why == "now reported by it too, identified by serial_number + vendor?"
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_an_importer_says_what_it_is(name: str) -> None:
     assert any("\u4e00" <= character <= "\u9fff" for character in kind.title_zh)
     assert 0 <= kind.precedence <= 99
     assert isinstance(kind.together, bool)
-    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in kind.suffixes)
+    assert all(suffix == suffix.lower() and "." in suffix for suffix in kind.suffixes)
 
 
 @pytest.mark.parametrize("name", NAMES)
