@@ -18,7 +18,7 @@ from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.records import Record, RelationshipKey, same_values
 from cmdb.revisions import RecordChange, RelationshipChange
 from cmdb.store import GraphStore
-from schema.model import PROVENANCE, STATE_ATTRIBUTE
+from schema.model import PROVENANCE, STATE_ATTRIBUTE, IdentificationRule
 
 MERGED = "MergedRecord"
 
@@ -89,7 +89,7 @@ def merge(
 ) -> int:
     """Make one record of two: the survivor takes the other's claims, relationships and referrers.
 
-    The other becomes a `MergedRecord` that says into what. Both keep their history.
+    Parts of theirs that are in one place are one too. The other becomes a `MergedRecord` that says into what. Both keep their history.
 
     Raises
     ------
@@ -107,14 +107,20 @@ def merge(
         )
     precedence = precedence_of(sources(store))
     revision = store.last_revision().number
-    operations: list[Operation] = [_joined(store, survivor, other, type_, precedence)]
-    operations += _moved_links(store, survivor, other)
-    operations += _moved_parts(store, survivor, other)
-    operations += _moved_references(store, survivor, other)
-    operations.append(Update(other.id, {"merged_into": survivor.id, PROVENANCE: None}, type=MERGED))
+    into = {other.id: survivor.id} | _same_parts(store, survivor, other)
+    records = store.get([*into, *into.values()])
+    operations: list[Operation] = []
+    for gone, kept in into.items():
+        operations.append(_joined(store, records[kept], records[gone], into, precedence))
+    operations += _moved_links(store, into)
+    operations += _moved_parts(store, into)
+    operations += _moved_references(store, into)
+    for gone, kept in into.items():
+        operations.append(Update(gone, {"merged_into": kept, PROVENANCE: None}, type=MERGED))
     for task in open_tasks(store):
-        if {survivor.id, other.id} >= {c.id for c in task.candidates}:
-            operations.append(Update(task.record.id, {"decision": survivor.id, "open": False}))
+        if len({into.get(c.id, c.id) for c in task.candidates}) == 1:
+            decision = into.get(task.candidates[0].id, task.candidates[0].id)
+            operations.append(Update(task.record.id, {"decision": decision, "open": False}))
     text = reason or f"{other.name} ({other.id}) is {survivor.name} ({survivor.id})"
     change = ChangeSet(operations, actor, "merge", text, based_on=revision, managed=True)
     done = store.commit(change)
@@ -122,17 +128,71 @@ def merge(
     return done.revision
 
 
+def _same_parts(store: GraphStore, survivor: Record, other: Record) -> dict[str, str]:
+    """Parts of two records that are in one place, and their parts: the other's id -> the survivor's."""
+    family, found = Family(store.model), dict[str, str]()
+    pairs = [(survivor, other)]
+    while pairs:
+        kept, gone = pairs.pop()
+        taken: set[str] = set()
+        own = _parts(store, kept)
+        for part, rules in _parts(store, gone):
+            for mine, _ in own:
+                fits = family.common(part.type, mine.type) is not None and mine.id not in taken
+                if fits and mine.id != part.id and _in_one_place(rules, mine, part):
+                    found[part.id] = mine.id
+                    taken.add(mine.id)
+                    pairs.append((mine, part))
+                    break
+    return found
+
+
+def _parts(store: GraphStore, whole: Record) -> list[tuple[Record, list[IdentificationRule]]]:
+    """What a record is the whole of, with the rules by which its parts are told apart."""
+    found = []
+    for near in store.neighbours([whole.id]):
+        way = "in" if near.relationship.source == whole.id else "out"
+        rules = [
+            rule
+            for rule in store.model.record_types[near.record.type].identification
+            if rule.relationship and not rule.optional
+            if _meaning(store, rule.relationship) == (near.relationship.type, way)
+        ]
+        if rules:
+            found.append((near.record, rules))
+    return found
+
+
+def _meaning(store: GraphStore, relationship: str) -> tuple[str, str]:
+    type_, direction = store.model.direction(relationship)
+    return type_.name, direction
+
+
+def _in_one_place(rules: list[IdentificationRule], one: Record, two: Record) -> bool:
+    """Whether the first rule for which both have values says that they are the same."""
+    for rule in rules:
+        if all(n in one.attributes and n in two.attributes for n in rule.attributes):
+            return all(one.attributes[n] == two.attributes[n] for n in rule.attributes)
+    return False
+
+
 def _joined(
-    store: GraphStore, survivor: Record, other: Record, type_: str, precedence: Precedence
+    store: GraphStore,
+    survivor: Record,
+    other: Record,
+    into: Mapping[str, str],
+    precedence: Precedence,
 ) -> Update:
     """The survivor with the claims of both; a source that knew both knows it by both keys."""
+    type_ = Family(store.model).common(other.type, survivor.type)
+    assert type_ is not None
     record_type = store.model.record_types[type_]
     before, theirs = provenance_of(survivor.attributes), provenance_of(other.attributes)
     claims: dict[str, Any] = {}
     for source, claim in theirs.items():
         own = before.get(source)
         if own is None:
-            claims[source] = claim
+            claims[source] = _moved(claim, into)
             continue
         also = [*own.get("also", ()), *(k for k in [claim.get("key"), *claim.get("also", ())] if k)]
         values = {**claim.get("values", {}), **own.get("values", {})}
@@ -158,24 +218,31 @@ def _joined(
     )
 
 
-def _moved_links(store: GraphStore, survivor: Record, other: Record) -> list[Operation]:
-    """The other's relationships, at the survivor; where only one may be, the survivor's stays."""
-    model = store.model
-    own = {near.relationship.key for near in store.neighbours([survivor.id])}
+def _moved(claim: Mapping[str, Any], into: Mapping[str, str]) -> Mapping[str, Any]:
+    """A claim on a part, of the whole that stays."""
+    whole = into.get(claim.get("of", ""))
+    return {**claim, "of": whole} if whole else claim
+
+
+def _moved_links(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
+    """The relationships of those that go, at those that stay; where only one may be, theirs stays."""
+    model, stays = store.model, set(into.values())
+    own = {near.relationship.key for near in store.neighbours(stays)}
     ends = {(key.source, key.type, "s") for key in own} | {
         (key.target, key.type, "t") for key in own
     }
     operations: list[Operation] = []
-    for near in store.neighbours([other.id]):
-        link = near.relationship
+    links = {near.relationship.key: near.relationship for near in store.neighbours(set(into))}
+    for link in links.values():
         operations.append(Unrelate(*link.key))
-        source, target = (survivor.id if e == other.id else e for e in (link.source, link.target))
+        source, target = into.get(link.source, link.source), into.get(link.target, link.target)
         type_ = model.relationship_types[link.type]
         key = RelationshipKey(source, link.type, target)
-        if source == target or key in own:
+        back = RelationshipKey(target, link.type, source)
+        if source == target or key in own or (type_.symmetric and back in own):
             continue
         taken = (type_.one_target and (source, link.type, "s") in ends) or (
-            type_.one_source and (target, link.type, "t") in ends and target == survivor.id
+            type_.one_source and (target, link.type, "t") in ends and target in stays
         )
         if not taken:
             own.add(key)
@@ -183,29 +250,28 @@ def _moved_links(store: GraphStore, survivor: Record, other: Record) -> list[Ope
     return operations
 
 
-def _moved_parts(store: GraphStore, survivor: Record, other: Record) -> list[Operation]:
-    """What sources call a part of the other is now a part of the survivor."""
+def _moved_parts(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
+    """What sources call a part of one that goes is now a part of the one that stays."""
     operations: list[Operation] = []
-    for id_, record in {n.record.id: n.record for n in store.neighbours([other.id])}.items():
+    merged = {*into, *into.values()}
+    for id_, record in {n.record.id: n.record for n in store.neighbours(set(into))}.items():
         before = provenance_of(record.attributes)
-        after = {
-            source: {**claim, "of": survivor.id} if claim.get("of") == other.id else claim
-            for source, claim in before.items()
-        }
-        if after != before:
+        after = {source: _moved(claim, into) for source, claim in before.items()}
+        if id_ not in merged and after != before:
             operations.append(Update(id_, {PROVENANCE: after}))
     return operations
 
 
-def _moved_references(store: GraphStore, survivor: Record, other: Record) -> list[Operation]:
-    """Records that name the other by a reference attribute name the survivor instead."""
+def _moved_references(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
+    """Records that name one that goes by a reference attribute name the one that stays instead."""
     operations: list[Operation] = []
+    merged = {*into, *into.values()}
     names = {a.name for t in store.model.record_types.values() for a in t.references if not a.many}
     for name in sorted(names):
         operations += [
-            Update(record.id, {name: survivor.id})
-            for record in store.holders(name, [other.id])
-            if record.id not in (other.id, survivor.id)
+            Update(record.id, {name: into[record.attributes[name]]})
+            for record in store.holders(name, list(into))
+            if record.id not in merged
         ]
     return operations
 

@@ -410,7 +410,7 @@ class Identifier:
         if not (last or found[0][0].relationship) and self._wholes(subject):
             return False
         rule, matches = found[0]
-        own = [r for r in matches if subject.key and subject.key in self._keys_of(r)]
+        own = [r for r in matches if self._is_own(subject, r)]
         if len(own) == 1:
             matches = own
         for _, others in found[1:]:
@@ -493,6 +493,12 @@ class Identifier:
         own = {known.id for _, p in parents if (known := self.identities.get(id(p)))}
         there = self.candidates.records.get(whole)
         return whole not in own and there is not None and self._known.said(self._keys_of(there))
+
+    def _is_own(self, subject: Subject, record: Record) -> bool:
+        """Whether the source has reported a record under this key, or as a part."""
+        if subject.key:
+            return subject.key in self._keys_of(record)
+        return bool(provenance_of(record.attributes).get(self.source, {}).get("of"))
 
     def _keys_of(self, record: Record) -> Sequence[str]:
         """What the source calls a record; nothing if it has not reported it, or no longer does."""
