@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cmdb.reconciliation.observations import SourceError
-from importers import ansible_facts
+from importers.ansible import facts as ansible_facts
 from importers.reading import Document
 from importers.registry import make
 from tests.support.mutated_json import mutated

@@ -14,8 +14,8 @@ from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Observation, Ref, Rejection
 from cmdb.reconciliation.statements import Reader
 from importers.aws import Aws
-from importers.aws_listing import entries
-from importers.aws_resources import LISTINGS
+from importers.aws.listing import entries
+from importers.aws.resources import LISTINGS
 from importers.cloud import aws_id, aws_region
 from importers.contract import Options
 from importers.reading import documents

@@ -10,7 +10,7 @@ import pytest
 
 from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
-from importers.compose_variables import Text, resolved
+from importers.compose.variables import Text, resolved
 from importers.registry import make
 from tests.support.mutilating import cut_off, mutilated, survived
 from tests.support.observing import Observed, shared_data

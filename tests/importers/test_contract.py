@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-import importers.ledger_workbook
+import importers.ledger.workbook
 import importers.reading
 from cli.errors import EXIT_CODES
 from cli.main import run
@@ -195,7 +195,7 @@ def test_what_unpacks_to_more_than_is_allowed_is_refused(
 def test_a_workbook_that_unpacks_to_more_than_is_allowed_is_refused(
     inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (importers.reading, importers.ledger_workbook):
+    for module in (importers.reading, importers.ledger.workbook):
         monkeypatch.setattr(module, "SIZE_LIMIT", 2**20)
     path = tmp_path / "bomb.xlsx"
     path.write_bytes(bomb(inside))

@@ -15,7 +15,7 @@ import pytest
 from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Ref
 from importers.cyclonedx import plain_purl
-from importers.cyclonedx_documents import Bom, read
+from importers.cyclonedx.documents import Bom, read
 from importers.reading import documents
 from tests.support.observing import Observed, shared_data
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cmdb.reconciliation.observations import SourceError
-from importers.glpi_network import connections, neighbours
-from importers.glpi_sections import rows
+from importers.glpi.network import connections, neighbours
+from importers.glpi.sections import rows
 from tests.support.mutilation import mutilated
 from tests.support.observing import Observed, shared_data
 

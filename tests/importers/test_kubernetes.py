@@ -14,9 +14,9 @@ from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
 from importers.container_images import image
 from importers.kubernetes import gather
-from importers.kubernetes_objects import Objects
-from importers.kubernetes_relations import workload_of
-from importers.kubernetes_volumes import gibibytes
+from importers.kubernetes.objects import Objects
+from importers.kubernetes.relations import workload_of
+from importers.kubernetes.volumes import gibibytes
 from importers.reading import documents
 from importers.registry import make
 from tests.support.mutilating import cut_off, mutilated, survived

@@ -13,7 +13,7 @@ import pytest
 from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Ref
 from importers.ldap import Directory, survey
-from importers.ldap_names import domain_of, key_of, parse_name
+from importers.ldap.names import domain_of, key_of, parse_name
 from importers.reading import documents
 from tests.support.observing import Observed, shared_data
 

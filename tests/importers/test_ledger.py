@@ -15,11 +15,11 @@ import yaml
 
 from cmdb.reconciliation.observations import Link, Observation, Rejection, SourceError
 from cmdb.reconciliation.statements import Subject
-from importers import ledger_workbook
 from importers.ledger import LedgerOptions, guess
-from importers.ledger_guess import type_of, type_table
-from importers.ledger_names import addresses, macs, organisation_type, people, rack_units
-from importers.ledger_values import count, day, mib, money
+from importers.ledger import workbook as ledger_workbook
+from importers.ledger.guess import type_of, type_table
+from importers.ledger.names import addresses, macs, organisation_type, people, rack_units
+from importers.ledger.values import count, day, mib, money
 from importers.reading import documents
 from importers.registry import ImporterError
 from tests.support.observing import Observed, shared_data, shipped_model

@@ -14,9 +14,9 @@ from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Observation, Ref, Rejection
 from cmdb.reconciliation.statements import Reader, Subject
 from importers.lldp import Lldp, LldpOptions
-from importers.lldp_formats import reports
-from importers.lldp_interfaces import interface
-from importers.lldp_sightings import Report
+from importers.lldp.formats import reports
+from importers.lldp.interfaces import interface
+from importers.lldp.sightings import Report
 from importers.reading import Document, documents
 from tests.support.observing import Observed, shared_data, shipped_model
 

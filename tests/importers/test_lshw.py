@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cmdb.reconciliation.observations import SourceError
-from importers.lshw_parts import tree
+from importers.lshw.parts import tree
 from importers.reading import Document
 from importers.registry import make
 from tests.support.mutated_json import mutated

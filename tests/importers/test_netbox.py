@@ -12,10 +12,10 @@ import pytest
 
 from cmdb.reconciliation.observations import Ref, SourceError
 from cmdb.reconciliation.statements import Claim, Subject
-from importers.netbox_common import Common
-from importers.netbox_components import Components
-from importers.netbox_connections import Cabling
-from importers.netbox_endpoints import Export, table_by_file
+from importers.netbox.common import Common
+from importers.netbox.components import Components
+from importers.netbox.connections import Cabling
+from importers.netbox.endpoints import Export, table_by_file
 from importers.reading import documents
 from tests.support.mutilation import mutilated
 from tests.support.nautobot_dump import write_api_files

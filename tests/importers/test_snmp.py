@@ -12,7 +12,7 @@ from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Rejection
 from importers.reading import documents
 from importers.snmp import tables
-from importers.snmp_walks import Value, Walk, read
+from importers.snmp.walks import Value, Walk, read
 from tests.support.observing import Observed, shared_data
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "discovery" / "snmp"

@@ -16,8 +16,8 @@ from cmdb.reconciliation.statements import Reader
 from importers.contract import Options
 from importers.reading import documents
 from importers.terraform import Terraform
-from importers.terraform_state import Resource, resources
-from importers.terraform_types import TYPES, is_secretive, region_of_zone
+from importers.terraform.state import Resource, resources
+from importers.terraform.types import TYPES, is_secretive, region_of_zone
 from tests.support.observing import Observed, shared_data, shipped_model
 
 LINEAGE = "11111111-2222-3333-4444-555555555555"

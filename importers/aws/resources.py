@@ -1,0 +1,240 @@
+"""What the AWS answers hold that are read: where things, their ids and their links stand in them.
+
+One `Listing` for each operation's answer, after the API references of the services
+(https://docs.aws.amazon.com/). Kinds of things without a record type of their own are named as
+Terraform names them (``aws_ecr_repository``), so that both say the same of one thing. Only what is named here is ever looked at:
+Lambda environments, user data, tags other than ``Name`` and policies are not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from importers.aws import ec2 as aws_ec2
+from importers.aws.listing import SELF, VPC, Listing, groups, in_network
+
+LISTINGS: Final = (
+    *aws_ec2.LISTINGS,
+    Listing(
+        "elb describe-load-balancers",
+        "LoadBalancerDescriptions",
+        "CloudLoadBalancer",
+        "LoadBalancerName",
+        name="LoadBalancerName",
+        arn="elasticloadbalancing:loadbalancer/{}",
+        links=(
+            in_network("CloudSubnet", "Subnets"),
+            groups("SecurityGroups"),
+            ("SELECTS", "CloudInstance", "Instances.InstanceId"),
+        ),
+    ),
+    Listing(
+        "elbv2 describe-load-balancers",
+        "LoadBalancers",
+        "CloudLoadBalancer",
+        "LoadBalancerArn",
+        name="LoadBalancerName",
+        links=(in_network("CloudSubnet", "AvailabilityZones.SubnetId"), groups("SecurityGroups")),
+    ),
+    Listing(
+        "elbv2 describe-target-groups",
+        "TargetGroups",
+        "CloudResource",
+        "TargetGroupArn",
+        name="TargetGroupName",
+        kind="aws_lb_target_group",
+        links=(VPC, ("DEPENDED_ON_BY", "CloudLoadBalancer", "LoadBalancerArns")),
+    ),
+    Listing(
+        "autoscaling describe-auto-scaling-groups",
+        "AutoScalingGroups",
+        "CloudResource",
+        "AutoScalingGroupARN",
+        name="AutoScalingGroupName",
+        kind="aws_autoscaling_group",
+        # (instance)-[:MANAGED_BY]->(group)
+        links=(("MANAGES", "CloudInstance", "Instances.InstanceId"),),
+    ),
+    Listing(
+        "rds describe-db-instances",
+        "DBInstances",
+        "CloudDatabase",
+        "DBInstanceArn",
+        name="DBInstanceIdentifier",
+        attributes={"engine": "Engine", "version": "EngineVersion"},
+        links=(
+            in_network("CloudSubnet", "DBSubnetGroup.Subnets.SubnetIdentifier"),
+            groups("VpcSecurityGroups.VpcSecurityGroupId"),
+            ("REPLICATED_FROM", "CloudDatabase", "ReadReplicaSourceDBInstanceIdentifier"),
+        ),
+    ),
+    Listing(
+        "rds describe-db-clusters",
+        "DBClusters",
+        "CloudDatabase",
+        "DBClusterArn",
+        name="DBClusterIdentifier",
+        attributes={"engine": "Engine", "version": "EngineVersion"},
+        links=(groups("VpcSecurityGroups.VpcSecurityGroupId"),),
+    ),
+    Listing(
+        "redshift describe-clusters",
+        "Clusters",
+        "CloudDatabase",
+        "ClusterIdentifier",
+        name="ClusterIdentifier",
+        arn="redshift:cluster:{}",
+        engine="redshift",
+        attributes={"version": "ClusterVersion"},
+        links=(VPC, groups("VpcSecurityGroups.VpcSecurityGroupId")),
+    ),
+    Listing(
+        "dynamodb list-tables",
+        "TableNames",
+        "CloudDatabase",
+        SELF,
+        name=SELF,
+        arn="dynamodb:table/{}",
+        engine="dynamodb",
+        brief=True,
+    ),
+    Listing(
+        "dynamodb describe-table",
+        "Table",
+        "CloudDatabase",
+        "TableArn",
+        name="TableName",
+        engine="dynamodb",
+    ),
+    Listing(
+        "elasticache describe-cache-clusters",
+        "CacheClusters",
+        "CloudDatabase",
+        "ARN",
+        name="CacheClusterId",
+        attributes={"engine": "Engine", "version": "EngineVersion"},
+        links=(groups("SecurityGroups.SecurityGroupId"),),
+    ),
+    Listing(
+        "es list-domain-names|opensearch list-domain-names",
+        "DomainNames",
+        "CloudResource",
+        "DomainName",
+        name="DomainName",
+        arn="es:domain/{}",
+        kind="aws_opensearch_domain",
+        brief=True,
+    ),
+    Listing(
+        "es describe-elasticsearch-domain|opensearch describe-domain",
+        "DomainStatus",
+        "CloudResource",
+        "ARN",
+        name="DomainName",
+        kind="aws_opensearch_domain",
+        links=(
+            in_network("CloudSubnet", "VPCOptions.SubnetIds"),
+            groups("VPCOptions.SecurityGroupIds"),
+        ),
+    ),
+    Listing(
+        "lambda list-functions",
+        "Functions",
+        "CloudFunction",
+        "FunctionArn",
+        name="FunctionName",
+        links=(
+            in_network("CloudSubnet", "VpcConfig.SubnetIds"),
+            groups("VpcConfig.SecurityGroupIds"),
+        ),
+    ),
+    Listing("ecs list-clusters", "clusterArns", "CloudCluster", SELF, brief=True),
+    Listing("ecs describe-clusters", "clusters", "CloudCluster", "clusterArn", name="clusterName"),
+    Listing(
+        "ecs describe-services",
+        "services",
+        "CloudResource",
+        "serviceArn",
+        name="serviceName",
+        kind="aws_ecs_service",
+        links=(
+            ("RUNS_ON", "CloudCluster", "clusterArn"),
+            in_network("CloudSubnet", "networkConfiguration.awsvpcConfiguration.subnets"),
+            groups("networkConfiguration.awsvpcConfiguration.securityGroups"),
+        ),
+    ),
+    Listing(
+        "eks list-clusters",
+        "clusters",
+        "CloudCluster",
+        SELF,
+        name=SELF,
+        arn="eks:cluster/{}",
+        brief=True,
+    ),
+    Listing(
+        "eks describe-cluster",
+        "cluster",
+        "CloudCluster",
+        "arn",
+        name="name",
+        links=(
+            in_network("CloudSubnet", "resourcesVpcConfig.subnetIds"),
+            groups("resourcesVpcConfig.securityGroupIds"),
+        ),
+    ),
+    Listing(
+        "kafka list-clusters",
+        "ClusterInfoList",
+        "CloudCluster",
+        "ClusterArn",
+        name="ClusterName",
+        links=(
+            in_network("CloudSubnet", "BrokerNodeGroupInfo.ClientSubnets"),
+            groups("BrokerNodeGroupInfo.SecurityGroups"),
+        ),
+    ),
+    Listing("s3 list-buckets|s3api list-buckets", "Buckets", "Bucket", "Name", name="Name"),
+    Listing("sns list-topics", "Topics", "CloudQueue", "TopicArn"),
+    Listing("sqs list-queues", "QueueUrls", "CloudQueue", SELF, arn="sqs:{}"),
+    Listing(
+        "ecr describe-repositories",
+        "repositories",
+        "CloudResource",
+        "repositoryArn",
+        name="repositoryName",
+        kind="aws_ecr_repository",
+    ),
+    Listing(
+        "secretsmanager list-secrets",
+        "SecretList",
+        "CloudResource",
+        "ARN",
+        name="Name",
+        kind="aws_secretsmanager_secret",
+    ),
+    Listing(
+        "efs describe-file-systems",
+        "FileSystems",
+        "CloudResource",
+        "FileSystemArn",
+        kind="aws_efs_file_system",
+    ),
+    Listing(
+        "route53 list-hosted-zones",
+        "HostedZones",
+        "CloudResource",
+        "Id",
+        name="Name",
+        kind="aws_route53_zone",
+    ),
+    Listing(
+        "cloudfront list-distributions",
+        "DistributionList.Items",
+        "CloudResource",
+        "ARN",
+        name="DomainName",
+        kind="aws_cloudfront_distribution",
+    ),
+    Listing("sts get-caller-identity", "", "CloudAccount", "Account"),
+)
