@@ -24,7 +24,8 @@ from bench.estate import operations
 from bench.measuring import Figure, Report
 from bench.observing import Thing, observations, things
 from bench.reconciling import timed
-from cmdb.reconciliation.runs import Portion, Run
+from cmdb.reconciliation.observations import Portion
+from cmdb.reconciliation.runs import Run
 from cmdb.store import GraphStore, create_store
 from schema.loading import load_model
 from tests.support.neo4j_library import cache_folder

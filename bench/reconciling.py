@@ -25,7 +25,8 @@ from bench import hosts, ledger
 from bench.measuring import Figure, Report, peak_memory
 from cmdb.bulk import load
 from cmdb.change_sets import Create, Operation, Relate
-from cmdb.reconciliation.runs import Portion, Run, Summary
+from cmdb.reconciliation.observations import Portion
+from cmdb.reconciliation.runs import Run, Summary
 from cmdb.store import GraphStore, create_store
 from importers import registry
 from importers.reading import documents

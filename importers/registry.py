@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cmdb.reconciliation.runs import Portion
+from cmdb.reconciliation.observations import Portion
 from importers.contract import Importer
 from importers.reading import Document
 from schema.errors import CmdbError, UnknownNameError

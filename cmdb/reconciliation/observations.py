@@ -9,13 +9,13 @@ stand by themselves (a rack, a person): a mention adds to what is known, and wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cmdb.errors import SourceError
 
-__all__ = ["Item", "Link", "Observation", "Ref", "Rejection", "SourceError"]
+__all__ = ["Item", "Link", "Observation", "Portion", "Ref", "Rejection", "SourceError"]
 
 
 @dataclass(slots=True)
@@ -83,3 +83,22 @@ class Rejection:
 
 
 Item = Observation | Rejection
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Part of a source that is interpreted by itself: a document, or all of them.
+
+    Attributes
+    ----------
+    name
+        The same in every run.
+    fingerprint
+        Of everything its observations follow from; None where that is not known.
+    items
+        Reads and interprets it.
+    """
+
+    name: str
+    fingerprint: bytes | None
+    items: Callable[[], Iterable[Item]]

@@ -26,7 +26,7 @@ from cmdb.reconciliation.batches import BatchPlanner, Waiting, retire
 from cmdb.reconciliation.catalogue import MENTIONED, Catalogue, key_number, number_of
 from cmdb.reconciliation.identification import Candidates, Question
 from cmdb.reconciliation.links import Links
-from cmdb.reconciliation.observations import Item, Link, Observation, Ref, Rejection
+from cmdb.reconciliation.observations import Link, Observation, Portion, Ref, Rejection
 from cmdb.reconciliation.planning import BatchPlan, Entry, RecordPlanner, Step
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.secrets import without_secrets
@@ -48,25 +48,6 @@ class VanishRefusedError(CmdbError):
     """More would vanish than one run may retire; nothing was retired."""
 
     code = "vanish_refused"
-
-
-@dataclass(frozen=True)
-class Portion:
-    """Part of a source that is interpreted by itself: a document, or all of them.
-
-    Attributes
-    ----------
-    name
-        The same in every run.
-    fingerprint
-        Of everything its observations follow from; None where that is not known.
-    items
-        Reads and interprets it.
-    """
-
-    name: str
-    fingerprint: bytes | None
-    items: Callable[[], Iterable[Item]]
 
 
 @dataclass

@@ -21,10 +21,10 @@ from cmdb.reconciliation.duplicates import (
     unmerge,
 )
 from cmdb.reconciliation.inference import infer
-from cmdb.reconciliation.observations import Item, Observation, Rejection
+from cmdb.reconciliation.observations import Item, Observation, Portion, Rejection
 from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
 from cmdb.reconciliation.recomputing import apply, recompute, withdraw
-from cmdb.reconciliation.runs import Portion, VanishRefusedError
+from cmdb.reconciliation.runs import VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.store import GraphStore, create_store, open_store
 from schema.loading import load_model

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cmdb.reconciliation.observations import Observation, Rejection
+from cmdb.reconciliation.observations import Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
-from cmdb.reconciliation.runs import Portion, Run, Summary
+from cmdb.reconciliation.runs import Run, Summary
 from cmdb.reconciliation.statements import Reader, Statement
 from cmdb.store import GraphStore
 from importers.reading import Document, documents

@@ -65,11 +65,13 @@ started="$started $!"
 chmod 600 "$root$lab/snmpd.conf"
 $in_it snmpd -f -Lf /dev/null -C -c "$lab/snmpd.conf" "udp:127.0.0.1:$port" >"$out/snmpd.log" 2>&1 &
 started="$started $!"
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in $(seq 30); do
     $in_it snmpwalk -v2c -c "$community" -On -t 1 -r 0 "127.0.0.1:$port" .1.3.6.1.2.1 \
         >"$out/$name.walk" 2>"$out/snmpwalk.log" && break
     sleep 0.3
 done
 [ -s "$out/$name.walk" ]
+tries=0
+until $in_it ss -Hltn "sport = :8080" | grep -q . || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
 nsenter --net="/proc/$scanner/ns/net" chroot "$root" \
     nmap -sS -p 22,8080 --system-dns -oX "$out/scan.xml" "$address" >"$out/nmap.log"

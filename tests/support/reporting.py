@@ -7,9 +7,9 @@ from typing import Any
 
 from cmdb.integrity import check
 from cmdb.queries import Query
-from cmdb.reconciliation.observations import Item, Link, Observation, Ref
+from cmdb.reconciliation.observations import Item, Link, Observation, Portion, Ref
 from cmdb.reconciliation.planning import Entry
-from cmdb.reconciliation.runs import Portion, Run, Summary
+from cmdb.reconciliation.runs import Run, Summary
 from cmdb.records import Record
 from cmdb.store import GraphStore
 
