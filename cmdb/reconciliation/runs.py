@@ -243,7 +243,8 @@ class Run:
         number = number_of(portion.name.encode())
         if portion.fingerprint is not None:
             print_ = number_of(portion.fingerprint + self._salt)
-            if self.catalogue.known_documents.get(number) == print_:
+            same = self.catalogue.known_documents.get(number) == print_
+            if same and self.precedence.manual_is_highest:
                 self._count_unchanged(self.catalogue.take_over(number))
                 return
             self._prints[number] = print_
