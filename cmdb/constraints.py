@@ -37,6 +37,7 @@ def check_retyped(work: Preparation) -> None:
     }
     if not retyped:
         return
+    _check_retyped_with_new(work, retyped)
     names = list(work.model.relationship_types)
     ends: tuple[tuple[End, str], ...] = (("source", "sources"), ("target", "targets"))
     for end, allowed in ends:
@@ -70,6 +71,32 @@ def check_retyped(work: Preparation) -> None:
                         id,
                         "reference",
                         f"{id} cannot become a {retyped[id]}: it is the {attribute.name} of {record.id}.",
+                    )
+
+
+def _check_retyped_with_new(work: Preparation, retyped: Mapping[str, str]) -> None:
+    """What the same change set adds to a record allows its new type, whichever came first."""
+    for key in work.relationships:
+        type_ = work.model.relationship_types[key.type]
+        for id, allowed in ((key.source, type_.sources), (key.target, type_.targets)):
+            if id in retyped and retyped[id] not in allowed and not work.closes(key):
+                work.problem(
+                    work.index_of[id],
+                    id,
+                    "endpoint",
+                    f"{id} cannot become a {retyped[id]}: it has {key}, which that type cannot have.",
+                )
+    for holder, attributes in _written(work):
+        for attribute in work.model.record_types[work.types[holder]].references:
+            value: Any = attributes.get(attribute.name)
+            targets = work.model.record_types[attribute.to or ""].concrete
+            for named in value if attribute.many and value else (value,):
+                if named in retyped and retyped[named] not in targets:
+                    work.problem(
+                        work.index_of[named],
+                        named,
+                        "reference",
+                        f"{named} cannot become a {retyped[named]}: it is the {attribute.name} of {holder}.",
                     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cmdb.reconciliation.observations import Portion
+from cmdb.reconciliation.observations import Portion, SourceError
 from importers.contract import Importer
 from importers.reading import Document
 from schema.errors import CmdbError, UnknownNameError
@@ -90,8 +91,11 @@ def portions(importer: Importer[Any], documents: Sequence[Document]) -> Iterator
     if importer.together:
         yield _portion(importer, own, importer.name, documents)
         return
+    names: Counter[str] = Counter()
     for document in documents:
-        yield _portion(importer, own, document.name, [document])
+        names[document.name] += 1
+        again = f" ({names[document.name]})" if names[document.name] > 1 else ""
+        yield _portion(importer, own, f"{document.name}{again}", [document])
 
 
 def _own_fingerprint(importer: Importer[Any]) -> bytes:
@@ -108,7 +112,10 @@ def _portion(
     importer: Importer[Any], own: bytes, name: str, documents: Sequence[Document]
 ) -> Portion:
     digest = hashlib.blake2b(own)
-    for document in documents:
-        digest.update(document.name.encode())
-        digest.update(document.fingerprint())
+    try:
+        for document in documents:
+            digest.update(document.name.encode())
+            digest.update(document.fingerprint())
+    except SourceError:  # interpreting it will say why
+        return Portion(name, None, lambda: importer.observe(documents))
     return Portion(name, digest.digest(), lambda: importer.observe(documents))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from cmdb.change_sets import Create, Operation, Update
@@ -123,10 +124,23 @@ class _Batch:
                     if subject.key:
                         by_key[subject.key] = subject
                     continue
-                self.same[id(subject)] = _joined(first, subject)
+                self._join(by_key, first, subject)
             self.claims += [(claim, index) for claim in statement.claims]
             self.references += [(reference, index) for reference in statement.references]
         self._resolve_refs(by_key)
+
+    def _join(self, by_key: dict[str, Subject], first: Subject, second: Subject) -> None:
+        """Two ways the source speaks of one thing: the fuller role, and all values."""
+        self.same[id(second)] = first
+        if _STRENGTH[second.role] <= _STRENGTH[first.role]:
+            first.attributes = {**second.attributes, **first.attributes}
+            return
+        both = replace(second, attributes={**first.attributes, **second.attributes})
+        self.subjects[self.subjects.index(first)] = both
+        self.owner[id(both)] = self.owner.pop(id(first))
+        by_key[both.key] = both
+        self.same |= {known: both for known, subject in self.same.items() if subject is first}
+        self.same[id(both)] = both
 
     def _resolve_refs(self, by_key: Mapping[str, Subject]) -> None:
         """Turn keys into subjects, where the batch or an earlier one has shown them."""
@@ -447,16 +461,6 @@ NAMES: Final = 20_000
 _STRENGTH: Final = {"mention": 0, "part": 1, "statement": 2}
 
 
-def _joined(first: Subject, second: Subject) -> Subject:
-    """Two ways the source speaks of one thing: the fuller role, and all values."""
-    if _STRENGTH[second.role] > _STRENGTH[first.role]:
-        first.attributes = {**first.attributes, **second.attributes}
-        first.role, first.type, first.place = second.role, second.type, second.place
-    else:
-        first.attributes = {**second.attributes, **first.attributes}
-    return first
-
-
 def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Operation, Entry] | None:
     """A source does not report a record any more.
 
@@ -494,4 +498,4 @@ def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Operati
     attributes[PROVENANCE] = provenance
     entry = Entry("retired" if not others else "updated", record.type, record.name, record.id)
     entry.differences = planner.differences(record, changes)
-    return Update(record.id, attributes), entry
+    return Update(record.id, attributes, record.revision), entry

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -21,6 +21,11 @@ from cmdb.reconciliation.precedence import provenance_of
 from cmdb.store import GraphStore
 
 PREFIX: Final = "catalogue:"
+DISTURBING: Final = ("merge", "undo")
+"""Sources of revisions that may change which record a key means."""
+REVISIONS_LOOKED_AT: Final = 20_000
+SPOILT: Final = 1
+"""The digest of a statement that is to be looked at again."""
 MENTIONED: Final = 0
 """The digest of what was only mentioned: it neither changes nor vanishes by itself."""
 
@@ -49,19 +54,21 @@ class Catalogue:
     previous
         Sorted by key.
     documents
-        Number of a document's name -> fingerprint of all that makes its observations, of documents
-        that gave nothing but observations.
+        Number of a document's name -> fingerprint of all that makes its observations, and how many
+        statements it gave; of documents that gave nothing else.
     """
 
     def __init__(
-        self, previous: Entries | None = None, documents: dict[int, int] | None = None
+        self,
+        previous: Entries | None = None,
+        documents: dict[int, tuple[int, int]] | None = None,
     ) -> None:
         self._previous = np.empty(0, ENTRY) if previous is None else previous
         self._seen = np.zeros(len(self._previous), bool)
         self._chunks: list[Entries] = []
         self._recent: dict[int, tuple[int, int, bytes]] = {}
         self.known_documents = documents or {}
-        self.documents: dict[int, int] = {}
+        self.documents: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._previous)
@@ -81,12 +88,38 @@ class Catalogue:
         self._previous["document"][places[same]] = np.asarray(documents, np.uint64)[same]
         return [bool(s) for s in same]
 
-    def take_over(self, document: int) -> int:
-        """All statements of an unchanged document are as they were; gives their number."""
+    def take_over(self, document: int, fingerprint: int) -> int | None:
+        """All statements of an unchanged document are as they were; gives their number.
+
+        None where that is not so: the document is another, or some of its statements have since come
+        from elsewhere, vanished or been spoilt.
+        """
+        known = self.known_documents.get(document)
+        if known is None or known[0] != fingerprint:
+            return None
         mine = self._previous["document"] == np.uint64(document)
+        mine &= self._previous["digest"] != MENTIONED
+        if int(mine.sum()) != known[1]:
+            return None
         self._seen |= mine
-        self.documents[document] = self.known_documents[document]
-        return int((mine & (self._previous["digest"] != MENTIONED)).sum())
+        self.documents[document] = known
+        return known[1]
+
+    def read(self, document: int, fingerprint: int) -> None:
+        """A document was read whole in this run, and gave nothing but statements."""
+        now = self._flushed()
+        count = int(((now["document"] == np.uint64(document)) & (now["digest"] != MENTIONED)).sum())
+        mine = self._previous["document"] == np.uint64(document)
+        mine &= self._seen & ~np.isin(self._previous["key"], now["key"])
+        self.documents[document] = (fingerprint, count + int(mine.sum()))
+
+    def still_there(self, key: str) -> None:
+        """The source speaks of something, if unusably: it has not vanished."""
+        if len(self._previous):
+            places, there = _places(self._previous, np.asarray([key_number(key)], np.uint64))
+            if there[0] and self._previous["digest"][places[0]] != MENTIONED:
+                self._seen[places[0]] = True
+                self._previous["digest"][places[0]] = SPOILT
 
     def find(self, keys: Sequence[str]) -> list[str | None]:
         """Ids of the records that the source means by some keys, in this run or the one before."""
@@ -146,10 +179,10 @@ class Catalogue:
             self._flush()
 
     def forget(self, ids: Iterable[str]) -> None:
-        """What vanished is the source's no more."""
+        """What vanished is known by its key still, but nothing is known of what was said of it."""
         gone = {bytes.fromhex(id.replace("-", "")) for id in ids}
-        stays = np.asarray([bytes(i) not in gone for i in self._previous["id"]], bool)
-        self._previous, self._seen = self._previous[stays], self._seen[stays]
+        which = np.asarray([bytes(i) in gone for i in self._previous["id"]], bool)
+        self._previous["digest"][which] = MENTIONED
 
     def _flush(self) -> None:
         if self._recent:
@@ -168,8 +201,8 @@ class Catalogue:
 
     # -- keeping ----------------------------------------------------------------------------------
 
-    def to_bytes(self) -> bytes:
-        """All entries, this run's before the earlier ones."""
+    def to_bytes(self, revision: int) -> bytes:
+        """All entries, this run's before the earlier ones, as true at a revision."""
         now = self._flushed()
         earlier = self._previous.copy()
         earlier["document"][~self._seen] = 0  # no longer in the document that brought it
@@ -177,23 +210,53 @@ class Catalogue:
         entries = np.concatenate([now, kept])
         entries = entries[np.argsort(entries["key"], kind="stable")]
         documents = {**self.known_documents, **self.documents}
+        rows = [(name, print_, count) for name, (print_, count) in documents.items()]
         stream = io.BytesIO()
+        np.save(stream, np.asarray([revision], np.uint64))
         np.save(stream, entries, allow_pickle=False)
-        np.save(stream, np.asarray(list(documents.items()), np.uint64).reshape(-1, 2))
+        np.save(stream, np.asarray(rows, np.uint64).reshape(-1, 3))
         return stream.getvalue()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Catalogue:
+    def from_bytes(cls, content: bytes) -> tuple[Catalogue, int]:
+        """The catalogue, and the revision at which it was true."""
         stream = io.BytesIO(content)
+        [revision] = np.load(stream, allow_pickle=False)
         entries = np.load(stream, allow_pickle=False)
-        documents = np.load(stream, allow_pickle=False)
-        return cls(entries, {int(name): int(print_) for name, print_ in documents})
+        rows = np.load(stream, allow_pickle=False)
+        documents = {int(name): (int(print_), int(count)) for name, print_, count in rows}
+        return cls(entries, documents), int(revision)
 
 
 def load(store: GraphStore, source: str) -> Catalogue | None:
     """The catalogue kept of a source; None where there is none that can be trusted."""
     content = store.marks(PREFIX + source).get(PREFIX + source)
-    return Catalogue.from_bytes(content) if content else None
+    if not content:
+        return None
+    catalogue, revision = Catalogue.from_bytes(content)
+    return None if disturbed(store, source, revision) else catalogue
+
+
+def disturbed(
+    store: GraphStore, source: str, after: int, own: Collection[int] = frozenset()
+) -> bool:
+    """Whether something since a revision has changed what a source's keys mean, or what it said.
+
+    Another run of the source (on a copy, too), withdrawing it, merging, deciding, undoing.
+
+    Parameters
+    ----------
+    own
+        Revisions of the run that asks.
+    """
+    newest = store.last_revision().number
+    if newest < after or newest - after > REVISIONS_LOOKED_AT:
+        return True
+    since = store.revisions(range(after + 1, newest + 1)) if newest > after else {}
+    return any(
+        revision.source in DISTURBING or (revision.source == source and number not in own)
+        for number, revision in since.items()
+    )
 
 
 def rebuilt(store: GraphStore, source: str) -> Catalogue:
@@ -211,12 +274,6 @@ def rebuilt(store: GraphStore, source: str) -> Catalogue:
                 digest = MENTIONED if gone else number
                 rows.append((number, digest, 0, bytes.fromhex(record.id.replace("-", ""))))
     return Catalogue(np.sort(np.asarray(rows, ENTRY), order="key"))
-
-
-def forget_all(store: GraphStore) -> None:
-    """Take every catalogue away: identities or claims have changed by other ways than a run."""
-    for name in store.marks(PREFIX):
-        store.mark(name, None)
 
 
 def _places(

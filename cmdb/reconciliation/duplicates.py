@@ -9,7 +9,6 @@ from typing import Any
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import CmdbError, NotFoundError, QueryError
 from cmdb.queries import Query
-from cmdb.reconciliation import catalogue
 from cmdb.reconciliation.identification import Family
 from cmdb.reconciliation.planning import RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, Provenance, provenance_of
@@ -67,7 +66,19 @@ def open_tasks(store: GraphStore) -> list[Task]:
 
 
 def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
-    """Say which record an observation is; its source follows from the next run on."""
+    """Say which record an observation is; its source follows from the next run on.
+
+    Raises
+    ------
+    MergeError
+        It is none of those that fit.
+    """
+    fitting = task.attributes.get("evidence", {}).get("candidates", ())
+    if choice.id not in fitting:
+        raise MergeError(
+            f"{choice.name} ({choice.type}) is none of the records that {task.name} fits.",
+            "`cmdb duplicates` lists them.",
+        )
     operations: list[Operation] = [Update(task.id, {"decision": choice.id, "open": False})]
     source, key = (str(task.attributes.get(n, "")) for n in ("source_name", "source_key"))
     wrong = [
@@ -79,9 +90,7 @@ def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
         for steps, _ in withdrawals(store, source, wrong, precedence_of(sources(store)), {}):
             operations += steps
     change = ChangeSet(operations, actor, "merge", f"decided {task.name}", managed=True)
-    revision = store.commit(change).revision
-    catalogue.forget_all(store)
-    return revision
+    return store.commit(change).revision
 
 
 def merge(
@@ -89,7 +98,8 @@ def merge(
 ) -> int:
     """Make one record of two: the survivor takes the other's claims, relationships and referrers.
 
-    Parts of theirs that are in one place are one too. The other becomes a `MergedRecord` that says into what. Both keep their history.
+    Parts of theirs that are in one place are one too. The other becomes a `MergedRecord` that says into
+    what. Both keep their history.
 
     Raises
     ------
@@ -124,7 +134,6 @@ def merge(
     text = reason or f"{other.name} ({other.id}) is {survivor.name} ({survivor.id})"
     change = ChangeSet(operations, actor, "merge", text, based_on=revision, managed=True)
     done = store.commit(change)
-    catalogue.forget_all(store)
     return done.revision
 
 
@@ -263,17 +272,48 @@ def _moved_parts(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
 
 
 def _moved_references(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
-    """Records that name one that goes by a reference attribute name the one that stays instead."""
-    operations: list[Operation] = []
+    """Records that name one that goes, by a reference attribute or by what a source says of them, name
+    the one that stays instead. Reads every record if records of those types can be named."""
+    model = store.model
     merged = {*into, *into.values()}
-    names = {a.name for t in store.model.record_types.values() for a in t.references if not a.many}
-    for name in sorted(names):
-        operations += [
-            Update(record.id, {name: into[record.attributes[name]]})
-            for record in store.holders(name, list(into))
-            if record.id not in merged
-        ]
+    types = {record.type for record in store.get(list(into)).values()}
+    names = {
+        a.name
+        for t in model.record_types.values()
+        for a in t.references
+        if a.to is not None and types & model.record_types[a.to].concrete and not a.many
+    } - {"merged_into"}
+    operations: list[Operation] = []
+    for record in store.scan_records() if names else ():
+        if record.id in merged:
+            continue
+        attributes: dict[str, Any] = {
+            name: into[record.attributes[name]]
+            for name in names
+            if record.attributes.get(name) in into
+        }
+        before = provenance_of(record.attributes)
+        after = {source: _renamed(claim, names, into) for source, claim in before.items()}
+        if after != before:
+            attributes[PROVENANCE] = after
+        if attributes:
+            operations.append(Update(record.id, attributes))
+    operations += [
+        Update(record.id, {"merged_into": into[record.attributes["merged_into"]]})
+        for record in store.holders("merged_into", list(into))
+    ]
     return operations
+
+
+def _renamed(
+    claim: Mapping[str, Any], names: set[str], into: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """A claim in which references name the records that stay."""
+    values = claim.get("values", {})
+    if not any(values.get(name) in into for name in names):
+        return claim
+    renamed = {n: into.get(v, v) if n in names else v for n, v in values.items()}
+    return {**claim, "values": renamed}
 
 
 def unmerge(
@@ -341,7 +381,6 @@ def undo(store: GraphStore, number: int, *, actor: str, reason: str = "") -> tup
     text = reason or f"undo revision {number}"
     change_set = ChangeSet(operations, actor, "undo", text, based_on=newest, managed=True)
     done = store.commit(change_set)
-    catalogue.forget_all(store)
     return done.revision, left
 
 
@@ -354,7 +393,9 @@ def _record_undone(
         machine = store.model.record_types[now.type].state_machine
         state = now.attributes.get(STATE_ATTRIBUTE)
         if machine and machine.vanished and state and machine.between(state, machine.vanished):
-            return [Update(now.id, {STATE_ATTRIBUTE: machine.vanished})]
+            claims = {s: {**c, "vanished": True} for s, c in provenance_of(now.attributes).items()}
+            gone = {STATE_ATTRIBUTE: machine.vanished, PROVENANCE: claims or None}
+            return [Update(now.id, gone)]
         left.append(f"{now.type} {now.name} was created; it stays")
         return []
     if before.type != after.type and now.type != after.type:
@@ -372,8 +413,17 @@ def _record_undone(
         else:
             left.append(f"{name} of {now.name} has changed since")
     new_type = before.type if before.type != after.type else None
-    known = store.model.record_types[new_type or now.type].attributes
-    attributes = {name: value for name, value in attributes.items() if name in known}
+    record_type = store.model.record_types.get(new_type or now.type)
+    if record_type is None:
+        left.append(f"{now.name} was a {new_type}, which the model no longer has")
+        return []
+    attributes = {n: v for n, v in attributes.items() if n in record_type.attributes}
+    for name, value in list(attributes.items()):
+        try:
+            record_type.attributes[name].parse(value) if value is not None else None
+        except ValueError:
+            left.append(f"{name} of {now.name} was {value!r}, which the model no longer allows")
+            del attributes[name]
     return [Update(now.id, attributes, type=new_type)] if attributes or new_type else []
 
 

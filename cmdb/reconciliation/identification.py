@@ -195,10 +195,10 @@ class Identifier:
         self.questions: list[Question] = []
         self.held: set[int] = set()
         self._names: dict[str, RuleNames] = {}
+        self._stated: set[str] = set()
         self._parents: dict[int, list[tuple[str, Subject]]] = {}
         self._taken: set[str] = set()
         self._references: dict[int, dict[str, Subject]] = {}
-        self._fixed: dict[int, Identity] = {}
 
     def identify(
         self,
@@ -215,6 +215,7 @@ class Identifier:
             By ``id(subject)``: what other subjects lean on and is known already.
         """
         self.identities.update(fixed)
+        self._stated = {s.key for s in subjects if s.role == "statement"}
         self._scopes(claims)
         for subject, attribute, target in references:
             if isinstance(target, Subject):
@@ -292,7 +293,8 @@ class Identifier:
         keyed = [s for s in subjects if s.key]
         ids = self._known.find([s.key for s in keyed])
         wanted = {id for id in ids if id and id not in self.candidates.records}
-        wanted |= {id for id in self._decided.values() if id not in self.candidates.records}
+        decided = {self._decided[s.key] for s in keyed if s.key in self._decided}
+        wanted |= decided - self.candidates.records.keys()
         stored = self.store.get(wanted) if wanted else {}
         for record in stored.values():
             self.candidates.add(record, ())
@@ -310,8 +312,9 @@ class Identifier:
         """Whether a record the source called so can still be what it calls so now."""
         if self._family.common(subject.type, record.type) is None:
             return False
-        if subject.key in self._decided:
-            return True
+        also = provenance_of(record.attributes).get(self.source, {}).get("also", ())
+        if subject.key in self._decided or subject.key in also:
+            return True  # a person has said so
         for rule in self._rules(subject):
             if rule.relationship:
                 continue
@@ -463,7 +466,7 @@ class Identifier:
         called = self._keys_of(record)
         another = subject.key and called and subject.key not in called
         # by the strongest rule it may be the same under a new key, unless the old one is still there
-        if another and (position or not record.revision or self._known.said(called)):
+        if another and (position or not record.revision or self._still_said(called)):
             return False
         for stronger in self._rules(subject)[:position]:
             if stronger.relationship:
@@ -471,6 +474,10 @@ class Identifier:
             if self._agree(stronger, values, record.attributes) is False:
                 return False
         return True
+
+    def _still_said(self, keys: Sequence[str]) -> bool:
+        """Whether one of some keys is stated in this run, this batch included."""
+        return not self._stated.isdisjoint(keys) or self._known.said(keys)
 
     def _wholes(self, subject: Subject) -> Sequence[tuple[str, Subject]]:
         """What a part hangs on; nothing for a subject that the source has a key for."""

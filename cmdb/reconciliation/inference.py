@@ -11,7 +11,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -81,33 +81,45 @@ def infer(
     return made
 
 
-def _changed(store: GraphStore, after: int, upto: int) -> dict[str, set[str]]:
-    """Ids of the records that changed, by type."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+class Changed(NamedTuple):
+    """What changed: ids of records by type, and the values they had before by type and attribute."""
+
+    ids: dict[str, set[str]]
+    former: dict[tuple[str, str], set[str]]
+
+
+def _changed(store: GraphStore, after: int, upto: int) -> Changed:
+    found = Changed(defaultdict(set), defaultdict(set))
+    looked_at = {rule.declared.by for rule in rules(store.model)}
     for commit in store.feed(after, upto):
         for change in commit.changes.records:
             for side in (change.before, change.after):
                 if side is not None:
-                    found[side.type].add(side.id)
+                    found.ids[side.type].add(side.id)
+            for name in looked_at if change.before else ():
+                value = change.before.attributes.get(name)  # type: ignore[union-attr]
+                if isinstance(value, str):
+                    found.former[change.before.type, name].add(value)  # type: ignore[union-attr]
     return found
 
 
-def _sources(
-    store: GraphStore, rule: Rule, changed: dict[str, set[str]] | None
-) -> Iterator[Record]:
+def _sources(store: GraphStore, rule: Rule, changed: Changed | None) -> Iterator[Record]:
     """The records whose inferred relationships may have to change."""
     if changed is None:
         yield from _all(store, rule)
         return
-    targets = {id_ for type_, ids in changed.items() if type_ in rule.targets for id_ in ids}
+    targets = {id_ for type_, ids in changed.ids.items() if type_ in rule.targets for id_ in ids}
     if targets and rule.declared.match != "equal":
         yield from _all(store, rule)
         return
-    ids = {id_ for type_, own in changed.items() if type_ in rule.sources for id_ in own}
+    ids = {id_ for type_, own in changed.ids.items() if type_ in rule.sources for id_ in own}
     if targets:
         values: set[str] = set()
         for record in store.get(targets).values():
             values |= _variants(record.attributes.get(rule.declared.by))
+        for (type_, name), before in changed.former.items():
+            if type_ in rule.targets and name == rule.declared.by:
+                values.update(*map(_variants, before))
         found = store.holders(rule.declared.attribute, values) if values else []
         ids |= {r.id for r in found if r.type in rule.sources}
         for near in store.neighbours(targets, [rule.type.name], "in"):

@@ -236,9 +236,8 @@ class Links:
                     for s, t, c in claim.get("standby", {}).get(key.type, ())
                     if source != self.source
                 ]
-                taken = any(
-                    self._now(k) is not None for e in ("s", "t") for k in self._at[id_, key.type, e]
-                )
+                end: End = "t" if id_ == key.target else "s"
+                taken = any(self._now(k) is not None for k in self._at[id_, key.type, end])
                 if said and not taken:
                     _, source, waiting, claim = max(said, key=lambda c: (c[0], c[1]))
                     attributes = {

@@ -223,10 +223,11 @@ def settle(
         attribute = owner.attributes.get(name)
         if attribute is None or plain.get(name) == value:
             continue
-        changes[name] = (
-            None if value is None else attribute.parse(from_plain(attribute, value)),
-            source,
-        )
+        try:
+            parsed = None if value is None else attribute.parse(from_plain(attribute, value))
+        except ValueError:
+            continue  # the model has changed since the source said so
+        changes[name] = (parsed, source)
     gone = {n for claim in claimed_before.values() for n in claim.get("values", {})} - said.keys()
     for name in gone:
         if name in attributes and name in owner.attributes and name not in owner.required:

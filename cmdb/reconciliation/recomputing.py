@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cmdb.change_sets import ChangeSet, Operation, Update
-from cmdb.reconciliation import catalogue
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.planning import Entry, RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, provenance_of
@@ -38,7 +37,7 @@ def recompute(store: GraphStore, precedence: Precedence) -> Iterator[Planned]:
                     attributes[PROVENANCE] = provenance
                 entry = Entry("updated", record.type, record.name, record.id)
                 entry.differences = planner.differences(record, changes)
-                operations.append(Update(record.id, attributes))
+                operations.append(Update(record.id, attributes, record.revision))
                 entries.append(entry)
             if any("standby" in claim for claim in before.values()):
                 done, lines = _swapped(store, record, precedence)
@@ -96,7 +95,13 @@ def apply(
     report: Callable[[Entry], None],
     dry_run: bool,
 ) -> list[int]:
-    """Commit what was planned, a change set at a time; gives the revisions made."""
+    """Commit what was planned, a change set at a time; gives the revisions made.
+
+    Raises
+    ------
+    ConflictError
+        Somebody changed one of the records meanwhile. Do it again: what was done stays done.
+    """
     revisions: list[int] = []
     for operations, entries in planned:
         if operations and not dry_run:
@@ -106,6 +111,4 @@ def apply(
                 revisions.append(done.revision)
         for entry in entries:
             report(entry)
-    if revisions:
-        catalogue.forget_all(store)
     return revisions

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -23,7 +23,7 @@ from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.reconciliation import catalogue as catalogues
 from cmdb.reconciliation.batches import BatchPlanner, Waiting, retire
-from cmdb.reconciliation.catalogue import MENTIONED, Catalogue, key_number, number_of
+from cmdb.reconciliation.catalogue import MENTIONED, SPOILT, Catalogue, key_number, number_of
 from cmdb.reconciliation.identification import Candidates, Question
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.observations import Link, Observation, Portion, Ref, Rejection
@@ -31,8 +31,9 @@ from cmdb.reconciliation.planning import BatchPlan, Entry, RecordPlanner, Step
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.secrets import without_secrets
 from cmdb.reconciliation.sources import Source, note_seen, precedence_of, reserved, sources
-from cmdb.reconciliation.statements import Reader, Statement, UnusableError
+from cmdb.reconciliation.statements import Reader, Statement, UnusableError, clean_key
 from cmdb.records import Record
+from cmdb.revisions import CommitResult
 from cmdb.store import GraphStore
 
 BATCH: Final = 5_000
@@ -42,6 +43,14 @@ SUBJECTS: Final = 30_000
 ATTEMPTS: Final = 20
 VANISH_FREE: Final = 5
 """So many may always vanish, whatever their share."""
+
+
+class Told(NamedTuple):
+    """Where a statement comes from: its digest, its document, the observation."""
+
+    digest: int
+    document: int
+    observation: Observation
 
 
 class VanishRefusedError(CmdbError):
@@ -70,7 +79,6 @@ class Summary:
     by_type: dict[tuple[str, str], int] = field(default_factory=dict)
     revisions: list[int] = field(default_factory=list)
     statements: int = 0
-    problem: str = ""
 
     def add(self, entry: Entry, count: int = 1) -> None:
         self.counts[entry.action] = self.counts.get(entry.action, 0) + count
@@ -130,6 +138,7 @@ class Run:
         self._reader = Reader(store.model, reuse=True)
         self._overlay = None if apply else Candidates()
         self._begun = False
+        self._own: set[int] = set()
         self._pending: list[tuple[Observation, int, int]] = []
         self._size = 0
         self._prints: dict[int, int] = {}
@@ -158,7 +167,8 @@ class Run:
         self._late_links()
         whole = self.complete and not self._broken
         refused = self._retire_vanished() if whole else None
-        self.catalogue.documents |= self._prints
+        for document, fingerprint in self._prints.items():
+            self.catalogue.read(document, fingerprint)
         self._close()
         if refused:
             raise refused
@@ -178,6 +188,7 @@ class Run:
             self.catalogue = catalogues.load(self.store, self.source) or catalogues.rebuilt(
                 self.store, self.source
             )
+        self._opened_at = self.store.last_revision().number
         self._tasks = self._open_tasks()
         decided = {
             key: str(task.attributes["decision"])
@@ -193,7 +204,7 @@ class Run:
         return self.catalogue.find(keys)
 
     def said(self, keys: Sequence[str]) -> bool:
-        """Whether one of some keys was stated in this run."""
+        """Whether one of some keys was stated in this run, before the batch that is planned."""
         return any(digest != MENTIONED for digest in self.catalogue.said(keys))
 
     def _open_tasks(self) -> dict[str, Record]:
@@ -214,13 +225,20 @@ class Run:
         if not self.apply:
             return
         if self._known_source is None and not self._begun:
-            self._commit_source([])
-        self.store.mark(catalogues.PREFIX + self.source, self.catalogue.to_bytes())
+            self._noted(self.store.commit(self._change_set(self._source_operations(), None)))
+        name, newest = catalogues.PREFIX + self.source, self.store.last_revision().number
+        if catalogues.disturbed(self.store, self.source, self._opened_at, self._own):
+            self.store.mark(name, None)
+        else:
+            self.store.mark(name, self.catalogue.to_bytes(newest))
         run = {"complete": self.complete, "statements": self.summary.statements}
         note_seen(self.store, self.source, {**run, "counts": self.summary.counts})
 
-    def _commit_source(self, operations: list[Operation]) -> None:
-        self.store.commit(self._change_set([*self._source_operations(), *operations], None))
+    def _noted(self, done: CommitResult) -> None:
+        """Remember a revision of this run."""
+        if done.committed:
+            self._own.add(done.revision)
+            self.summary.revisions = [*self.summary.revisions[:1], done.revision]
 
     def _source_operations(self) -> list[Operation]:
         if self._known_source is not None:
@@ -243,10 +261,11 @@ class Run:
         number = number_of(portion.name.encode())
         if portion.fingerprint is not None:
             print_ = number_of(portion.fingerprint + self._salt)
-            same = self.catalogue.known_documents.get(number) == print_
-            if same and self.precedence.manual_is_highest:
-                self._count_unchanged(self.catalogue.take_over(number))
-                return
+            if self.precedence.manual_is_highest:
+                done = self.catalogue.take_over(number, print_)
+                if done is not None:
+                    self._count_unchanged(done)
+                    return
             self._prints[number] = print_
         self.catalogue.known_documents.pop(number, None)
         begun = len(self._pending)
@@ -255,6 +274,7 @@ class Run:
                 if isinstance(item, Rejection):
                     self._reject(item.place, item.reason, number)
                     continue
+                item.key = clean_key(item.key)
                 self._pending.append((item, number_of(_plain(item) + self._salt), number))
                 self._size += 1 + len(item.links)
                 if len(self._pending) >= BATCH or self._size >= SUBJECTS:
@@ -277,12 +297,12 @@ class Run:
 
     def _batch(self, batch: Sequence[tuple[Observation, int, int]]) -> None:
         """Plan and commit what is not as it was."""
-        keys = [key_number(o.key) for o, *_ in batch]
-        same = self.catalogue.unchanged(keys, [d for _, d, _ in batch], [n for *_, n in batch])
-        if not self.precedence.manual_is_highest:
-            same = [False] * len(same)
+        same = [False] * len(batch)
+        if self.precedence.manual_is_highest:
+            keys = [key_number(o.key) for o, *_ in batch]
+            same = self.catalogue.unchanged(keys, [d for _, d, _ in batch], [n for *_, n in batch])
         statements: list[Statement] = []
-        told: list[tuple[int, int]] = []
+        told: list[Told] = []
         fresh = [item for item, as_it_was in zip(batch, same, strict=True) if not as_it_was]
         self._count_unchanged(len(batch) - len(fresh))
         again = self.catalogue.said([o.key for o, *_ in fresh])
@@ -295,7 +315,7 @@ class Run:
             if statement is not None:
                 seen[observation.key] = digest
                 statements.append(statement)
-                told.append((digest, document))
+                told.append(Told(digest, document, observation))
         if statements:
             self._settle(statements, told)
         self.summary.statements += len(fresh)
@@ -309,6 +329,7 @@ class Run:
             statement = self._reader.statement(observation)
         except UnusableError as error:
             self._reject(observation.place, str(error), document)
+            self.catalogue.still_there(observation.key)
             return None
         for rejection in statement.rejections:
             self._reject(rejection.place, rejection.reason, document)
@@ -323,7 +344,7 @@ class Run:
         self.summary.add(entry)
         self._report(entry)
 
-    def _settle(self, statements: list[Statement], told: list[tuple[int, int]]) -> None:
+    def _settle(self, statements: list[Statement], told: list[Told]) -> None:
         """Plan a batch, commit it, and remember what it settled.
 
         ``told`` is the digest and the document of each statement.
@@ -332,12 +353,14 @@ class Run:
         for entry in plan.entries:
             self._line(entry)
         self._count_same(plan)
-        for statement, id_, (digest, document) in zip(statements, plan.ids, told, strict=True):
+        for statement, id_, (digest, document, _) in zip(statements, plan.ids, told, strict=True):
             if id_ is None or statement.rejections:
                 self._prints.pop(document, None)
-            if id_ is not None:
-                clean = not statement.rejections
-                self.catalogue.put(statement.key, digest if clean else 1, document, id_)
+            if id_ is None:
+                self.catalogue.still_there(statement.key)
+            else:
+                digest = digest if not statement.rejections else SPOILT
+                self.catalogue.put(statement.key, digest, document, id_)
         for key, id_ in plan.mentioned.items():
             self.catalogue.put(key, MENTIONED, 0, id_)
         for subject, identity in plan.settled:
@@ -351,8 +374,8 @@ class Run:
             counts["unchanged"] = counts.get("unchanged", 0) + plan.unchanged
 
     def _committed(
-        self, statements: list[Statement], told: list[tuple[int, int]]
-    ) -> tuple[BatchPlan, list[Statement], list[tuple[int, int]]]:
+        self, statements: list[Statement], told: list[Told]
+    ) -> tuple[BatchPlan, list[Statement], list[Told]]:
         """The plan of a batch, committed; statements that the store's rules forbid are rejected."""
         waiting = list(self.planner.waiting)
         for attempt in range(ATTEMPTS):
@@ -361,7 +384,11 @@ class Run:
             plan = self.planner.plan(statements)
             if not self.apply:
                 return plan, statements, told
-            steps = plan.steps + self._task_steps(plan)
+            tasks = self._new_tasks(plan)
+            steps = [
+                *plan.steps,
+                *(Step(Create(t.type, t.attributes, t.id), 0) for t in tasks.values()),
+            ]
             if not steps:
                 return plan, statements, told
             self._begin()
@@ -375,18 +402,19 @@ class Run:
             except InvalidChangeError as error:
                 bad = self._bad_statements(error, steps, len(source), statements)
                 for index in bad:
-                    self._prints.pop(told[index][1], None)
-                statements, told = (
-                    [s for i, s in enumerate(statements) if i not in bad],
-                    [t for i, t in enumerate(told) if i not in bad],
-                )
+                    self._prints.pop(told[index].document, None)
+                    self.catalogue.still_there(statements[index].key)
+                told = [t for i, t in enumerate(told) if i not in bad]
+                # what they shared with others is said anew by these
+                self._reader = Reader(self.store.model, reuse=True)
+                statements = [self._reader.statement(t.observation) for t in told]
                 if not statements:
                     return BatchPlan(), [], []
                 continue
+            self._tasks |= tasks
             if source:
                 self._known_source = sources(self.store)[self.source]
-            if done.committed:
-                self.summary.revisions = [*self.summary.revisions[:1], done.revision]
+            self._noted(done)
             return plan, statements, told
         raise StoreBusyError(
             "Others kept committing while the import was planned.",
@@ -416,19 +444,15 @@ class Run:
 
     # -- duplicates -----------------------------------------------------------------------------------
 
-    def _task_steps(self, plan: BatchPlan) -> list[Step]:
-        """Questions become tasks, once each; a task whose question is gone is closed."""
-        steps: list[Step] = []
-        asked: set[str] = set()
+    def _new_tasks(self, plan: BatchPlan) -> dict[str, Record]:
+        """Questions become tasks, by key, once each."""
+        found: dict[str, Record] = {}
         for question in plan.questions:
             key = question.subject.key
-            asked.add(key)
-            if key in self._tasks and self._tasks[key].attributes.get("open", True):
-                continue
-            record = _task(self.source, question)
-            self._tasks[key] = record
-            steps.append(Step(Create(record.type, record.attributes, record.id), 0))
-        return steps
+            known = self._tasks.get(key)
+            if known is None or not known.attributes.get("open", True):
+                found[key] = _task(self.source, question)
+        return found
 
     # -- what comes at the end ----------------------------------------------------------------------
 
@@ -456,14 +480,24 @@ class Run:
                     bad = {steps[p.operation].owner: p.message for p in error.problems}
                     for index, message in bad.items():
                         self._reject(waiting[index].place, message)
+                        self._spoil(waiting[index].near, ids)
                     waiting = [w for i, w in enumerate(waiting) if i not in bad]
                     continue
-                if done.committed:
-                    self.summary.revisions = [*self.summary.revisions[:1], done.revision]
+                self._noted(done)
             for entry in entries:
                 self._line(entry)
+            for item in waiting:
+                if ids.get(item.ref) is None:
+                    self._spoil(item.near, ids)
             return
         raise StoreBusyError("Others kept committing.", "Run it again when it is quieter.")
+
+    def _spoil(self, key: str, ids: Mapping[str, str | None]) -> None:
+        """A statement that was not all taken is looked at again next time, with its document."""
+        self._prints.clear()
+        id_ = ids.get(key)
+        if id_ is not None:
+            self.catalogue.put(key, SPOILT, 0, id_)
 
     def _late_plan(
         self, waiting: Sequence[Waiting], ids: Mapping[str, str | None]
@@ -479,15 +513,17 @@ class Run:
         wanted = {i for w in waiting if (i := ids.get(w.ref)) and i not in names}
         names |= {i: r.name for i, r in (self.store.get(wanted) if wanted else {}).items()}
         references: dict[str, dict[str, str]] = {}
+        owners: dict[str, int] = {}
         for index, item in enumerate(waiting):
             near_id, far_id = ids.get(item.near), ids.get(item.ref)
             if near_id is None or far_id is None:
                 missing = item.ref if far_id is None else item.near
-                reason = f"{item.name}: {missing} is not in the source"
+                reason = without_secrets(f"{item.name}: {missing} is not in the source")
                 entries.append(Entry("rejected", item.name, "", near_id or "", item.place, reason))
                 continue
             if item.name not in model.relationship_types:
                 references.setdefault(near_id, {})[item.name] = far_id
+                owners[near_id] = index
                 continue
             if near_id == far_id:
                 continue
@@ -502,10 +538,12 @@ class Run:
             if whole:
                 what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
                 entries.append(Entry("related", key.type, what, key.source))
-        steps += self._late_references(references)
+        steps += self._late_references(references, owners)
         return steps, entries
 
-    def _late_references(self, references: Mapping[str, Mapping[str, str]]) -> Iterator[Step]:
+    def _late_references(
+        self, references: Mapping[str, Mapping[str, str]], owners: Mapping[str, int]
+    ) -> Iterator[Step]:
         """References named before what they name was shown: one more word of the source."""
         records = RecordPlanner(self.store.model, self.source, self.precedence, self.planner.names)
         for id_, record in (self.store.get(references) if references else {}).items():
@@ -518,7 +556,7 @@ class Run:
             )
             if provenance != before:
                 attributes = {n: v for n, (v, _) in changes.items()}
-                yield Step(Update(id_, {**attributes, "provenance": provenance}), 0)
+                yield Step(Update(id_, {**attributes, "provenance": provenance}), owners[id_])
 
     def _retire_vanished(self) -> VanishRefusedError | None:
         gone = self.catalogue.vanished()
@@ -539,16 +577,22 @@ class Run:
         return None
 
     def _withdraw(self, ids: Sequence[str]) -> None:
-        for operations, entries in withdrawals(
-            self.store, self.source, ids, self.precedence, self.planner.names
-        ):
+        for attempt in range(ATTEMPTS):
+            revision = self.store.last_revision().number
+            [(operations, entries)] = withdrawals(
+                self.store, self.source, ids, self.precedence, self.planner.names
+            )
             if self.apply and operations:
                 self._begin()
-                done = self.store.commit(self._change_set(operations, None))
-                if done.committed:
-                    self.summary.revisions = [*self.summary.revisions[:1], done.revision]
+                try:
+                    self._noted(self.store.commit(self._change_set(operations, revision)))
+                except ConflictError:
+                    time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
+                    continue
             for entry in entries:
                 self._line(entry)
+            return
+        raise StoreBusyError("Others kept committing.", "Run it again when it is quieter.")
 
 
 def withdrawals(

@@ -70,3 +70,8 @@ def without_secrets(text: str) -> str:
     text = _TOKENS.sub(REMOVED, text)
     text = _CHINESE.sub(lambda m: m[1] + REMOVED, text)
     return _ASSIGNED.sub(lambda m: m[1] + REMOVED, text)
+
+
+def is_secret_name(name: object) -> bool:
+    """Whether what stands under a name is a secret, whatever it looks like."""
+    return isinstance(name, str) and without_secrets(f"{name}=secret") != f"{name}=secret"

@@ -7,14 +7,14 @@ what is sensitive, or looks like a secret, is left out here, before anything els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
 from cmdb.reconciliation.placeholders import is_telling
-from cmdb.reconciliation.secrets import without_secrets
+from cmdb.reconciliation.secrets import REMOVED, is_secret_name, without_secrets
 from schema.attributes import Attribute
 from schema.errors import UnknownNameError
 from schema.model import Model, RecordType, RelationshipType
@@ -163,8 +163,8 @@ class Reader:
         called = ""
         if "name" not in attributes:
             names = (str(attributes[n]) for n in NAMING if n in attributes)
-            called = (next(names, "") or observation.key)[:1000]
-        key = str(observation.key)
+            called = (next(names, "") or clean_key(observation.key))[:1000]
+        key = clean_key(observation.key)
         subject = Subject(observation.type, key, attributes, role, place, called)
         seen[id(observation)] = subject
         statement.subjects.append(subject)
@@ -201,7 +201,7 @@ class Reader:
         attributes = self.values(type_, link.attributes) if type_ and link.attributes else {}
         far: Subject | Ref
         if isinstance(to, Ref):
-            far = to
+            far = Ref(clean_key(to.key))
         else:
             far = self._add(statement, to, way.role, place, seen, depth + 1)
         if far is subject:
@@ -350,8 +350,18 @@ def _cleaned(value: Any, attribute: Attribute) -> Any:
     if isinstance(value, list):
         return [_cleaned(element, attribute) for element in value]
     if isinstance(value, dict):
-        return {name: _cleaned(element, attribute) for name, element in value.items()}
+        return {
+            name: REMOVED if element and is_secret_name(name) else _cleaned(element, attribute)
+            for name, element in value.items()
+        }
     return value
+
+
+def clean_key(key: str) -> str:
+    """A key without control characters and secrets."""
+    if not key.isprintable():
+        key = "".join(c if c.isprintable() else " " for c in key)
+    return without_secrets(key)
 
 
 def clean(value: str, attribute: Attribute) -> str:
@@ -360,8 +370,3 @@ def clean(value: str, attribute: Attribute) -> str:
         keep = "\n\t" if attribute.kind.name == "text" else ""
         value = "".join(c if c.isprintable() or c in keep else " " for c in value)
     return without_secrets(value.strip())
-
-
-def subjects_of(statement: Statement, type_: str) -> Iterator[Subject]:
-    """The subjects of a type."""
-    return (subject for subject in statement.subjects if subject.type == type_)
