@@ -20,7 +20,7 @@ RuleElement = Annotated[
     str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62}|[A-Z][A-Z0-9_]{0,62})\??$")
 ]
 """Part of an identification rule: an attribute, one with ``?`` that must only not differ, or a
-relationship (or inverse) name: of the record at its other end, with ``?`` where both have one."""
+relationship (or inverse) name: of the record at its other end, with ``?`` where the source says which."""
 Needed = Annotated[str, StringConstraints(pattern=r"^(all|[1-9][0-9]{0,4}|(100|[1-9][0-9]?)%)$")]
 """Members of a redundancy group that are needed: a count, a percentage (rounded up) or ``all``."""
 
@@ -136,7 +136,7 @@ class RecordTypeDeclaration(Declaration):
     )
     identification: list[list[RuleElement]] = Field(
         default=[],
-        description="Identification rules, in order: attributes that together tell one record from all others, the most telling first: that one is indexed. `name?` need only not differ; a relationship name tells records apart among those of one parent, with `?` where both have one.",
+        description="Identification rules, in order: attributes that together tell one record from all others, the most telling first: that one is indexed. `name?` need only not differ; a relationship name tells records apart among those of one parent, with `?` where the source says which.",
     )
     becomes: list[TypeName] = Field(
         default=[],

@@ -88,7 +88,7 @@ class IdentificationRule(NamedTuple):
         A relationship type, or an inverse name: the rule holds among the records that have the same
         one at its other end.
     optional
-        Records that have none at that end fit too.
+        What is said to have none at that end may be any record.
     """
 
     attributes: tuple[str, ...]

@@ -100,15 +100,12 @@ class Candidates:
     ----------
     by_value
         (attribute, value) -> ids.
-    above
-        (id, relationship) -> ids of what stands at its other end.
     """
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.by_value: defaultdict[tuple[str, Any], list[str]] = defaultdict(list)
         self._below: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self.above: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
     def add(self, record: Record, attributes: Iterable[str]) -> None:
         """A record that may be found by some of its attributes."""
@@ -125,7 +122,6 @@ class Candidates:
     def put_below(self, parent: str, relationship: str, record: Record) -> None:
         """A record that stands at the other end of a parent's relationship."""
         self.records.setdefault(record.id, record)
-        self.above[record.id, relationship].add(parent)
         found = self._below[parent, relationship]
         if record.id not in found:
             found.append(record.id)
@@ -154,8 +150,13 @@ class RuleNames(NamedTuple):
 
     scopes: frozenset[str]
     attributes: frozenset[str]
-    first: tuple[str, ...]
+    absolute: tuple[str, ...]
     optional: tuple[tuple[str, str], ...]
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """What records are looked up by, within nothing."""
+        return (*self.absolute, *(first for _, first in self.optional))
 
 
 class Identifier:
@@ -196,6 +197,7 @@ class Identifier:
         self.held: set[int] = set()
         self._names: dict[str, RuleNames] = {}
         self._stated: set[str] = set()
+        self._settled: set[int] = set()
         self._parents: dict[int, list[tuple[str, Subject]]] = {}
         self._taken: set[str] = set()
         self._references: dict[int, dict[str, Subject]] = {}
@@ -215,6 +217,7 @@ class Identifier:
             By ``id(subject)``: what other subjects lean on and is known already.
         """
         self.identities.update(fixed)
+        self._settled = set(fixed)
         self._stated = {s.key for s in subjects if s.role == "statement"}
         self._scopes(claims)
         for subject, attribute, target in references:
@@ -252,11 +255,7 @@ class Identifier:
             names = self._names[type_] = RuleNames(
                 frozenset(rule.relationship for rule in rules if rule.relationship),
                 frozenset(n for rule in rules for n in (*rule.attributes, *rule.agreeing)),
-                tuple(
-                    dict.fromkeys(
-                        r.attributes[0] for r in rules if r.optional or not r.relationship
-                    )
-                ),
+                tuple(dict.fromkeys(r.attributes[0] for r in rules if not r.relationship)),
                 tuple(
                     (r.relationship, r.attributes[0])
                     for r in rules
@@ -332,21 +331,19 @@ class Identifier:
         """Ask the store for all records that a rule of these could find; a statement an attribute."""
         asked: defaultdict[str, set[Any]] = defaultdict(set)
         scopes: defaultdict[str, set[str]] = defaultdict(set)
-        optional: defaultdict[str, set[tuple[str, Any]]] = defaultdict(set)
         for subject in subjects:
             values = self._values(subject)
             names_of = self._rule_names(subject.type)
-            for first in names_of.first:
+            for first in names_of.absolute:
                 if first in values:
                     asked[first].add(values[first])
+            parents = self._parents.get(id(subject), ()) if names_of.scopes else ()
             for relationship, first in names_of.optional:
-                if first in values:
-                    optional[relationship].add((first, values[first]))
-            if not names_of.scopes:
-                continue
-            for relationship, parent in self._parents.get(id(subject), ()):
+                if first in values and not any(name == relationship for name, _ in parents):
+                    asked[first].add(values[first])
+            for relationship, parent in parents:
                 known = self.identities.get(id(parent))
-                if known and known.record:
+                if known and (known.record or id(parent) in self._settled):
                     scopes[relationship].add(known.id)
         names = {name for s in subjects for name in self._rule_names(s.type).first}
         wholes: set[str] = set()
@@ -358,27 +355,11 @@ class Identifier:
         wholes -= {"", *self.candidates.records}
         for record in self.store.get(wholes).values() if wholes else ():
             self.candidates.add(record, ())
-        for relationship, parents in scopes.items():
+        for relationship, ids in scopes.items():
             type_, direction = self.model.direction(relationship)
             way = "in" if direction == "out" else "out"
-            for near in self.store.neighbours(parents, [type_.name], way):  # type: ignore[arg-type]
+            for near in self.store.neighbours(ids, [type_.name], way):  # type: ignore[arg-type]
                 self.candidates.put_below(near.of, relationship, near.record)
-
-        for relationship, looked_up in optional.items():
-            self._look_above(relationship, looked_up)
-
-    def _look_above(self, relationship: str, looked_up: Iterable[tuple[str, Any]]) -> None:
-        """What the stored records found by some values hang on."""
-        ids = {
-            record.id
-            for name, value in looked_up
-            for record in self.candidates.holding(name, value)
-            if record.revision
-        }
-        if ids:
-            type_, direction = self.model.direction(relationship)
-            for near in self.store.neighbours(ids, [type_.name], direction):
-                self.candidates.above[near.of, relationship].add(near.record.id)
 
     def _decide(self, subject: Subject, *, last: bool = False) -> bool:
         """Find a subject's record; False for a part that could be one that another part still means."""
@@ -390,12 +371,12 @@ class Identifier:
         holding = self.candidates.by_value
         names = self._rule_names(subject.type)
         if not names.scopes and not any(
-            name in values and (name, values[name]) in holding for name in names.first
+            name in values and (name, values[name]) in holding for name in names.absolute
         ):
             self._create(subject, values)  # nothing is like it: by far the most frequent
             return True
         for position, rule in enumerate(self._rules(subject)):
-            if rule.relationship is None or rule.optional:
+            if rule.relationship is None:
                 first = rule.attributes[0]
                 if first not in values or (first, values[first]) not in holding:
                     continue
@@ -435,26 +416,19 @@ class Identifier:
     ) -> list[Record]:
         if not all(n in values for n in rule.attributes):
             return []
-        first = rule.attributes[0]
-        if rule.relationship is None:
-            near = self.candidates.holding(first, values[first])
-        elif rule.optional:
-            own = {
-                self.identities[id(parent)].id
-                for relationship, parent in self._parents.get(id(subject), ())
-                if relationship == rule.relationship and id(parent) in self.identities
-            }
-            near = []
-            for record in self.candidates.holding(first, values[first]):
-                above = self.candidates.above.get((record.id, rule.relationship))
-                if not own or not above or above & own:
-                    near.append(record)
+        parents = {
+            id(parent): parent
+            for relationship, parent in self._parents.get(id(subject), ())
+            if relationship == rule.relationship
+        }
+        if rule.relationship is None or (rule.optional and not parents):
+            near = self.candidates.holding(rule.attributes[0], values[rule.attributes[0]])
         else:
+            wholes = {self.identities[known].id for known in parents if known in self.identities}
             near = [
                 record
-                for relationship, parent in self._parents.get(id(subject), ())
-                if relationship == rule.relationship and id(parent) in self.identities
-                for record in self.candidates.below(self.identities[id(parent)].id, relationship)
+                for whole in sorted(wholes)
+                for record in self.candidates.below(whole, rule.relationship or "")
             ]
         return [record for record in near if self._agree(rule, values, record.attributes)]
 
