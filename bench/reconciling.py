@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -199,11 +200,19 @@ def _expect_only(summary: Summary, action: str, count: int) -> None:
 
 
 def read_back(store: GraphStore) -> list[Operation]:
-    """A store's records, each behind those it refers to, then its relationships; no provenance."""
-    operations: list[Operation] = [*_creations(store)]
-    operations += (
-        Relate(r.source, r.type, r.target, _plain(r.attributes)) for r in store.scan_relationships()
-    )
+    """A store's records, each behind those it refers to, and its relationships, each right behind the
+    later of its ends: as somebody would write them who knows them all. No provenance."""
+    around: defaultdict[str, list[Relate]] = defaultdict(list)
+    for link in store.scan_relationships():
+        relate = Relate(link.source, link.type, link.target, _plain(link.attributes))
+        around[link.source].append(relate)
+        around[link.target].append(relate)
+    operations: list[Operation] = []
+    there: set[str] = set()
+    for create in _creations(store):
+        operations.append(create)
+        there.add(create.id)
+        operations += (r for r in around[create.id] if r.source in there and r.target in there)
     return operations
 
 
