@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
+from cmdb.change_sets import ChangeSet, Operation, Relate, Unrelate, Update
 from cmdb.errors import CmdbError, NotFoundError, QueryError
 from cmdb.queries import Query
 from cmdb.reconciliation.identification import Family
@@ -453,6 +453,3 @@ def _link_undone(change: RelationshipChange, now: Any, left: list[str]) -> list[
         return [Relate(*before.key, before.attributes)]
     left.append(f"{' '.join(change.key)} has changed since")
     return []
-
-
-__all__ = ["Create", "MergeError", "Task", "decide", "merge", "open_tasks", "undo", "unmerge"]

@@ -91,8 +91,10 @@ class BatchPlan:
         Of each statement's own record; None for one that is held.
     mentioned
         Key -> id of everything else that has a key.
-    waiting
-        Claims and references whose other end has not been seen yet, with the near end's id.
+    settled
+        What was only mentioned, with its record: it need not be looked up again.
+    unchanged
+        Statements that changed nothing.
     """
 
     steps: list[Step] = field(default_factory=list)
