@@ -87,8 +87,8 @@ def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
         if r.id != choice.id and provenance_of(r.attributes).get(source, {}).get("key") == key
     ]
     if wrong:
-        for steps, _ in withdrawals(store, source, wrong, precedence_of(sources(store)), {}):
-            operations += steps
+        steps, _ = withdrawals(store, source, wrong, precedence_of(sources(store)), {})
+        operations += steps
     change = ChangeSet(operations, actor, "merge", f"decided {task.name}", managed=True)
     return store.commit(change).revision
 

@@ -82,7 +82,7 @@ def withdraw(store: GraphStore, source: str, precedence: Precedence) -> Iterator
     names: dict[str, str] = {}
     ids = [r.id for r in store.scan_records() if source in provenance_of(r.attributes)]
     for start in range(0, len(ids), BATCH):
-        yield from withdrawals(store, source, ids[start : start + BATCH], precedence, names)
+        yield withdrawals(store, source, ids[start : start + BATCH], precedence, names)
 
 
 def apply(

@@ -378,9 +378,8 @@ class Run:
     ) -> tuple[BatchPlan, list[Statement], list[Told]]:
         """The plan of a batch, committed; statements that the store's rules forbid are rejected."""
         waiting = list(self.planner.waiting)
-        for attempt in range(ATTEMPTS):
+        for revision in self._attempts():
             self.planner.waiting = list(waiting)
-            revision = self.store.last_revision().number
             plan = self.planner.plan(statements)
             if not self.apply:
                 return plan, statements, told
@@ -397,7 +396,6 @@ class Run:
             try:
                 done = self.store.commit(self._change_set(operations, revision))
             except ConflictError:
-                time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
                 continue
             except InvalidChangeError as error:
                 bad = self._bad_statements(error, steps, len(source), statements)
@@ -416,6 +414,19 @@ class Run:
                 self._known_source = sources(self.store)[self.source]
             self._noted(done)
             return plan, statements, told
+        raise AssertionError("unreachable: the attempts end with an error")
+
+    def _attempts(self) -> Iterator[int]:
+        """The revision to plan at, again and again while others commit in between.
+
+        Raises
+        ------
+        StoreBusyError
+            They kept committing.
+        """
+        for attempt in range(ATTEMPTS):
+            yield self.store.last_revision().number
+            time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
         raise StoreBusyError(
             "Others kept committing while the import was planned.",
             "Run it again when it is quieter.",
@@ -465,8 +476,7 @@ class Run:
     def _late_batch(self, waiting: Sequence[Waiting]) -> None:
         keys = list(dict.fromkeys(k for w in waiting for k in (w.near, w.ref)))
         ids = dict(zip(keys, self.catalogue.find(keys), strict=True))
-        for attempt in range(ATTEMPTS):
-            revision = self.store.last_revision().number
+        for revision in self._attempts():
             steps, entries = self._late_plan(waiting, ids)
             operations = [step.operation for step in steps]
             if self.apply and operations:
@@ -474,7 +484,6 @@ class Run:
                 try:
                     done = self.store.commit(self._change_set(operations, revision))
                 except ConflictError:
-                    time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
                     continue
                 except InvalidChangeError as error:
                     bad = {steps[p.operation].owner: p.message for p in error.problems}
@@ -490,7 +499,6 @@ class Run:
                 if ids.get(item.ref) is None:
                     self._spoil(item.near, ids)
             return
-        raise StoreBusyError("Others kept committing.", "Run it again when it is quieter.")
 
     def _spoil(self, key: str, ids: Mapping[str, str | None]) -> None:
         """A statement that was not all taken is looked at again next time, with its document."""
@@ -577,9 +585,8 @@ class Run:
         return None
 
     def _withdraw(self, ids: Sequence[str]) -> None:
-        for attempt in range(ATTEMPTS):
-            revision = self.store.last_revision().number
-            [(operations, entries)] = withdrawals(
+        for revision in self._attempts():
+            operations, entries = withdrawals(
                 self.store, self.source, ids, self.precedence, self.planner.names
             )
             if self.apply and operations:
@@ -587,12 +594,10 @@ class Run:
                 try:
                     self._noted(self.store.commit(self._change_set(operations, revision)))
                 except ConflictError:
-                    time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 6)))  # noqa: S311
                     continue
             for entry in entries:
                 self._line(entry)
             return
-        raise StoreBusyError("Others kept committing.", "Run it again when it is quieter.")
 
 
 def withdrawals(
@@ -601,11 +606,8 @@ def withdrawals(
     ids: Sequence[str],
     precedence: Any,
     names: dict[str, str],
-) -> Iterator[tuple[list[Operation], list[Entry]]]:
-    """What changes when a source no longer reports some records: they, their parts, their links.
-
-    Yields one change set's operations with their lines.
-    """
+) -> tuple[list[Operation], list[Entry]]:
+    """What changes when a source no longer reports some records: they, their parts, their links."""
     planner = RecordPlanner(store.model, source, precedence, names)
     links = Links(store.model, source, precedence)
     neighbours = store.neighbours(ids)
@@ -636,7 +638,7 @@ def withdrawals(
         if whole:
             what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
             entries.append(Entry("unrelated", key.type, what, key.source))
-    yield operations, entries
+    return operations, entries
 
 
 def _task(source: str, question: Question) -> Record:

@@ -27,10 +27,10 @@ WRONG: Final[tuple[Any, ...]] = (
 )
 
 
-def mutilated(value: Any) -> Iterator[Any]:
+def mutilated(value: Any, wrongs: tuple[Any, ...] = WRONG) -> Iterator[Any]:
     """Copies of a JSON value, each with one part replaced by something of a wrong kind."""
     for path in _paths(value):
-        for wrong in WRONG:
+        for wrong in wrongs:
             changed = copy.deepcopy(value)
             if not path:
                 yield wrong
