@@ -18,6 +18,7 @@ from cmdb.reconciliation.planning import (
     Entry,
     RecordPlanner,
     Step,
+    named,
     with_standby,
 )
 from cmdb.reconciliation.precedence import MANUAL, Precedence, provenance_of
@@ -449,7 +450,7 @@ class _Batch:
         return outcome
 
     def _called(self, key: RelationshipKey) -> str:
-        return f"{self.names.get(key.source, key.source)} {key.type} {self.names.get(key.target, key.target)}"
+        return named(key, self.names)
 
     def _place(self, claim: Claim) -> str:
         near = claim.source if claim.by_source else claim.target

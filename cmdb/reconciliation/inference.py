@@ -20,7 +20,7 @@ from cmdb.change_sets import ChangeSet, Operation
 from cmdb.errors import ConflictError
 from cmdb.queries import Query, Sort
 from cmdb.reconciliation.links import Links
-from cmdb.reconciliation.planning import Entry
+from cmdb.reconciliation.planning import Entry, named
 from cmdb.reconciliation.precedence import INFERRED, Precedence, provenance_of
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
@@ -204,7 +204,7 @@ def _plan(
         operations.append(operation)
         if whole:
             gone = links.after[key] is None
-            what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
+            what = named(key, names)
             entry = Entry("unrelated" if gone else "related", key.type, what, key.source)
             entry.why = f"inferred by {rule.name}"
             entries.append(entry)

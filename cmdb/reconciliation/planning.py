@@ -72,6 +72,11 @@ class Entry:
     differences: list[Difference] = field(default_factory=list)
 
 
+def named(key: RelationshipKey, names: Mapping[str, str]) -> str:
+    """A relationship as people read it: ``name TYPE name``, ids where a name is not known."""
+    return f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
+
+
 class Step(NamedTuple):
     """An operation, and the statement it comes from (its index in the batch)."""
 

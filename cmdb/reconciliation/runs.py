@@ -27,7 +27,7 @@ from cmdb.reconciliation.catalogue import MENTIONED, SPOILT, Catalogue, key_numb
 from cmdb.reconciliation.identification import Candidates, Question
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.observations import Link, Observation, Portion, Ref, Rejection
-from cmdb.reconciliation.planning import BatchPlan, Entry, RecordPlanner, Step
+from cmdb.reconciliation.planning import BatchPlan, Entry, RecordPlanner, Step, named
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.secrets import without_secrets
 from cmdb.reconciliation.sources import Source, note_seen, precedence_of, reserved, sources
@@ -544,7 +544,7 @@ class Run:
         for key, operation, whole in links.changed():
             steps.append(Step(operation, links.owner.get(key, 0)))
             if whole:
-                what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
+                what = named(key, names)
                 entries.append(Entry("related", key.type, what, key.source))
         steps += self._late_references(references, owners)
         return steps, entries
@@ -636,7 +636,7 @@ def withdrawals(
     for key, operation, whole in links.changed():
         operations.append(operation)
         if whole:
-            what = f"{names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
+            what = named(key, names)
             entries.append(Entry("unrelated", key.type, what, key.source))
     return operations, entries
 
