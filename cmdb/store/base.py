@@ -12,13 +12,13 @@ share one serialised write transaction (`cmdb.commits.WriteTransaction`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from cmdb.change_sets import ChangeSet
-from cmdb.commits import Plan, StaleError, WriteTransaction
+from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import (
     ConflictError,
     Interference,
@@ -34,6 +34,7 @@ from cmdb.queries import AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.store.changes import Replay
+from cmdb.store.topology import LinkBlock, NodeBlock, Topology
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import Model
 
@@ -225,6 +226,18 @@ class GraphStore(ABC):
         """Release connections. Using the store afterwards is an error."""
 
     @abstractmethod
+    def _blocks(
+        self, types: Sequence[str], record_types: Sequence[str], at: int, past: bool
+    ) -> Iterator[NodeBlock | LinkBlock]:
+        """The blocks of `topology`."""
+
+    @abstractmethod
+    def _dependencies(
+        self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
+    ) -> tuple[NodeBlock, LinkBlock]:
+        """`dependencies`, or `dependents`."""
+
+    @abstractmethod
     def _revision_at(self, instant: datetime) -> int:
         """`revision_at`, the instant in UTC."""
 
@@ -238,11 +251,17 @@ class GraphStore(ABC):
 
     # -- what is the same in every store --------------------------------------------------------------
 
-    def commit(self, change_set: ChangeSet) -> CommitResult:
+    def commit(self, change_set: ChangeSet, prepared: Plan | None = None) -> CommitResult:
         """Apply a change set as one revision: all of it or nothing.
 
         A change set that would change nothing makes no revision. One that was committed before (by
         its id) is not applied again.
+
+        Parameters
+        ----------
+        prepared
+            Its net effect, where it was worked out by the rules (`cmdb.pending`) on the very revision
+            that it is based on: as nobody has committed since, that need not be done again.
 
         Raises
         ------
@@ -263,9 +282,11 @@ class GraphStore(ABC):
             if change_set.based_on is not None and change_set.based_on != newest:
                 raise ConflictError("store", change_set.based_on, newest, ())
             revision = self._next_revision(transaction, change_set)
-            plan = prepare(
-                change_set.operations, transaction, revision.number, managed=change_set.managed
-            )
+            plan = prepared
+            if plan is None or change_set.based_on is None:
+                plan = prepare(
+                    change_set.operations, transaction, revision.number, managed=change_set.managed
+                )
             if not plan:
                 return CommitResult(revision.number - 1, False)
             transaction.write(revision, plan)
@@ -391,6 +412,76 @@ class GraphStore(ABC):
         if as_of is not None and not 0 <= as_of < NEVER:
             raise QueryError(f"There is no revision {as_of}.", "They are numbered from 1 on.")
         return as_of
+
+    def topology(self, types: Collection[str], as_of: AsOf = None, past: bool = False) -> Topology:
+        """All relationships of some types, and all records of types that can stand at their ends.
+
+        Streamed column by column, as of one revision, whatever is committed meanwhile: the feed after
+        that revision keeps it up to date.
+
+        Parameters
+        ----------
+        past
+            Also what was before, each state with its interval: of relationships, and of records while
+            they had such a type; what these are now in any case. States that meet and differ in
+            nothing that is told may come as one.
+
+        Raises
+        ------
+        UnknownNameError, QueryError
+        """
+        chosen = sorted(set(types))
+        found: set[str] = set()
+        for name in chosen:
+            relationship_type = self.model.relationship_type(name)
+            found |= relationship_type.sources | relationship_type.targets
+        at, last = self.resolve(as_of), self.last_revision().number
+        at = last if at is None else min(at, last)
+        return Topology(at, self._blocks(chosen, sorted(found), at, past))
+
+    def dependencies(
+        self, ids: Collection[str], ends: Mapping[str, End], as_of: AsOf = None
+    ) -> tuple[NodeBlock, LinkBlock]:
+        """What these records depend on directly. One statement.
+
+        Parameters
+        ----------
+        ends
+            The relationship types to go by, each with the end at which the *provider* stands: the
+            record that the one at the other end depends on.
+
+        Returns
+        -------
+        The relationships by which these records depend on others, and the records at their ends;
+        the records asked for in any case, as far as they exist.
+
+        Raises
+        ------
+        UnknownNameError, QueryError
+        """
+        return self._step(ids, ends, as_of, False)
+
+    def dependents(
+        self, ids: Collection[str], ends: Mapping[str, End], as_of: AsOf = None
+    ) -> tuple[NodeBlock, LinkBlock]:
+        """What depends directly on these records, and on what else it does. One statement.
+
+        Parameters and exceptions are those of `dependencies`.
+
+        Returns
+        -------
+        All relationships by which the direct dependents depend on anything, so that each of their
+        redundancy groups is whole; and the records at their ends. The records asked for in any case,
+        as far as they exist.
+        """
+        return self._step(ids, ends, as_of, True)
+
+    def _step(
+        self, ids: Collection[str], ends: Mapping[str, End], as_of: AsOf, of_dependents: bool
+    ) -> tuple[NodeBlock, LinkBlock]:
+        for name in ends:
+            self.model.relationship_type(name)
+        return self._dependencies(ids, ends, self.resolve(as_of), of_dependents)
 
     def __enter__(self) -> Self:
         return self

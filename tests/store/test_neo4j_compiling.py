@@ -31,7 +31,7 @@ def test_a_page_of_the_present(model: Model) -> None:
     )
     assert compiled(model, query) == (
         (
-            "MATCH (n:`Device`) WHERE (n.`size` >= $p1 AND NOT coalesce(n.`colour` = $p2, false))"
+            "MATCH (n:`Record`:`Device`) WHERE (n.`size` >= $p1 AND NOT coalesce(n.`colour` = $p2, false))"
             " WITH n ORDER BY n.`name` IS NULL, n.`name` DESC, n.id LIMIT $p0 RETURN collect([labels(n), n {.*}]) AS answer"
         ),
         {"p0": 3, "p1": 5, "p2": "red"},
@@ -43,7 +43,7 @@ def test_the_next_page(model: Model) -> None:
     cursor = first.cursor(Record(ORGANISATION, "Box", 2, {"name": "b"}))
     assert compiled(model, Query("Box", sort=[Sort("name")], first=2, after=cursor)) == (
         (
-            "MATCH (n:`Box`) WITH n WHERE ((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
+            "MATCH (n:`Record`:`Box`) WITH n WHERE ((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
             " WITH n ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0 RETURN collect([labels(n), n {.*}]) AS answer"
         ),
         {"p0": 3, "p1": "b", "p2": ORGANISATION},
@@ -53,7 +53,7 @@ def test_the_next_page(model: Model) -> None:
 def test_a_page_of_the_past(model: Model) -> None:
     statement, parameters = compiled(model, Query("Device", {"price": {"gt": "CNY 5"}}, as_of=7))
     assert statement == (
-        "CALL () { MATCH (n:`Device`) WHERE n.revision <= $at RETURN n"
+        "CALL () { MATCH (n:`Record`:`Device`) WHERE n.revision <= $at RETURN n"
         " UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN $p4 RETURN n }"
         " WITH n WHERE (left(n.`price`, 3) = $p2 AND toFloat(substring(n.`price`, 4)) > $p3)"
         " WITH n ORDER BY n.id LIMIT $p1 RETURN collect([labels(n), n {.*}]) AS answer"
@@ -66,13 +66,13 @@ def test_related_records_types_and_organisations(model: Model) -> None:
         model, Query("Device", {"RUNS": {"name": {"prefix": "a"}}}, subtypes=False)
     )
     assert statement.startswith(
-        "MATCH (n:`Device`) WHERE NOT n:`Server` AND EXISTS { MATCH (n)<-[:`RUNS_ON`]-(m1:`Record`)"
+        "MATCH (n:`Record`:`Device`) WHERE NOT n:`Server` AND EXISTS { MATCH (n)<-[:`RUNS_ON`]-(m1:`Record`)"
         " WHERE m1.`name` STARTS WITH $p1 } WITH n ORDER BY"
     )
     statement, _ = compiled(model, Query("Server", organisation=ORGANISATION))
     assert statement.startswith(
         "MATCH (:`Record` {id: $p1})<-[:`PART_OF`*0..]-(o:`Record`) WITH collect(o.id) AS members"
-        " MATCH (n:`Server`) WHERE (n.`organisation` IN members OR n.id IN members) WITH n"
+        " MATCH (n:`Record`:`Server`) WHERE (n.`organisation` IN members OR n.id IN members) WITH n"
     )
 
 
@@ -98,7 +98,7 @@ def test_what_is_written(model: Model) -> None:
         "CREATE CONSTRAINT `cmdb_unique_Device_row_column` IF NOT EXISTS FOR (n:`Device`)"
         " REQUIRE (n.`row`, n.`column`) IS UNIQUE"
     )
-    assert "cmdb_index_Device_serial_number" in statements.model_indexes(model)
+    assert "cmdb_index_serial_number" in statements.model_indexes(model)
 
 
 def test_a_reading_of_now_looks_at_the_clock_before_and_after(model: Model) -> None:

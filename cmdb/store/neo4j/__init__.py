@@ -15,5 +15,5 @@ and at its end has read between two commits; any other is repeated, in the end u
 ``connections`` opens drivers, retries and translates errors; ``database`` sends statements and keeps
 the clock; ``properties`` turns values into properties and back; ``statements`` are the fixed and the
 compiled writes; ``compiling`` makes Cypher of parsed queries; ``writing`` is the write transaction;
-``history`` reads the past; ``store`` answers the contract.
+``history`` reads the past, ``topology`` all that depends on one another; ``store`` answers the contract.
 """

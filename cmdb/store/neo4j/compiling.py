@@ -7,14 +7,16 @@ parameter. ``Compiler`` gathers the parameters while it writes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cmdb.commits import End
 from cmdb.queries import CLOSENESS, AllOf, ParsedQuery, Related
 from cmdb.store.compiling import QueryCompiler
-from cmdb.store.neo4j.statements import SEARCH_INDEX, record
+from cmdb.store.neo4j.statements import SEARCH_INDEX, labelled, record
+from cmdb.store.topology import sides
 from schema.kinds import Kind
-from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
+from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, STATE_ATTRIBUTE, Model
 
 CAUGHT_UP: Final = "CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()"
 
@@ -98,6 +100,30 @@ class Compiler(QueryCompiler):
             arms.append(f"{match} {result}")
         return f"CALL () {{ {' UNION ALL '.join(arms)} }} RETURN collect(row) AS answer"
 
+    def dependencies(self, ends: Mapping[str, End], of_dependents: bool) -> str:
+        """The answer is [records, relationships]; takes ``$ids``.
+
+        Those by which some records, or the direct dependents of those, depend on others.
+        """
+        dependents = "WITH $ids AS dependents"
+        if of_dependents:
+            found = self._links_of(ends, providers=True)
+            dependents = (
+                f"CALL () {{ UNWIND $ids AS id CALL (id) {{ {found} }}"
+                " RETURN collect(DISTINCT far) AS dependents }"
+            )
+        links = self._links_of(ends, providers=False)
+        match = "MATCH (n:`Record` {id: id})" if self.as_of is None else self._record_of("id", "n")
+        type_ = "CASE WHEN n:`_RecordImage` THEN [n.type] ELSE labels(n) END"
+        return (
+            f"{dependents} CALL (dependents) {{ UNWIND dependents AS id CALL (id) {{ {links} }}"
+            " RETURN collect(link) AS links }"
+            " CALL (links) { UNWIND $ids + [x IN links | x[0]] + [x IN links | x[1]] AS id"
+            f" WITH DISTINCT id {match}"
+            f" RETURN collect([n.id, {type_}, n.`{STATE_ATTRIBUTE}`, n.`redundancy`, n.revision]) AS records }}"
+            " RETURN [records, links] AS answer"
+        )
+
     def get(self) -> str:
         """The answer is a list of records; takes ``$ids``."""
         match = "MATCH (n:`Record` {id: id})" if self.as_of is None else self._record_of("id", "n")
@@ -114,7 +140,7 @@ class Compiler(QueryCompiler):
     def _matching(self, query: ParsedQuery) -> str:
         """Binds ``n`` to each record that matches."""
         members, conditions = self._members(query), self._conditions(query)
-        source = f"MATCH (n:`{query.label}`)"
+        source = f"MATCH (n{labelled(query.label)})"
         if query.text is not None:
             terms = lucene(query.text)
             if terms:
@@ -129,6 +155,29 @@ class Compiler(QueryCompiler):
             f" UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN {types} RETURN n }}"
             f" WITH n{where}"
         )
+
+    def _links_of(self, ends: Mapping[str, End], providers: bool) -> str:
+        """Binds ``link`` and ``far`` to the relationships, and to the ids at their other ends, at which
+        an ``id`` is the provider, or the dependent."""
+        arms = []
+        for near, far, types in sides(ends, providers):
+            if not types:
+                continue
+            chosen = "|".join(f"`{name}`" for name in types)
+            arrow = f"-[x:{chosen}]->" if near == "source" else f"<-[x:{chosen}]-"
+            link = "id, o.id" if near == "source" else "o.id, id"
+            then = "" if self.as_of is None else " WHERE x.revision <= $at"
+            arms.append(
+                f"MATCH (:`Record` {{id: id}}){arrow}(o:`Record`){then}"
+                f" RETURN o.id AS far, [{link}, type(x), x.`group`, x.revision] AS link"
+            )
+            if self.as_of is not None:
+                arms.append(
+                    f"MATCH (x:`_RelationshipImage` {{{near}: id}}) WHERE x.revision <= $at"
+                    f" AND x.until > $at AND x.type IN {self.parameter(types)} RETURN x.{far} AS far,"
+                    " [x.source, x.target, x.type, x.`group`, x.revision] AS link"
+                )
+        return " UNION ALL ".join(arms) or "WITH id WHERE false RETURN id AS far, [] AS link"
 
     def _members(self, query: ParsedQuery) -> str:
         """Binds ``members`` to the ids of an organisation and all below it, once for all rows."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -134,13 +135,32 @@ class Connection:
 
         @neo4j.unit_of_work(timeout=STATEMENT_SECONDS)
         def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
-            return list(transaction.run(statement, dict(parameters)))
+            return list(send(transaction, statement, parameters))
 
         with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
             return session.execute_read(work)
 
     def close(self) -> None:
         self.driver.close()
+
+
+def send(
+    transaction: neo4j.Transaction | neo4j.ManagedTransaction,
+    statement: str,
+    parameters: Mapping[str, Any],
+) -> neo4j.Result:
+    """Run a statement, its parameters as the entries of one map.
+
+    Of a list that is a parameter itself the server takes the length for a part of the statement, by
+    orders of magnitude, and plans it anew for each (seen on 5.26.18: 20 to 500 ms, when running it
+    takes 5); of one inside a map it does not.
+    """
+    return transaction.run(_in_map(statement), {"p": dict(parameters)})
+
+
+@lru_cache(1_000)
+def _in_map(statement: str) -> str:
+    return re.sub(r"\$(?=[a-z_])", "$p.", statement)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import neo4j
 
 from cmdb.errors import StoreAccessError, StoreBusyError, StoreError, StoreReadOnlyError
 from cmdb.store.neo4j import statements
-from cmdb.store.neo4j.connections import TRANSACTION_SECONDS, Connection, translating
+from cmdb.store.neo4j.connections import TRANSACTION_SECONDS, Connection, send, translating
 
 PAUSES: Final = (0.002, 0.01, 0.05)
 """Seconds before a reading that a commit overlapped is repeated; after them it holds writers off."""
@@ -65,7 +65,7 @@ class Database:
         """Likewise, its rows as they come, in bounded memory."""
         self.count()
         with self._connection.reading(seconds=None) as transaction:
-            yield from transaction.run(statement, parameters)
+            yield from send(transaction, statement, parameters)
 
     def define(self, commands: Sequence[str], **parameters: Any) -> None:
         """Statements that define constraints and indexes."""
@@ -124,7 +124,7 @@ class Database:
 
         def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
             transaction.run(statements.SETTLE).consume()
-            [row] = transaction.run(statement, dict(parameters))
+            [row] = send(transaction, statement, parameters)
             return row
 
         self.statements += 2
@@ -168,4 +168,4 @@ class Database:
         """A statement in a write transaction of its own."""
         self.count()
         with translating(self.shown):
-            return self.write(lambda t: list(t.run(statement, parameters)), seconds)
+            return self.write(lambda t: list(send(t, statement, parameters)), seconds)

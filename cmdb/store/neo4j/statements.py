@@ -51,22 +51,13 @@ def model_constraints(model: Model) -> dict[str, str]:
 
 
 def model_indexes(model: Model) -> dict[str, str]:
-    """Name -> statement: an index for each indexed attribute, at the type that declares it.
-
-    A uniqueness constraint over that one attribute brings its own.
-    """
-    found: dict[str, str] = {}
-    for record_type in model.record_types.values():
-        unique = {k.attributes for k in record_type.unique if k.record_type == record_type.name}
-        parent = model.record_types.get(record_type.parent or "")
-        for name in record_type.attributes:
-            inherited = parent is not None and name in parent.attributes
-            if name in model.indexed and not inherited and (name,) not in unique:
-                index = f"cmdb_index_{record_type.name}_{name}"
-                found[index] = (
-                    f"CREATE INDEX `{index}` IF NOT EXISTS FOR (n:`{record_type.name}`) ON (n.`{name}`)"
-                )
-    return found
+    """Name -> statement: an index for each indexed attribute, over the records of all types."""
+    return {
+        f"cmdb_index_{name}": (
+            f"CREATE INDEX `cmdb_index_{name}` IF NOT EXISTS FOR (n:`Record`) ON (n.`{name}`)"
+        )
+        for name in sorted(model.indexed)
+    }
 
 
 def search_index(model: Model) -> str:
@@ -87,6 +78,11 @@ def record(name: str) -> str:
     asks ``n.property IS NOT NULL OR …``.
     """
     return f"[labels({name}), {name} {{.*}}]"
+
+
+def labelled(name: str) -> str:
+    """The records of a type, as those that the indexes are over."""
+    return ":`Record`" if name == "Record" else f":`Record`:`{name}`"
 
 
 def labels(record_type: RecordType) -> str:
@@ -225,15 +221,15 @@ def relationships_at(end: str, types: Iterable[str]) -> str:
 
 
 def holders(record_type: str, attribute: str) -> str:
-    return f"MATCH (n:`{record_type}`) WHERE n.`{attribute}` IN $values RETURN {record('n')} AS n"
+    return f"MATCH (n{labelled(record_type)}) WHERE n.`{attribute}` IN $values RETURN {record('n')} AS n"
 
 
-def holders_of_any(labels: Iterable[str], attribute: str) -> str:
-    """Records with one of ``$values``, of the types that declare the attribute: each has an index."""
-    arms = " UNION ".join(
-        f"MATCH (n:`{label}`) WHERE n.`{attribute}` IN $values RETURN n" for label in labels
+def holders_of_any(attribute: str) -> str:
+    """Records of any type with one of ``$values``."""
+    return (
+        f"MATCH (n:`Record`) WHERE n.`{attribute}` IN $values"
+        f" RETURN collect({record('n')}) AS answer"
     )
-    return f"CALL () {{ {arms} }} RETURN collect({record('n')}) AS answer"
 
 
 MARK: Final = "MERGE (m:`_Mark` {name: $name, part: $part}) SET m.value = $value"

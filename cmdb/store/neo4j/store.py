@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 import neo4j
 from neo4j import exceptions as driver_errors
 
-from cmdb.commits import WriteTransaction
+from cmdb.commits import End, WriteTransaction
 from cmdb.errors import (
     InvalidChangeError,
     Problem,
@@ -39,11 +39,13 @@ from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.compiling import Compiler
-from cmdb.store.neo4j.connections import Connection, parse_url, translating
+from cmdb.store.neo4j.connections import Connection, parse_url, send, translating
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.history import History
 from cmdb.store.neo4j.properties import Properties
+from cmdb.store.neo4j.topology import Reader
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
+from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, link_block, node_block
 from schema.errors import UnknownNameError
 from schema.model import ORGANISATION_TREE, Model, read_document
 
@@ -303,6 +305,11 @@ class Neo4jStore(GraphStore):
         for ids in self._history.ids():
             yield from self._history.links_from(ids, chosen, at)
 
+    def _blocks(
+        self, types: Sequence[str], record_types: Sequence[str], at: int, past: bool
+    ) -> Iterator[NodeBlock | LinkBlock]:
+        return Reader(self._database, self.properties, at, past).blocks(types, record_types)
+
     # -- reading --------------------------------------------------------------------------------------
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
@@ -313,17 +320,7 @@ class Neo4jStore(GraphStore):
 
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
         asked = [self.properties.to_property(attribute, value) for value in values]
-        labels = sorted(
-            {
-                t.attributes[attribute].declared_by
-                for t in self.model.record_types.values()
-                if attribute in t.attributes
-            }
-        )
-        if not labels:
-            return []
-        statement = statements.holders_of_any(labels, attribute)
-        found = self._database.answer(statement, {"values": asked})
+        found = self._database.answer(statements.holders_of_any(attribute), {"values": asked})
         return [self.properties.record(element) for element in found]
 
     def find(self, query: Query) -> Page:
@@ -361,6 +358,21 @@ class Neo4jStore(GraphStore):
                 values.append(value)
             counts[tuple(values)] += count
         return sort_counts(Count(values, count) for values, count in counts.items())
+
+    def _dependencies(
+        self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
+    ) -> tuple[NodeBlock, LinkBlock]:
+        records, links = self._answer(
+            lambda c: c.dependencies(ends, of_dependents), at, ids=sorted(set(ids))
+        )
+        numbers = {record[0]: number for number, record in enumerate(records)}
+        nodes = [
+            (number, id, self.properties.type_of(frozenset(labels)), *said, OPEN)
+            for number, (id, labels, *said) in enumerate(records)
+        ]
+        return node_block(nodes), link_block(
+            [(numbers[source], numbers[target], *rest, OPEN) for source, target, *rest in links]
+        )
 
     def neighbours(
         self,
@@ -401,8 +413,8 @@ class Neo4jStore(GraphStore):
 
         def work(transaction: neo4j.ManagedTransaction) -> None:
             for number, part in enumerate(parts):
-                transaction.run(statements.MARK, name=name, part=number, value=part).consume()
-            transaction.run(statements.FORGET_MARK, name=name, parts=len(parts)).consume()
+                send(transaction, statements.MARK, {"name": name, "part": number, "value": part})
+            send(transaction, statements.FORGET_MARK, {"name": name, "parts": len(parts)})
 
         with translating(self.url):
             self._database.write(work)

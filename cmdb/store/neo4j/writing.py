@@ -15,6 +15,7 @@ from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.connections import send
 from cmdb.store.neo4j.properties import Properties
 from schema.model import Model, read_document
 
@@ -69,7 +70,7 @@ class Neo4jWriteTransaction:
 
     def _run(self, statement: str, **parameters: Any) -> list[neo4j.Record]:
         self._count()
-        return list(self._transaction.run(statement, parameters))
+        return list(send(self._transaction, statement, parameters))
 
     def _one(self, statement: str, **parameters: Any) -> neo4j.Record | None:
         rows = self._run(statement, **parameters)

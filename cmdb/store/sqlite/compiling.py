@@ -7,9 +7,10 @@ everything else is a numbered parameter. The first one is the revision, where th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from cmdb.commits import End
 from cmdb.queries import (
     CLOSENESS,
     SYSTEM_KINDS,
@@ -22,6 +23,8 @@ from cmdb.queries import (
 )
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.sqlite.search import match
+from cmdb.store.sqlite.topology import GROUP, NEEDS, STATE
+from cmdb.store.topology import OPEN, sides
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
 
@@ -100,6 +103,30 @@ class Compiler(QueryCompiler):
         numbers = ", ".join(str(i + 1) for i in range(len(attributes)))
         return f"SELECT {columns}, count(*) FROM {self.records()} r WHERE {self.where(query)} GROUP BY {numbers}"
 
+    def dependencies(
+        self, ids: Collection[str], ends: Mapping[str, End], of_dependents: bool
+    ) -> str:
+        """Rows of `cmdb.store.topology`: records, then relationships with a NULL in front.
+
+        Those by which some records, or the direct dependents of those, depend on others.
+        """
+        asked = f"SELECT node FROM records WHERE id IN {self.one_of(sorted(ids))}"
+        dependents = "SELECT node FROM asked"
+        if of_dependents:
+            found = self._links_of("asked", ends, providers=True)
+            dependents = " UNION ".join(f"SELECT x.{far} {rows}" for far, rows in found)
+        links = " UNION ALL ".join(
+            f"SELECT x.* {rows}" for _, rows in self._links_of("dependents", ends, providers=False)
+        )
+        return (
+            f"WITH asked AS ({asked}), dependents (node) AS ({dependents}), links AS ({links}),"
+            " ends AS (SELECT node FROM asked UNION SELECT source FROM links UNION SELECT target FROM links)"
+            f" SELECT r.node, r.id, r.type, {STATE.format('r')}, {NEEDS.format('r')}, r.revision, {OPEN}"
+            f" FROM ends e JOIN {self.records()} r ON r.node = e.node"
+            f" UNION ALL SELECT NULL, x.source, x.target, x.type, {GROUP.format('x')}, x.revision, {OPEN}"
+            " FROM links x"
+        )
+
     def where(self, query: ParsedQuery) -> str:
         parts = [self._types(query)]
         if query.organisation is not None:
@@ -109,6 +136,15 @@ class Compiler(QueryCompiler):
         return " AND ".join(parts)
 
     # -- parts --------------------------------------------------------------------------------------
+
+    def _links_of(
+        self, nodes: str, ends: Mapping[str, End], providers: bool
+    ) -> Iterator[tuple[End, str]]:
+        """The far end and the source of rows ``x``: relationships at which nodes are the providers, or
+        the dependents."""
+        for near, far, types in sides(ends, providers):
+            rows = f"FROM {nodes} n JOIN {self.relationships()} x ON x.{near} = n.node"
+            yield far, f"{rows} WHERE x.type IN {self.one_of(types)}"
 
     def _base(self, query: ParsedQuery) -> str:
         """The records to choose from: all, or those a search found with their closeness."""

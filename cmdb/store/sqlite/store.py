@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from cmdb.commits import WriteTransaction
+from cmdb.commits import End, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship
@@ -45,7 +45,9 @@ from cmdb.store.sqlite.statements import (
     with_model,
     wrongly_indexed,
 )
+from cmdb.store.sqlite.topology import blocks
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
+from cmdb.store.topology import LinkBlock, NodeBlock, link_block, node_block
 from schema.errors import UnknownNameError
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
@@ -309,6 +311,15 @@ class SqliteStore(GraphStore):
             found.append(Neighbour(of, link, Record(other, row[4], row[5], self._read(row[6]))))
         return found
 
+    def _dependencies(
+        self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
+    ) -> tuple[NodeBlock, LinkBlock]:
+        compiler = Compiler(at)
+        statement = compiler.dependencies(ids, ends, of_dependents)
+        rows = self._all(statement, compiler.parameters)
+        links = [row[1:] for row in rows if row[0] is None]
+        return node_block([row for row in rows if row[0] is not None]), link_block(links)
+
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
         while self._all(
             "SELECT 1 FROM search_position WHERE revision < (SELECT max(number) FROM revisions)"
@@ -379,6 +390,11 @@ class SqliteStore(GraphStore):
         )
         with self._rows(statement, compiler.parameters) as rows:
             yield from map(self._relationship, rows)
+
+    def _blocks(
+        self, types: Sequence[str], record_types: Sequence[str], at: int, past: bool
+    ) -> Iterator[NodeBlock | LinkBlock]:
+        return blocks(self._snapshot, types, record_types, at, past)
 
     def statistics(self) -> Statistics:
         tables = ("records", "relationships", "record_images", "relationship_images", "revisions")
