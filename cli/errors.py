@@ -19,7 +19,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "merge_refused": (4, "two records cannot be one, or one cannot be taken apart"),
     "vanish_refused": (4, "more would vanish than one run may retire; nothing was retired"),
     "importer": (2, "there is no such importer, or not with these options"),
-    "source_invalid": (10, "a source to import is not what it says; nothing was changed"),
+    "source_invalid": (10, "a source to import is not what it says, or breaks off"),
     "model_invalid": (7, "the model files have mistakes"),
     "store_error": (
         8,

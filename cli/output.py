@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, Revision
-from cmdb.store.base import differences, mask
+from cmdb.store.base import GraphStore, differences, mask
 from schema.kinds import write_datetime
 from schema.model import Model
 
@@ -41,15 +41,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         whole = column == "id"  # to be copied: never broken
         table.add_column(column, overflow="fold", no_wrap=whole, min_width=36 if whole else None)
     for row in rows:
-        table.add_row(*(Text("" if cell is None else _printable(str(cell))) for cell in row))
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     console().print(table)
 
 
 def print_line(text: str, style: str = "") -> None:
-    console().print(Text(_printable(text)), style=style or None, soft_wrap=True)
+    console().print(Text(printable(text)), style=style or None, soft_wrap=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text without control characters, which would speak to the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
@@ -130,13 +130,27 @@ def plain_commit(model: Model, commit: Commit) -> dict[str, Any]:
     return {**plain_revision(commit.revision), **plain_changes(model, commit.changes)}
 
 
-def shown(model: Model, name: str, value: Any) -> str:
-    """One value for people."""
+def names(graph: GraphStore, ids: Iterable[str]) -> dict[str, str]:
+    """Names of records, by id."""
+    wanted = set(ids)
+    return {id: record.name for id, record in graph.get(wanted).items()} if wanted else {}
+
+
+def referred(graph: GraphStore, values: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Names of the records that values of attributes refer to, by id."""
+    references = graph.model.references
+    return names(graph, (v for n, v in values if n in references and isinstance(v, str)))
+
+
+def shown(model: Model, name: str, value: Any, named: Mapping[str, str] | None = None) -> str:
+    """One value for people; ``named`` are the names of what references refer to."""
     if value is None:
         return "–"
     attribute = model.attributes.get(name)
     if isinstance(value, list):
-        return ", ".join(shown(model, name, element) for element in value)
+        return ", ".join(shown(model, name, element, named) for element in value)
+    if name in model.references:
+        return (named or {}).get(value, str(value))
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, str) and (name, value) in model.value_labels:

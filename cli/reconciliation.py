@@ -12,13 +12,14 @@ from cli import output
 from cli.options import STORE_DEFAULT, Actor, At, Json, Reason, Store, actor_or_me, moment, opened
 from cli.words import find_record
 from cmdb.change_sets import ChangeSet, Update
-from cmdb.errors import NotFoundError, QueryError
+from cmdb.errors import CmdbError, NotFoundError, QueryError, SourceError
 from cmdb.reconciliation import duplicates as deciding
 from cmdb.reconciliation import recomputing
 from cmdb.reconciliation.inference import infer
+from cmdb.reconciliation.observations import Portion
 from cmdb.reconciliation.planning import ACTIONS, Entry
 from cmdb.reconciliation.precedence import Precedence, Verdict, provenance_of, verdict
-from cmdb.reconciliation.runs import Run, Summary
+from cmdb.reconciliation.runs import Run, Summary, VanishRefusedError
 from cmdb.reconciliation.sources import Source, precedence_of, sources
 from cmdb.store import GraphStore
 from importers import registry
@@ -144,7 +145,8 @@ def import_(
                 report=lines.add,
                 progress=advance,
             )
-            summary = run.run(registry.portions(importer, found))
+            failed = _carried_out(run, registry.portions(importer, found))
+            summary = run.summary
             if apply:
                 summary.revisions += infer(
                     graph, actor=actor_or_me(actor), report=_both(lines, summary)
@@ -155,6 +157,19 @@ def import_(
         else:
             _print_plan(graph, lines)
             _print_summary(summary, apply, seconds)
+        if failed:
+            raise failed
+
+
+def _carried_out(run: Run, portions: Iterable[Portion]) -> CmdbError | None:
+    """Run it; an error after something was done is given back, so that this is shown first."""
+    try:
+        run.run(portions)
+    except (SourceError, VanishRefusedError) as error:
+        if not run.summary.statements:
+            raise
+        return error
+    return None
 
 
 def _both(lines: _Lines, summary: Summary) -> Any:
@@ -176,7 +191,10 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 
 
 def _print_plan(graph: GraphStore, lines: _Lines) -> None:
-    names = _names(graph, lines.lines)
+    names = output.referred(
+        graph,
+        ((d.attribute, v) for e in lines.lines for d in e.differences for v in (d.old, d.new)),
+    )
     if lines.lines:
         rows = [[e.action, e.type, e.what, _detail(graph, e, names), e.place] for e in lines.lines]
         output.print_table(["what", "type", "record", "details", "place"], rows)
@@ -186,26 +204,11 @@ def _print_plan(graph: GraphStore, lines: _Lines) -> None:
         )
 
 
-def _names(graph: GraphStore, lines: Iterable[Entry]) -> dict[str, str]:
-    """What the references among the differences name."""
-    attributes = graph.model.attributes
-    ids = {
-        value
-        for entry in lines
-        for d in entry.differences
-        if d.attribute in attributes and attributes[d.attribute].kind.name == "reference"
-        for value in (d.old, d.new)
-        if isinstance(value, str)
-    }
-    return {id_: record.name for id_, record in (graph.get(ids) if ids else {}).items()}
-
-
 def _detail(graph: GraphStore, entry: Entry, names: Mapping[str, str]) -> str:
     model = graph.model
 
     def shown(name: str, value: Any) -> str:
-        text = names.get(value, value) if isinstance(value, str) else value
-        return output.shown(model, name, text)
+        return output.shown(model, name, value, names)
 
     parts = [
         f"{d.attribute}: {shown(d.attribute, d.old)} -> {shown(d.attribute, d.new)} ({d.winner})"
@@ -224,6 +227,10 @@ def _print_summary(summary: Summary, applied: bool, seconds: float) -> None:
     things = "thing" if summary.statements == 1 else "things"
     told = f"{summary.statements:,} {things} reported{took}: {counts or 'nothing'}."
     output.print_line(told, "bold")
+    if summary.kept:
+        output.print_line(
+            f"{summary.kept:,} that it did not report were not retired: they may be among what could not be read ({summary.unread:,} rejected)."
+        )
     if applied and summary.revisions:
         span = sorted({summary.revisions[0], summary.revisions[-1]})
         output.print_line(f"Committed as revision {' to '.join(map(str, span))}.")
@@ -239,6 +246,7 @@ def _plain_plan(
     return {
         "applied": applied,
         "statements": summary.statements,
+        "kept": summary.kept,
         "seconds": round(seconds, 3),
         "revisions": summary.revisions,
         "counts": {a: summary.counts.get(a, 0) for a in ACTIONS},
@@ -469,7 +477,7 @@ def why(
         model = graph.model
         record_type = model.record_types[found.type]
         provenance = provenance_of(found.attributes)
-        precedence = precedence_of(sources(graph))
+        precedence = precedence_of(sources(graph, at))
         plain = dict(model.to_json(found.attributes))
         if attribute:
             model.attribute(found.type, attribute)
@@ -510,18 +518,11 @@ def why(
             )
             gone = ", not any more" if claim.get("vanished") else ""
             output.print_line(f"reported by {name} {known}{gone}".rstrip())
-        referred = {r.id: r.name for r in graph.get(_referred(graph, verdicts, plain)).values()}
-        rows = [_verdict_row(graph, v, plain.get(v.attribute), referred) for v in verdicts]
+        said_of = ((v.attribute, value) for v in verdicts for _, _, value in v.claims)
+        held = ((v.attribute, plain.get(v.attribute)) for v in verdicts)
+        names_of = output.referred(graph, (*said_of, *held))
+        rows = [_verdict_row(graph, v, plain.get(v.attribute), names_of) for v in verdicts]
         output.print_table(["attribute", "value", "because of", "what all said (precedence)"], rows)
-
-
-def _referred(graph: GraphStore, verdicts: Iterable[Verdict], plain: Mapping[str, Any]) -> set[str]:
-    """Ids that the values name."""
-    model = graph.model
-    references = [v for v in verdicts if model.attributes[v.attribute].kind.name == "reference"]
-    said = {value for v in references for _, _, value in v.claims}
-    said |= {plain.get(v.attribute) for v in references}
-    return {value for value in said if isinstance(value, str)}
 
 
 def _verdict_row(
@@ -532,8 +533,7 @@ def _verdict_row(
         return [name, "(hidden)", verdict.winner, ""]
 
     def shown(value: Any) -> str:
-        text = names.get(value, value) if isinstance(value, str) else value
-        return output.shown(model, name, text)
+        return output.shown(model, name, value, names)
 
     claims = "\n".join(f"{source} ({rank}): {shown(said)}" for source, rank, said in verdict.claims)
     return [name, shown(value), verdict.winner, claims]

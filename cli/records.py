@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -113,7 +112,7 @@ def _print_page(
         if name not in SYSTEM_COLUMNS:
             graph.model.attribute(query.type, name)
     names = names or ["name", "lifecycle_state", "serial_number", "organisation"]
-    named = _referred(graph, ((n, r.attributes.get(n)) for r in page.records for n in names))
+    named = output.referred(graph, ((n, r.attributes.get(n)) for r in page.records for n in names))
     names = [n for n in names if columns or any(n in record.attributes for record in page.records)]
 
     def cell(record: Record, name: str) -> str:
@@ -122,7 +121,7 @@ def _print_page(
         value = record.attributes.get(name)
         if name in graph.model.sensitive and value is not None:
             return "(hidden)"
-        return output.shown(graph.model, name, named.get(str(value), value))
+        return output.shown(graph.model, name, value, named)
 
     shown = names if columns else ["type", *names, "id"]
     rows = [[cell(record, name) for name in shown] for record in page.records]
@@ -146,29 +145,16 @@ def _print_counts(graph: GraphStore, query: Query, names: list[str], json: bool)
         ]
         output.print_json(rows)
         return
-    named = _referred(graph, (pair for c in counts for pair in zip(names, c.values, strict=True)))
+    pairs = (pair for c in counts for pair in zip(names, c.values, strict=True))
+    named = output.referred(graph, pairs)
     table = [
         [
-            *(
-                output.shown(graph.model, n, named.get(str(v), v))
-                for n, v in zip(names, c.values, strict=True)
-            ),
+            *(output.shown(graph.model, n, v, named) for n, v in zip(names, c.values, strict=True)),
             c.count,
         ]
         for c in counts
     ]
     output.print_table([*names, "count"], table)
-
-
-def _names(graph: GraphStore, ids: set[str]) -> dict[str, str]:
-    return {id: record.name for id, record in graph.get(ids).items()} if ids else {}
-
-
-def _referred(graph: GraphStore, values: Iterable[tuple[str, object]]) -> dict[str, str]:
-    """Names of the records that attributes refer to, by id."""
-    kinds = graph.model.attributes
-    chosen = (v for n, v in values if n in kinds and kinds[n].kind.name == "reference")
-    return _names(graph, {v for v in chosen if isinstance(v, str)})
 
 
 def search(
@@ -242,17 +228,13 @@ def show(
 
 def _print_attributes(graph: GraphStore, record: Record, reveal: bool) -> None:
     record_type = graph.model.record_types[record.type]
-    named = _referred(graph, record.attributes.items())
+    named = output.referred(graph, record.attributes.items())
     rows = []
     for name, attribute in record_type.attributes.items():
         if name in record.attributes and not attribute.managed:
             value = record.attributes[name]
             hidden = attribute.sensitive and not reveal
-            text = (
-                "(hidden)"
-                if hidden
-                else output.shown(graph.model, name, named.get(str(value), value))
-            )
+            text = "(hidden)" if hidden else output.shown(graph.model, name, value, named)
             rows.append([name, attribute.label.zh, text])
     output.print_table(["attribute", "属性", "value"], rows)
 
@@ -294,7 +276,7 @@ def _print_commit_header(revision: object) -> None:
 
 def _print_changes(graph: GraphStore, changes: Changes) -> None:
     ids = {id for link in changes.relationships for id in (link.key.source, link.key.target)}
-    for line in output.change_lines(graph.model, changes, _names(graph, ids)):
+    for line in output.change_lines(graph.model, changes, output.names(graph, ids)):
         output.print_line(f"  {line}")
 
 
@@ -416,8 +398,7 @@ def apply(
 def _with_references(graph: GraphStore, attributes: dict[str, object]) -> dict[str, object]:
     """References may be given by the name of the record."""
     for name, value in attributes.items():
-        attribute = graph.model.attributes.get(name)
-        if attribute is not None and attribute.kind.name == "reference" and isinstance(value, str):
+        if name in graph.model.references and isinstance(value, str):
             attributes[name] = find_record(graph, value).id
     return attributes
 

@@ -63,7 +63,7 @@ def _condition(graph: GraphStore, record_type: str, text: str) -> dict[str, Any]
         relationship_type, direction = model.direction(link)
         types = relationship_type.target if direction == "out" else relationship_type.source
     operator, value = _OPERATORS[match["sign"]], match["value"]
-    if value and name in model.attributes and model.attributes[name].kind.name == "reference":
+    if value and name in model.references:
         value = find_record(graph, value).id
     comparison: dict[str, Any] = {operator: value}
     if not value and operator in ("eq", "ne"):

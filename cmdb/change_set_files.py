@@ -32,7 +32,6 @@ from cmdb.errors import InvalidChangeError, Problem
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.store.base import GraphStore
-from schema.attributes import Attribute
 from schema.kinds import parse_id
 
 Ends = Annotated[tuple[str, str, str], Field(description="[source, TYPE, target]")]
@@ -124,7 +123,7 @@ class _Names:
 
     def __init__(self, store: GraphStore, local: dict[str, str]) -> None:
         self._store, self._ids = store, dict(local)
-        self.attributes: Mapping[str, Attribute] = store.model.attributes
+        self.references = store.model.references
 
     def id(self, index: int, name: str) -> str:
         if name not in self._ids:
@@ -148,8 +147,7 @@ class _Names:
         """Attribute values, the names in references replaced by ids."""
         result = dict(values)
         for name, value in values.items():
-            attribute = self.attributes.get(name)
-            if attribute is not None and attribute.kind.name == "reference" and value is not None:
+            if name in self.references and value is not None:
                 if isinstance(value, list):
                     result[name] = [self.id(index, str(element)) for element in value]
                 else:

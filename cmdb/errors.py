@@ -137,7 +137,8 @@ class ModelChangeRefusedError(CmdbError):
 
 
 class SourceError(CmdbError):
-    """A source to import is not what it says: another format, cut off, hostile. Nothing was changed."""
+    """A source to import is not what it says: another format, cut off, hostile; the message says what of it
+    was taken before that was seen."""
 
     code = "source_invalid"
 

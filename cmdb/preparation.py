@@ -7,6 +7,7 @@ the number of operations (`WriteTransaction`), and none about records that are n
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrela
 from cmdb.commits import Plan, StaleError, WriteTransaction
 from cmdb.constraints import check_cardinality, check_cycles, check_retyped, check_unique
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
-from cmdb.reconciliation.precedence import MANUAL, set_by_hand
+from cmdb.reconciliation.precedence import MANUAL, provenance_of, set_by_hand
+from cmdb.reconciliation.standing import Standing, closed_by_hand, standing_of, with_standing
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from schema.kinds import parse_id
 from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType, RelationshipType
@@ -49,7 +51,7 @@ def prepare(
     StaleError
         An update expected another revision.
 
-    Complexity is linear in the operations. Questions to the store: at most four, plus one for each
+    Complexity is linear in the operations. Questions to the store: at most five, plus one for each
     unique key touched, each pair of (cardinality, end) and each level of an acyclic relationship
     type above an existing record that got a new relationship.
     """
@@ -65,6 +67,7 @@ def prepare(
     preparation.gather(operations)
     preparation.apply(operations)
     preparation.stop_if_problems()
+    preparation.remember_closed()
     check_retyped(preparation)
     check_cardinality(preparation)
     check_cycles(preparation)
@@ -268,7 +271,9 @@ class Preparation:
             attributes = {**relationship_type.defaults, **attributes}
             self._require(index, key, relationship_type, attributes)
         if not self.managed and key in self.live and PROVENANCE in self.live[key].attributes:
-            known = {**attributes, PROVENANCE: self.live[key].attributes[PROVENANCE]}
+            said = provenance_of(self.live[key].attributes)
+            said = {source: claim for source, claim in said.items() if "closed" not in claim}
+            known = {**attributes, PROVENANCE: said}
             provenance = self._set_by_hand(known, relationship_type.attributes.keys())
             if MANUAL not in provenance:
                 provenance = {**provenance, MANUAL: {"by": ""}}
@@ -282,6 +287,24 @@ class Preparation:
             self.problem(index, key, "not_found", f"There is no relationship {key}.")
             return
         self.relationships[key] = None
+
+    def remember_closed(self) -> None:
+        """What people close stays closed, whatever sources of lower precedence go on to say."""
+        if self.managed:
+            return
+        closed: defaultdict[str, Standing] = defaultdict(dict)
+        for key, now in self.relationships.items():
+            if now is None and key in self.live:
+                type_ = self.model.relationship_types[key.type]
+                for id, standing in closed_by_hand(type_, self.live[key]).items():
+                    closed[id] |= standing
+        unread = closed.keys() - self.before.keys()
+        self.before |= self.view.records(unread) if unread else {}
+        for id, standing in closed.items():
+            attributes = self.after.get(id, self.before[id].attributes)
+            provenance = provenance_of(attributes)
+            known = with_standing(provenance, standing_of(provenance) | standing)
+            self.after[id] = {**attributes, PROVENANCE: known}
 
     def _relationship_type(self, index: int, key: RelationshipKey) -> RelationshipType | None:
         """The type of a relationship that may be; else None, and the problem is noted."""

@@ -36,15 +36,17 @@ class JsonLines(Importer[Options]):
     def observe(self, documents: Sequence[Document]) -> Iterator[Item]:
         for document in documents:
             for number, line in _lines(document):
-                place = f"{document.name} line {number}"
+                place, value = f"{document.name} line {number}", None
                 try:
-                    yield observation(orjson.loads(line), place)
+                    value = orjson.loads(line)
+                    yield observation(value, place)
                 except orjson.JSONDecodeError as error:
                     if number == 1:
                         raise document.error(f"is not JSON Lines (line 1: {error.msg})") from None
                     yield Rejection(place, f"is not JSON: {error.msg}")
                 except ValueError as error:
-                    yield Rejection(place, str(error))
+                    key = value.get("key") if isinstance(value, dict) else None
+                    yield Rejection(place, str(error), key if isinstance(key, str) else "")
 
 
 def observation(value: Any, place: str, depth: int = 0) -> Observation:

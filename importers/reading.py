@@ -1,6 +1,6 @@
 """Reading sources: files, folders and standard input as documents, whatever they are compressed with.
 
-Everything here is bounded: a document of more than `Limits.size` bytes, unpacked, is refused, and so
+Everything here is bounded: a document of more than `SIZE_LIMIT` bytes, unpacked, is refused, and so
 is text nested deeper than any real source. A document that is not what an importer expects gives a
 `SourceError` that names it.
 """
@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import lzma
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,19 +83,32 @@ class Document:
         return Path(self.name).stem
 
     def open(self) -> IO[bytes]:
-        """The bytes, unpacked, from the start. Not bounded: for what is read in pieces."""
-        raw: IO[bytes] = io.BytesIO(self._content)
-        if self._path is not None:
-            try:
-                raw = self._path.open("rb")
-            except OSError as error:
-                raise self.error(f"cannot be read: {error.strerror}") from None
+        """The bytes, unpacked, from the start. What they unpack to is not bounded: `chunks` is."""
+        raw = self._stored()
         head = raw.read(6)
         raw.seek(0)
         for magic, unpack in _PACKED.items():
             if head.startswith(magic):
                 return cast("IO[bytes]", _Unpacked(raw, unpack(raw)))
         return raw
+
+    def _stored(self) -> IO[bytes]:
+        """The bytes as they are stored, unless there are more than `SIZE_LIMIT`."""
+        raw: IO[bytes] = io.BytesIO(self._content)
+        size = len(self._content)
+        if self._path is not None:
+            try:
+                raw = self._path.open("rb")
+            except OSError as error:
+                raise self.error(f"cannot be read: {error.strerror}") from None
+            size = os.fstat(raw.fileno()).st_size
+        if size > SIZE_LIMIT:
+            raw.close()
+            raise self._too_large()
+        return raw
+
+    def _too_large(self) -> SourceError:
+        return self.error(f"is larger than {SIZE_LIMIT // 2**20} MiB")
 
     def chunks(self, size: int = 2**20) -> Iterator[bytes]:
         """The bytes, unpacked, in pieces.
@@ -115,15 +129,11 @@ class Document:
                     return
                 total += len(chunk)
                 if total > SIZE_LIMIT:
-                    raise self.error(f"is larger than {SIZE_LIMIT // 2**20} MiB")
+                    raise self._too_large()
                 yield chunk
 
     def read(self) -> bytes:
         """All bytes, unpacked; raises as `chunks` does."""
-        if self._path is not None and not self._path.is_dir():
-            size = self._path.stat().st_size
-            if size > SIZE_LIMIT:
-                raise self.error(f"is larger than {SIZE_LIMIT // 2**20} MiB")
         return b"".join(self.chunks())
 
     def text(self) -> str:
@@ -134,15 +144,12 @@ class Document:
             raise self.error(f"is not UTF-8 text (byte {error.start})") from None
 
     def fingerprint(self) -> bytes:
-        """Hash of the bytes as they are stored; 16 bytes."""
+        """Hash of the bytes as they are stored, 16 bytes; raises `SourceError` if they are too many."""
         digest = hashlib.blake2b(digest_size=16)
-        if self._path is None:
-            digest.update(self._content)
-        else:
+        with self._stored() as stream:
             try:
-                with self._path.open("rb") as stream:
-                    while chunk := stream.read(2**20):
-                        digest.update(chunk)
+                while chunk := stream.read(2**20):
+                    digest.update(chunk)
             except OSError as error:
                 raise self.error(f"cannot be read: {error.strerror}") from None
         return digest.digest()

@@ -293,6 +293,11 @@ class Model:
         return everywhere
 
     @cached_property
+    def references(self) -> frozenset[str]:
+        """Names of the attributes, anywhere in the model, whose values are ids of records."""
+        return frozenset(n for n, a in self.attributes.items() if a.kind.name == "reference")
+
+    @cached_property
     def value_labels(self) -> dict[tuple[str, str], Label]:
         """(attribute, value) -> label of every enum value and state anywhere in the model."""
         return {

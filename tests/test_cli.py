@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 from cli.errors import EXIT_CODES, exit_code
 from cli.main import run
 from cmdb import errors
+from cmdb.reconciliation.runs import VanishRefusedError
 from cmdb.store import open_store
 
 ESTATE = sorted((Path(__file__).parent.parent / "examples" / "estate").glob("*.yaml"))
@@ -484,3 +486,77 @@ def test_waiting_for_another_writer_can_be_interrupted(cmdb: Command, url: str) 
     assert process.returncode == EXIT_CODES["interrupted"][0]
     assert said.startswith("interrupted: ")
     other.close()
+
+
+def told(path: Path, *observations: dict[str, Any]) -> str:
+    """A file of observations."""
+    path.write_text("\n".join(map(json.dumps, observations)), encoding="utf-8")
+    return str(path)
+
+
+def test_what_an_import_did_before_it_was_refused_is_shown_and_inferred_from(
+    cmdb: Command, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    servers = [{"type": "Server", "key": str(number)} for number in range(10)]
+    cmdb("import", "jsonl", told(tmp_path / "a", *servers), "--apply")
+    file = told(
+        tmp_path / "b",
+        {"type": "Subnet", "key": "net", "attributes": {"name": "net", "network": "10.0.0.0/8"}},
+        {"type": "IPAddress", "key": "ip", "attributes": {"ip_address": "10.0.0.1"}},
+    )
+    words = ["import", "jsonl", file, "--complete", "--source", "jsonl"]
+    assert run([*words, "--dry-run"]) == exit_code(VanishRefusedError(""))
+    assert "This is the plan" in capsys.readouterr().out
+    assert run([*words, "--apply"]) == exit_code(VanishRefusedError(""))
+    captured = capsys.readouterr()
+    assert "2 created, 1 related" in captured.out
+    assert "10.0.0.1 IN_NETWORK net" in captured.out
+    assert "Committed as revision 3 to 4." in captured.out
+    [line] = captured.err.splitlines()
+    assert line.startswith("vanish_refused: 10 records")
+
+
+def test_a_source_that_breaks_late_leaves_what_it_said_and_says_so(
+    cmdb: Command, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    servers = [{"type": "Server", "key": f"{number:0200}"} for number in range(12_000)]
+    whole = gzip.compress(Path(told(tmp_path / "a", *servers)).read_bytes(), mtime=0)
+    file = tmp_path / "big.json.gz"
+    file.write_bytes(whole[: len(whole) * 9 // 10])
+    code = run(["import", "jsonl", str(file), "--apply", "--json"])
+    assert code == EXIT_CODES["source_invalid"][0]
+    captured = capsys.readouterr()
+    plan = json.loads(captured.out)
+    taken = plan["counts"]["created"]
+    assert taken == 5_000
+    assert plan["counts"]["rejected"] == 1
+    [line] = captured.err.splitlines()
+    assert f"The {taken:,} things it told of before that count." in line
+    assert "Nothing was changed" not in line
+    file.write_bytes(whole)
+    again = json.loads(cmdb("import", "jsonl", str(file), "--apply", "--json"))
+    assert (again["counts"]["unchanged"], again["counts"]["created"]) == (taken, 7_000)
+
+
+def test_a_complete_import_says_what_it_kept(cmdb: Command, tmp_path: Path) -> None:
+    servers = [{"type": "Server", "key": str(number)} for number in range(3)]
+    cmdb("import", "jsonl", told(tmp_path / "a", *servers), "--apply")
+    file = Path(told(tmp_path / "b", servers[0]))
+    file.write_text(file.read_text() + "\n{not JSON}")
+    said = cmdb("import", "jsonl", str(file), "--source", "jsonl", "--complete", "--apply")
+    assert "2 that it did not report were not retired" in said
+    assert "retired," not in said
+
+
+def test_why_as_of_counts_the_precedence_of_then(cmdb: Command, url: str, tmp_path: Path) -> None:
+    for source, memory in (("low", 1), ("high", 2)):
+        attributes = {"name": "s", "serial_number": "SN1", "memory_mib": memory}
+        file = told(tmp_path / source, {"type": "Server", "key": "s", "attributes": attributes})
+        cmdb("import", "jsonl", file, "--source", source, "--apply")
+    with open_store(url) as store:
+        then = store.last_revision().number
+    cmdb("sources", "set", "high", "--precedence", "7")
+    for as_of, winner, precedence in ((["--as-of", str(then)], "high", 50), ([], "low", 7)):
+        [why] = json.loads(cmdb("why", "s", "memory_mib", *as_of, "--json"))["attributes"]
+        assert why["winner"] == winner
+        assert {c["source"]: c["precedence"] for c in why["claims"]}["high"] == precedence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from cmdb.change_sets import ChangeSet, Update
+from cmdb.change_sets import ChangeSet, Operation, Relate, Unrelate, Update
 from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.reconciliation.observations import Link, Observation
@@ -29,28 +29,31 @@ from tests.support.reporting import linked, report
 
 MODEL = load_model([])
 PRECEDENCE = {"ledger": 70, "ansible": 50, "nmap": 30}
+RACKING = {"netbox": 60}
+"""What it says of racks is which machines are in them: the other end's word."""
+RANKS = PRECEDENCE | RACKING
 MACHINES = ("m0", "m1", "m2")
+RACKS = ("R1", "R2")
 ATTRIBUTES = {"memory_mib": st.integers(1, 3), "os_name": st.sampled_from("ABC")}
-STATEMENT = st.fixed_dictionaries(
-    {}, optional={**ATTRIBUTES, "rack": st.sampled_from(("R1", "R2"))}
-)
+STATEMENT = st.fixed_dictionaries({}, optional={**ATTRIBUTES, "rack": st.sampled_from(RACKS)})
 
 
 def observation(machine: str, said: dict[str, Any]) -> Observation:
     values = {n: v for n, v in said.items() if n != "rack"}
     links = []
     if "rack" in said:
-        rack = Observation("Rack", f"rack/{said['rack']}", {"name": said["rack"]}, [_room()])
-        links.append(Link("CONTAINED_IN", rack))
+        links.append(Link("CONTAINED_IN", rack_of(said["rack"])))
     return Observation("Server", machine, {"asset_number": machine, **values}, links)
 
 
-def _room() -> Link:
-    return Link("CONTAINED_IN", Observation("Room", "room", {"name": "A301"}))
+def rack_of(name: str, machines: Collection[str] = ()) -> Observation:
+    room = Link("CONTAINED_IN", Observation("Room", "room", {"name": "A301"}))
+    inside = [Link("CONTAINS", observation(machine, {})) for machine in sorted(machines)]
+    return Observation("Rack", f"rack/{name}", {"name": name}, [room, *inside])
 
 
 class Reconciling(RuleBasedStateMachine):
-    """What each source said last of each machine, and what people set."""
+    """What each source said last of each machine and rack, and what people set, related and closed."""
 
     store: GraphStore
     folder: Path
@@ -59,8 +62,11 @@ class Reconciling(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.store = create_store(f"sqlite:///{self.folder}/store.db", MODEL)
-        self.said: dict[str, dict[str, dict[str, Any]]] = {s: {} for s in PRECEDENCE}
-        self.racks: dict[str, str | None] = {}
+        self.said: dict[str, dict[str, dict[str, Any]]] = {s: {} for s in PRECEDENCE | RACKING}
+        self.held: dict[str, frozenset[str]] = dict.fromkeys(RACKS, frozenset())
+        self.racks: dict[str, set[str | None]] = {}
+        self.by_hand: dict[str, str | None] = {}
+        self.closed: set[tuple[str, str]] = set()
         self.gone: set[tuple[str, str]] = set()
 
     def teardown(self) -> None:
@@ -77,21 +83,11 @@ class Reconciling(RuleBasedStateMachine):
     )
     def source_reports(self, source: str, told: dict[str, dict[str, Any]], complete: bool) -> None:
         items = [observation(machine, said) for machine, said in sorted(told.items())]
-        options: dict[str, Any] = {
-            "precedence": PRECEDENCE[source],
-            "complete": complete,
-            "vanish_limit": 100.0,
-        }
-        report(self.store, source, *items, **options)
-        newest = self.store.last_revision().number
-        again = report(self.store, source, *items, **options)
-        assert self.store.last_revision().number == newest, again.lines
+        self._report(source, items, complete)
+        before = {machine: dict(said) for machine, said in self.said[source].items()}
         self.said[source] |= told
-        for machine in told:  # what vanished had the last word only until somebody else spoke
-            self.gone.discard((source, machine))
-            for other in [o for o, m in self.gone if m == machine]:
-                self.said[other].pop(machine, None)
-                self.gone.discard((other, machine))
+        for machine in told:
+            self._spoken_of(source, machine)
         if complete:
             for machine in self.said[source].keys() - told.keys():
                 if any(machine in said for s, said in self.said.items() if s != source):
@@ -100,19 +96,84 @@ class Reconciling(RuleBasedStateMachine):
                     self.said[source][machine].pop("rack", None)
                     self.gone.add((source, machine))
         for machine in MACHINES:
-            if any(machine in said for said in self.said.values()):
+            was, now = before.get(machine, {}), self.said[source].get(machine, {})
+            if "rack" in {**was, **now} and (was != now or machine not in before):
                 self._settle(machine)
+
+    @rule(held=st.dictionaries(st.sampled_from(RACKS), st.frozensets(st.sampled_from(MACHINES))))
+    def racks_are_reported(self, held: dict[str, frozenset[str]]) -> None:
+        self._report("netbox", [rack_of(*told) for told in sorted(held.items())], False)
+        touched: set[str] = set()
+        for rack, machines in held.items():
+            if machines != self.held[rack]:
+                touched |= machines | self.held[rack]
+                for machine in machines:
+                    self.said["netbox"].setdefault(machine, {})
+                    self._spoken_of("netbox", machine)
+        self.held |= held
+        for machine in touched:
+            self._settle(machine)
+
+    def _report(self, source: str, items: list[Observation], complete: bool) -> None:
+        options: dict[str, Any] = {
+            "precedence": RANKS[source],
+            "complete": complete,
+            "vanish_limit": 100.0,
+        }
+        planned = report(self.store, source, *items, apply=False, **options)
+        done = report(self.store, source, *items, **options)
+        assert planned.counts == done.counts, (planned.lines, done.lines)
+        newest = self.store.last_revision().number
+        again = report(self.store, source, *items, **options)
+        assert self.store.last_revision().number == newest, again.lines
+
+    def _spoken_of(self, source: str, machine: str) -> None:
+        """What vanished had the last word only until somebody else spoke."""
+        self.gone.discard((source, machine))
+        for other in [o for o, m in self.gone if m == machine]:
+            self.said[other].pop(machine, None)
+            self.gone.discard((other, machine))
+
+    @rule(machine=st.sampled_from(MACHINES), rack=st.sampled_from((None, *RACKS)))
+    def somebody_moves(self, machine: str, rack: str | None) -> None:
+        """By hand: out of the rack it is in, and into another one or none."""
+        ids = {
+            type_: {r.attributes[name]: r.id for r in self.store.find(Query(type_)).records}
+            for type_, name in (("Server", "asset_number"), ("Rack", "name"))
+        }
+        if machine not in ids["Server"] or (rack and rack not in ids["Rack"]):
+            return
+        [now] = self.racks[machine]
+        operations: list[Operation] = []
+        if now is not None and now != rack:
+            operations.append(Unrelate(ids["Rack"][now], "CONTAINS", ids["Server"][machine]))
+            if any(said == now for *_, said in self._claims(machine).get("rack", [])):
+                self.closed.add((machine, now))
+        if rack is not None:
+            operations.append(Relate(ids["Rack"][rack], "CONTAINS", ids["Server"][machine]))
+        self.by_hand[machine] = rack
+        self.racks[machine] = {rack}
+        self.store.commit(ChangeSet(operations, "li"))
 
     def _claims(self, machine: str) -> dict[str, list[tuple[int, str, Any]]]:
         found: dict[str, list[tuple[int, str, Any]]] = {}
         for source, said in self.said.items():
             for name, value in said.get(machine, {}).items():
-                found.setdefault(name, []).append((PRECEDENCE[source], source, value))
+                found.setdefault(name, []).append((RANKS[source], source, value))
+        for rack, machines in self.held.items():
+            if machine in machines:
+                found.setdefault("rack", []).append((RANKS["netbox"], "netbox", rack))
         return found
 
     def _settle(self, machine: str) -> None:
-        racks = self._claims(machine).get("rack", [])
-        self.racks[machine] = max(racks)[2] if racks else None
+        """Where it is now: as the highest say, and of those where it was."""
+        by_hand = self.by_hand.get(machine)
+        self.closed.discard((machine, by_hand or ""))
+        claims = self._claims(machine).get("rack", [])
+        claims += [(100, "manual", by_hand)] if by_hand else []
+        claims = [c for c in claims if (machine, c[2]) not in self.closed]
+        best = {rack for rank, _, rack in claims if rank == max(claims)[0]}
+        self.racks[machine] = (best & self.racks.get(machine, {None})) or best or {None}
 
     # -- what holds ---------------------------------------------------------------------------------
 
@@ -121,11 +182,12 @@ class Reconciling(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         found = {r.attributes["asset_number"]: r for r in self.store.find(Query("Server")).records}
-        assert found.keys() == self.racks.keys()
+        assert found.keys() == {machine for said in self.said.values() for machine in said}
         for machine, record in found.items():
             racks = {name for way, name in linked(self.store, record) if way == "CONTAINED_IN"}
-            wanted = self.racks[machine]
-            assert racks == ({wanted} if wanted else set())
+            [rack] = racks or {None}
+            assert rack in self.racks.setdefault(machine, {None})
+            self.racks[machine] = {rack}
 
     @invariant()
     def every_value_is_the_winners(self) -> None:
@@ -157,7 +219,7 @@ class Reconciling(RuleBasedStateMachine):
 
 
 Reconciling.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=6, deadline=None, phases=[Phase.generate]
+    max_examples=60, stateful_step_count=8, deadline=None, phases=[Phase.generate]
 )
 TestReconciling = Reconciling.TestCase
 

@@ -73,7 +73,7 @@ def test_an_earlier_document_given_again_counts_again(store: GraphStore) -> None
 
 def test_what_is_rejected_or_held_has_not_vanished(store: GraphStore) -> None:
     report(store, "x", A, B)
-    report(store, "x", server("a", memory_mib="lots"), B, complete=True)
+    report(store, "x", thing("Server", "a", memory_mib="lots"), B, complete=True)
     assert state(store, "a") == "in_use"
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from cmdb.change_sets import Create, Operation, Update
+from cmdb.change_sets import Create, Update
 from cmdb.ids import new_id
 from cmdb.reconciliation.identification import Candidates, Identifier, Identity, KnownKeys
-from cmdb.reconciliation.links import End, Links
+from cmdb.reconciliation.links import Links
+from cmdb.reconciliation.neighbourhood import End
 from cmdb.reconciliation.observations import Ref
 from cmdb.reconciliation.planning import (
     BatchPlan,
@@ -19,9 +20,8 @@ from cmdb.reconciliation.planning import (
     RecordPlanner,
     Step,
     named,
-    with_standby,
 )
-from cmdb.reconciliation.precedence import MANUAL, Precedence, provenance_of
+from cmdb.reconciliation.precedence import MANUAL, Precedence, provenance_of, reporting
 from cmdb.reconciliation.statements import Claim, Reference, Statement, Subject
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
@@ -51,8 +51,6 @@ class BatchPlanner:
         What the source has called so far.
     decided
         Key -> id that a person chose.
-    overlay
-        Of a dry run: records that earlier batches would have made; None where batches are committed.
     """
 
     def __init__(
@@ -62,11 +60,10 @@ class BatchPlanner:
         precedence: Precedence,
         known: KnownKeys,
         decided: Mapping[str, str],
-        overlay: Candidates | None = None,
     ) -> None:
         self.store, self.model = store, store.model
         self.source, self.precedence, self.decided = source, precedence, decided
-        self.known, self.overlay = known, overlay
+        self.known = known
         self.names: dict[str, str] = {}
         self.waiting: list[Waiting] = []
 
@@ -98,10 +95,11 @@ class _Batch:
         self.references: list[tuple[Reference, int]] = []
         self.identities: dict[int, Identity] = {}
         self.drafts: dict[str, Drafted] = {}
-        self.links = Links(self.model, self.source, planner.precedence)
+        self.links = Links(self.store, self.source, planner.precedence, self.names)
         self.records = RecordPlanner(self.model, self.source, planner.precedence, self.names)
-        self._met: dict[str, Record] = {}
-        self._late: list[Step] = []
+        self._claimed: list[tuple[RelationshipKey, Claim]] = []
+        self._retired: dict[str, Update] = {}
+        self._retiring: dict[str, int] = {}
         self._shown: list[Subject] = []
 
     # -- subjects ---------------------------------------------------------------------------------
@@ -160,12 +158,12 @@ class _Batch:
         stored = self.store.get(set(found.values())) if found else {}
         there: dict[str, Subject] = dict(by_key)
         for key, id_ in found.items():
-            record = stored.get(id_) or self._in_overlay(id_)
+            record = stored.get(id_)
             if record is not None:
                 subject = Subject(record.type, key, {}, "mention", "", id_)
                 there[key] = self.same[id(subject)] = subject
                 self.identities[id(subject)] = Identity(id_, None, record.type)
-                self.names[id_] = record.name
+                self.links.add_record(record)
                 self._shown.append(subject)
         claims, references = [], []
         for claim, owner in self.claims:
@@ -194,9 +192,6 @@ class _Batch:
                 )
         self.claims, self.references = claims, references
 
-    def _in_overlay(self, id_: str) -> Record | None:
-        return self.planner.overlay.records.get(id_) if self.planner.overlay else None
-
     def _end(self, end: Subject | Ref, there: Mapping[str, Subject]) -> Subject | Ref:
         return there.get(end.key, end) if isinstance(end, Ref) else self.same[id(end)]
 
@@ -216,10 +211,8 @@ class _Batch:
             )
 
     def identify(self) -> None:
-        candidates = self.planner.overlay or Candidates()
-        identifier = Identifier(
-            self.store, self.source, candidates, self.planner.known, new_id, self.planner.decided
-        )
+        known, decided = self.planner.known, self.planner.decided
+        identifier = Identifier(self.store, self.source, Candidates(), known, new_id, decided)
         identifier.identify(
             self.subjects,
             [c for c, _ in self.claims],
@@ -247,18 +240,18 @@ class _Batch:
     # -- drafts: what the source says of each record ----------------------------------------------
 
     def draft(self) -> None:
-        named: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+        targets: defaultdict[int, dict[str, Any]] = defaultdict(dict)
         for reference, _ in self.references:
             target = self.identities.get(id(reference.target))
             if target is not None:
-                named[id(reference.subject)][reference.attribute] = target.id
+                targets[id(reference.subject)][reference.attribute] = target.id
         for subject in self.subjects:
             identity = self.identities.get(id(subject))
             if identity is None:
                 continue
             values = subject.attributes
-            if id(subject) in named:
-                values = {**values, **named[id(subject)]}
+            if id(subject) in targets:
+                values = {**values, **targets[id(subject)]}
             earlier = self.drafts.get(identity.id)
             if earlier is None:
                 self.drafts[identity.id] = Drafted(
@@ -280,7 +273,7 @@ class _Batch:
     # -- relationships ----------------------------------------------------------------------------
 
     def plan_links(self) -> None:
-        wanted: defaultdict[tuple[str, End], set[RelationshipKey]] = defaultdict(set)
+        wanted: defaultdict[str, set[tuple[RelationshipKey, End]]] = defaultdict(set)
         claims: list[tuple[RelationshipKey, End, Claim, int]] = []
         for claim, owner in self.claims:
             source, target = (self.identities.get(id(e)) for e in (claim.source, claim.target))
@@ -289,129 +282,66 @@ class _Batch:
                 claims.append(
                     (RelationshipKey(source.id, claim.type, target.id), end, claim, owner)
                 )
-        self._load_links(claims)
-        for key, end, claim, owner in claims:
-            kept, swapped = self.links.canonical(*key)
-            side: End = end if not swapped else ("t" if end == "s" else "s")
-            near = kept.source if side == "s" else kept.target
-            wanted[near, side].add(kept)
-            against = self.links.claim(kept, side, claim.attributes, owner)
-            if against:
-                self.outcome.entries.append(
-                    Entry(
-                        "rejected",
-                        claim.type,
-                        self._called(kept),
-                        near,
-                        self._place(claim),
-                        against,
-                    )
-                )
-        for id_, draft in self.drafts.items():
-            if draft.identity.record is None or draft.subject.role == "mention":
-                continue
-            for key in list(self.links.of_source(id_)):
-                side = "s" if key.source == id_ else "t"
-                if key not in wanted.get((id_, side), ()):
-                    far = key.target if side == "s" else key.source
-                    if self.links.withdraw(key, side, draft.owner):
-                        self._perhaps_gone(far, id_, draft.owner)
         stored = {i: d.identity.record for i, d in self.drafts.items() if d.identity.record}
-        self.links.activate({**self._met, **stored})
-
-    def _load_links(self, claims: Iterable[tuple[RelationshipKey, End, Claim, int]]) -> None:
-        """Relationships of what is stated anew, and those that claims of others could meet."""
-        whole = {
-            id_
-            for id_, d in self.drafts.items()
-            if d.identity.record is not None and d.subject.role != "mention"
-        }
-        if whole:
-            self._add(self.store.neighbours(whole))
-        stored = {i.id for i in self.identities.values() if i.record is not None}
-        stored |= {i.id for k, i in self.identities.items() if k not in self.owner}
-        asked: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        for key, end, _, _ in claims:
-            type_ = self.model.relationship_types[key.type]
-            near = key.source if end == "s" else key.target
-            far = key.target if end == "s" else key.source
-            if near in stored and far in stored and near not in whole:
-                way = "out" if end == "s" else "in"
-                asked["both" if type_.symmetric else way, key.type].add(near)
-            if type_.one_target and key.source in stored and key.source not in whole:
-                asked["out", key.type].add(key.source)
-            if type_.one_source and key.target in stored and key.target not in whole:
-                asked["in", key.type].add(key.target)
-        by_way: defaultdict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
-        for (way, type_name), ids in asked.items():
-            by_way[way][0].update(ids)
-            by_way[way][1].add(type_name)
-        for way, (ids, types) in by_way.items():
-            self._add(self.store.neighbours(ids, types, way))  # type: ignore[arg-type]
-
-    def _add(self, neighbours: Iterable[Any]) -> None:
-        found = list(neighbours)
-        for near in found:
-            self.names.setdefault(near.record.id, near.record.name)
-            self._met[near.record.id] = near.record
-        self.links.add_live(near.relationship for near in found)
+        whole = [i for i in stored if self.drafts[i].subject.role != "mention"]
+        for record in stored.values():
+            self.links.add_record(record)
+        self.links.load([c[:2] for c in claims], whole, self.drafts.keys() - stored.keys())
+        for key, end, claim, owner in claims:
+            kept, side = self.links.claim(key, end, claim.attributes, owner)
+            wanted[kept.source if side == "s" else kept.target].add((kept, side))
+            self._claimed.append((kept, claim))
+        for id_ in whole:
+            owner = self.drafts[id_].owner
+            for said in self.links.of_source(id_):
+                if said not in wanted.get(id_, ()) and self.links.withdraw(*said, owner):
+                    key, end = said
+                    self._perhaps_gone(key.target if end == "s" else key.source, id_, owner)
+        self.links.resolve()
 
     def _perhaps_gone(self, id_: str, parent: str, owner: int) -> None:
         """A part that its whole no longer has: the source takes back what it said of it."""
-        record = self._met.get(id_)
+        record = self.links.records.get(id_)
         if record is None or id_ in self.drafts:
             return
         claim = provenance_of(record.attributes).get(self.source)
         if claim and claim.get("of") == parent:
-            steps = retire(self.records, record, self.source)
-            if steps is not None:
-                operation, entry = steps
-                self.outcome.entries.append(entry)
-                self._late.append(Step(operation, owner))
+            step = retire(self.records, record, self.source)
+            if step is not None:
+                self._retired[id_], self._retiring[id_] = step[0], owner
+                self.outcome.entries.append(step[1])
 
     # -- the outcome ------------------------------------------------------------------------------
 
     def plan_records(self) -> None:
-        creates: dict[str, tuple[Create, int]] = {}
-        updates: list[Step] = []
-        self._stand_by()
+        creates: dict[str, Create] = {}
+        updates: dict[str, Update] = {}
         for id_, draft in self.drafts.items():
             if draft.identity.record is None:
-                create, entry = self.records.create(draft)
-                creates[id_] = (create, draft.owner)
+                creates[id_], entry = self.records.create(draft)
                 self.outcome.entries.append(entry)
                 continue
             update, entry = self.records.update(draft)
             if update is not None:
-                updates.append(Step(update, draft.owner))
+                updates[id_] = update
             elif draft.subject.role == "statement":
                 self.outcome.unchanged += 1
             if update is not None and (entry.differences or entry.why):
                 self.outcome.entries.append(entry)
-        self.outcome.steps = [Step(c, o) for c, o in self._ordered(creates)] + updates + self._late
+        changes: dict[str, Create | Update] = {c.id: c for c in self._ordered(creates)}
+        changes |= updates | self._retired
+        self.links.stand_by(changes)
+        owners = {id_: draft.owner for id_, draft in self.drafts.items()} | self._retiring
+        self.outcome.steps = [Step(c, owners.get(id_, 0)) for id_, c in changes.items()]
 
-    def _stand_by(self) -> None:
-        """Keep what does not come into force with the record at the end that allows only one."""
-        lost = {id_ for id_ in self.links.standby if id_ not in self.drafts}
-        others = self.store.get(lost) if lost else {}
-        for id_, standing in self.links.standby.items():
-            draft = self.drafts.get(id_)
-            if draft is not None:
-                draft.standby = standing
-            elif id_ in others:
-                before = provenance_of(others[id_].attributes)
-                after = with_standby(before, standing)
-                if after != before:
-                    self._late.append(Step(Update(id_, {PROVENANCE: after}), 0))
-
-    def _ordered(self, creates: Mapping[str, tuple[Create, int]]) -> list[tuple[Create, int]]:
+    def _ordered(self, creates: Mapping[str, Create]) -> list[Create]:
         """New records, each behind those it refers to."""
-        ordered: dict[str, tuple[Create, int]] = {}
+        ordered: dict[str, Create] = {}
         for first in creates:
             path = [first]
             while path:
                 id_ = path[-1]
-                behind = [r for r in self._named_by(creates[id_][0]) if r in creates]
+                behind = [r for r in self._named_by(creates[id_]) if r in creates]
                 behind = [r for r in behind if r not in ordered and r not in path]
                 if behind:
                     path.append(behind[0])
@@ -428,15 +358,15 @@ class _Batch:
 
     def finish(self) -> BatchPlan:
         outcome = self.outcome
-        for key, operation, whole in self.links.changed():
-            outcome.steps.append(Step(operation, self.links.owner.get(key, 0)))
-            if whole:
-                gone = self.links.after[key] is None
-                outcome.entries.append(
-                    Entry(
-                        "unrelated" if gone else "related", key.type, self._called(key), key.source
-                    )
-                )
+        steps, entries = self.links.steps()
+        outcome.steps += steps
+        outcome.entries += entries
+        for key, claim in self._claimed:
+            against = self.links.against(key)
+            if against:
+                what, place = named(key, self.names), self._place(claim)
+                rejected = Entry("rejected", claim.type, what, key.source, place, against)
+                outcome.entries.append(rejected)
         for statement in self.statements:
             identity = self.identities.get(id(self.same[id(statement.subjects[0])]))
             outcome.ids.append(identity.id if identity else None)
@@ -449,9 +379,6 @@ class _Batch:
                     outcome.settled.append((subject, identity))
         return outcome
 
-    def _called(self, key: RelationshipKey) -> str:
-        return named(key, self.names)
-
     def _place(self, claim: Claim) -> str:
         near = claim.source if claim.by_source else claim.target
         return near.place if isinstance(near, Subject) else ""
@@ -462,7 +389,7 @@ NAMES: Final = 20_000
 _STRENGTH: Final = {"mention": 0, "part": 1, "statement": 2}
 
 
-def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Operation, Entry] | None:
+def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Update, Entry] | None:
     """A source does not report a record any more.
 
     Its word no longer counts. If nobody else reports the record, and nobody made it by hand, it goes to
@@ -474,15 +401,12 @@ def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Operati
     if claim is None or claim.get("vanished"):
         return None
     record_type = planner.model.record_types[record.type]
-    others = [
-        name
-        for name, said in before.items()
-        if name != source and not said.get("vanished") and (name != MANUAL or "made" in said)
-    ]
+    others = {*reporting(before)} - {source} or "made" in before.get(MANUAL, {})
     changes: dict[str, tuple[Any, str]] = {}
     provenance: dict[str, Any] = {**before, source: {**claim, "vanished": True}}
     if others:
         gone = {"key": claim.get("key", ""), "vanished": True, "values": {}}
+        gone |= {n: v for n, v in claim.items() if n == "standby"}
         changes, provenance = planner.outcome(record, record_type, {source: gone}, before)
     else:
         machine = record_type.state_machine

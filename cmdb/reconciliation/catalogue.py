@@ -116,10 +116,10 @@ class Catalogue:
     def still_there(self, key: str) -> None:
         """The source speaks of something, if unusably: it has not vanished."""
         if len(self._previous):
-            places, there = _places(self._previous, np.asarray([key_number(key)], np.uint64))
-            if there[0] and self._previous["digest"][places[0]] != MENTIONED:
-                self._seen[places[0]] = True
-                self._previous["digest"][places[0]] = SPOILT
+            [place], [there] = _places(self._previous, np.asarray([key_number(key)], np.uint64))
+            if there and not self._seen[place] and self._previous["digest"][place] != MENTIONED:
+                self._seen[place] = True
+                self._previous["digest"][place] = SPOILT
 
     def find(self, keys: Sequence[str]) -> list[str | None]:
         """Ids of the records that the source means by some keys, in this run or the one before."""

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cmdb.change_sets import ChangeSet, Operation, Relate, Unrelate, Update
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import CmdbError, NotFoundError, QueryError
 from cmdb.queries import Query
 from cmdb.reconciliation.identification import Family
-from cmdb.reconciliation.planning import RecordPlanner
+from cmdb.reconciliation.links import MERGED, Links
+from cmdb.reconciliation.neighbourhood import Neighbourhood
+from cmdb.reconciliation.planning import RecordPlanner, named
 from cmdb.reconciliation.precedence import Precedence, Provenance, provenance_of
 from cmdb.reconciliation.runs import withdrawals
 from cmdb.reconciliation.sources import precedence_of, sources
-from cmdb.records import Record, RelationshipKey, same_values
-from cmdb.revisions import RecordChange, RelationshipChange
+from cmdb.reconciliation.standing import standing_of, with_standing, without_standing
+from cmdb.records import Record, Relationship, RelationshipKey, same_values
+from cmdb.revisions import Changes, RecordChange, RelationshipChange
 from cmdb.store import GraphStore
 from schema.model import PROVENANCE, STATE_ATTRIBUTE, IdentificationRule
-
-MERGED = "MergedRecord"
 
 
 class MergeError(CmdbError):
@@ -119,14 +120,19 @@ def merge(
     revision = store.last_revision().number
     into = {other.id: survivor.id} | _same_parts(store, survivor, other)
     records = store.get([*into, *into.values()])
-    operations: list[Operation] = []
+    changes: dict[str, Create | Update] = {}
     for gone, kept in into.items():
-        operations.append(_joined(store, records[kept], records[gone], into, precedence))
-    operations += _moved_links(store, into)
-    operations += _moved_parts(store, into)
-    operations += _moved_references(store, into)
-    for gone, kept in into.items():
-        operations.append(Update(gone, {"merged_into": kept, PROVENANCE: None}, type=MERGED))
+        changes[kept] = _joined(store, records[kept], records[gone], into, precedence)
+        changes[gone] = Update(gone, {"merged_into": kept, PROVENANCE: None}, type=MERGED)
+    links = Links(store, "", precedence, {})
+    links.load(whole=records.keys())
+    _move_parts(links, into, changes)
+    _move_references(store, into, changes)
+    links.move(into)
+    links.resolve()
+    links.stand_by(changes)
+    operations: list[Operation] = [*changes.values()]
+    operations += [step.operation for step in links.steps()[0]]
     for task in open_tasks(store):
         if len({into.get(c.id, c.id) for c in task.candidates}) == 1:
             decision = into.get(task.candidates[0].id, task.candidates[0].id)
@@ -196,7 +202,8 @@ def _joined(
     type_ = Family(store.model).common(other.type, survivor.type)
     assert type_ is not None
     record_type = store.model.record_types[type_]
-    before, theirs = provenance_of(survivor.attributes), provenance_of(other.attributes)
+    before = provenance_of(survivor.attributes)
+    theirs = without_standing(provenance_of(other.attributes))
     claims: dict[str, Any] = {}
     for source, claim in theirs.items():
         own = before.get(source)
@@ -233,49 +240,21 @@ def _moved(claim: Mapping[str, Any], into: Mapping[str, str]) -> Mapping[str, An
     return {**claim, "of": whole} if whole else claim
 
 
-def _moved_links(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
-    """The relationships of those that go, at those that stay; where only one may be, theirs stays."""
-    model, stays = store.model, set(into.values())
-    own = {near.relationship.key for near in store.neighbours(stays)}
-    ends = {(key.source, key.type, "s") for key in own} | {
-        (key.target, key.type, "t") for key in own
-    }
-    operations: list[Operation] = []
-    links = {near.relationship.key: near.relationship for near in store.neighbours(set(into))}
-    for link in links.values():
-        operations.append(Unrelate(*link.key))
-        source, target = into.get(link.source, link.source), into.get(link.target, link.target)
-        type_ = model.relationship_types[link.type]
-        key = RelationshipKey(source, link.type, target)
-        back = RelationshipKey(target, link.type, source)
-        if source == target or key in own or (type_.symmetric and back in own):
-            continue
-        taken = (type_.one_target and (source, link.type, "s") in ends) or (
-            type_.one_source and (target, link.type, "t") in ends and target in stays
-        )
-        if not taken:
-            own.add(key)
-            operations.append(Relate(*key, link.attributes))
-    return operations
-
-
-def _moved_parts(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
+def _move_parts(links: Links, into: Mapping[str, str], changes: dict[str, Create | Update]) -> None:
     """What sources call a part of one that goes is now a part of the one that stays."""
-    operations: list[Operation] = []
-    merged = {*into, *into.values()}
-    for id_, record in {n.record.id: n.record for n in store.neighbours(set(into))}.items():
+    for id_, record in links.records.items():
         before = provenance_of(record.attributes)
         after = {source: _moved(claim, into) for source, claim in before.items()}
-        if id_ not in merged and after != before:
-            operations.append(Update(id_, {PROVENANCE: after}))
-    return operations
+        if id_ not in changes and after != before:
+            changes[id_] = Update(id_, {PROVENANCE: after})
 
 
-def _moved_references(store: GraphStore, into: Mapping[str, str]) -> list[Operation]:
+def _move_references(
+    store: GraphStore, into: Mapping[str, str], changes: dict[str, Create | Update]
+) -> None:
     """Records that name one that goes, by a reference attribute or by what a source says of them, name
     the one that stays instead. Reads every record if records of those types can be named."""
     model = store.model
-    merged = {*into, *into.values()}
     types = {record.type for record in store.get(list(into)).values()}
     names = {
         a.name
@@ -283,26 +262,25 @@ def _moved_references(store: GraphStore, into: Mapping[str, str]) -> list[Operat
         for a in t.references
         if a.to is not None and types & model.record_types[a.to].concrete and not a.many
     } - {"merged_into"}
-    operations: list[Operation] = []
     for record in store.scan_records() if names else ():
-        if record.id in merged:
+        if record.id in into or record.id in into.values():
             continue
         attributes: dict[str, Any] = {
             name: into[record.attributes[name]]
             for name in names
             if record.attributes.get(name) in into
         }
-        before = provenance_of(record.attributes)
+        changed = changes.get(record.id, Update(record.id, {}))
+        before = provenance_of({**record.attributes, **changed.attributes})
         after = {source: _renamed(claim, names, into) for source, claim in before.items()}
         if after != before:
             attributes[PROVENANCE] = after
         if attributes:
-            operations.append(Update(record.id, attributes))
-    operations += [
-        Update(record.id, {"merged_into": into[record.attributes["merged_into"]]})
-        for record in store.holders("merged_into", list(into))
-    ]
-    return operations
+            changes[record.id] = changed._replace(attributes={**changed.attributes, **attributes})
+    for record in store.holders("merged_into", list(into)):
+        changes[record.id] = Update(
+            record.id, {"merged_into": into[record.attributes["merged_into"]]}
+        )
 
 
 def _renamed(
@@ -366,34 +344,68 @@ def undo(store: GraphStore, number: int, *, actor: str, reason: str = "") -> tup
         )
     newest = store.last_revision().number
     left: list[str] = []
-    operations: list[Operation] = []
     now = store.get([change.id for change in commit.changes.records])
-    links = {
-        near.relationship.key: near.relationship
-        for near in store.neighbours(
-            {end for c in commit.changes.relationships for end in c.key[::2]}
-        )
-    }
+    around = Neighbourhood(store, {})
+    around.load(whole={end for c in commit.changes.relationships for end in c.key[::2]})
+    changes: dict[str, Create | Update] = {}
     for change in commit.changes.records:
-        operations += _record_undone(store, change, now[change.id], left)
+        for update in _record_undone(store, change, now[change.id], left):
+            changes[update.id] = update
+    undone: list[Operation] = []
+    replaced: list[Relationship] = []
     for link in commit.changes.relationships:
-        operations += _link_undone(link, links.get(link.key), left)
+        if link.before and not link.after and _replaced(around, link.key, commit.changes):
+            replaced.append(link.before)
+        else:
+            undone += _link_undone(link, around.live.get(link.key), left)
+    if replaced:
+        undone += _restored(store, replaced, changes, left)
+    operations = [*changes.values(), *undone]
     text = reason or f"undo revision {number}"
     change_set = ChangeSet(operations, actor, "undo", text, based_on=newest, managed=True)
     done = store.commit(change_set)
     return done.revision, left
 
 
+def _replaced(around: Neighbourhood, key: RelationshipKey, changes: Changes) -> bool:
+    """Whether another is in the place of what was closed, and these changes did not put it there."""
+    made = {change.key for change in changes.relationships if change.before is None}
+    there = {k for place in around.places(key) for k in around.at[place] if k in around.live}
+    return key not in there and not there <= made
+
+
+def _restored(
+    store: GraphStore,
+    replaced: Sequence[Relationship],
+    changes: dict[str, Create | Update],
+    left: list[str],
+) -> list[Operation]:
+    """What was said of relationships is said again; where another is now, precedence decides."""
+    links = Links(store, "", precedence_of(sources(store)), {})
+    links.load(whole={end for link in replaced for end in link.key[::2]})
+    for link in replaced:
+        links.restore(link)
+    links.resolve()
+    links.stand_by(changes)
+    left += [
+        f"{named(link.key, links.names)} has been replaced since"
+        for link in replaced
+        if not links.in_force[link.key]
+    ]
+    return [step.operation for step in links.steps()[0]]
+
+
 def _record_undone(
     store: GraphStore, change: RecordChange, now: Record, left: list[str]
-) -> list[Operation]:
+) -> list[Update]:
     before, after = change.before, change.after
     assert after is not None
     if before is None:
         machine = store.model.record_types[now.type].state_machine
         state = now.attributes.get(STATE_ATTRIBUTE)
         if machine and machine.vanished and state and machine.between(state, machine.vanished):
-            claims = {s: {**c, "vanished": True} for s, c in provenance_of(now.attributes).items()}
+            known = without_standing(provenance_of(now.attributes))
+            claims = {s: {**c, "vanished": True} for s, c in known.items()}
             gone = {STATE_ATTRIBUTE: machine.vanished, PROVENANCE: claims or None}
             return [Update(now.id, gone)]
         left.append(f"{now.type} {now.name} was created; it stays")
@@ -429,13 +441,20 @@ def _record_undone(
 
 def _claims_undone(old: Provenance, new: Provenance, now: Provenance) -> dict[str, Any] | None:
     """The claims there are, those that a revision changed as they were before it; None for none."""
+    claims = _undone(*map(without_standing, (old, new, now)))
+    standing = _undone(*map(standing_of, (old, new, now)))
+    return with_standing(claims, standing) or None
+
+
+def _undone(old: Mapping[Any, Any], new: Mapping[Any, Any], now: Mapping[Any, Any]) -> Any:
+    """What there is now, but as it was before a change wherever it is as that left it."""
     after = dict(now)
-    for source in old.keys() | new.keys():
-        if old.get(source) != new.get(source) and now.get(source) == new.get(source):
-            after.pop(source, None)
-            if source in old:
-                after[source] = old[source]
-    return after or None
+    for name in old.keys() | new.keys():
+        if old.get(name) != new.get(name) and now.get(name) == new.get(name):
+            after.pop(name, None)
+            if name in old:
+                after[name] = old[name]
+    return after
 
 
 def _link_undone(change: RelationshipChange, now: Any, left: list[str]) -> list[Operation]:

@@ -15,11 +15,12 @@ become the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from cmdb.reconciliation.precedence import provenance_of
+from cmdb.reconciliation.standing import standing_of
 from cmdb.reconciliation.statements import Claim, Reference, Subject
 from cmdb.reconciliation.vendors import vendor
 from cmdb.records import Record
@@ -360,6 +361,17 @@ class Identifier:
             way = "in" if direction == "out" else "out"
             for near in self.store.neighbours(ids, [type_.name], way):  # type: ignore[arg-type]
                 self.candidates.put_below(near.of, relationship, near.record)
+            below = dict(self._stand_by_below(ids, type_.name))
+            for id_, record in (self.store.get(below) if below else {}).items():
+                self.candidates.put_below(below[id_], relationship, record)
+
+    def _stand_by_below(self, ids: set[str], type_: str) -> Iterator[tuple[str, str]]:
+        """(part, whole): what the source has below some records, though it is not in force."""
+        for id_ in sorted(ids & self.candidates.records.keys()):
+            provenance = provenance_of(self.candidates.records[id_].attributes)
+            for source, key in standing_of(provenance):
+                if source == self.source and key.type == type_:
+                    yield key.target if key.source == id_ else key.source, id_
 
     def _decide(self, subject: Subject, *, last: bool = False) -> bool:
         """Find a subject's record; False for a part that could be one that another part still means."""

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from cmdb.change_sets import ChangeSet, Operation
+from cmdb.change_sets import ChangeSet, Create, Operation, Update
 from cmdb.errors import ConflictError
 from cmdb.queries import Query, Sort
 from cmdb.reconciliation.links import Links
-from cmdb.reconciliation.planning import Entry, named
-from cmdb.reconciliation.precedence import INFERRED, Precedence, provenance_of
+from cmdb.reconciliation.planning import Entry
+from cmdb.reconciliation.precedence import INFERRED, Precedence
+from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
 from schema.declarations import InferenceDeclaration
@@ -74,9 +75,10 @@ def infer(
         return []
     changed = _changed(store, after, newest) if after else None
     made: list[int] = []
+    precedence = precedence_of(sources(store))
     for rule in rules(store.model):
         for batch in _batches(_sources(store, rule, changed)):
-            made += _infer_batch(store, rule, batch, actor, report)
+            made += _infer_batch(store, rule, precedence, batch, actor, report)
     store.mark(POSITION, orjson.dumps({"revision": newest, "model": store.model.fingerprint}))
     return made
 
@@ -153,13 +155,14 @@ def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
 def _infer_batch(
     store: GraphStore,
     rule: Rule,
+    precedence: Precedence,
     records: Sequence[Record],
     actor: str,
     report: Callable[[Entry], None],
 ) -> list[int]:
     while True:
         newest = store.last_revision().number
-        operations, entries = _plan(store, rule, records)
+        operations, entries = _plan(store, rule, precedence, records)
         if not operations:
             return []
         change = ChangeSet(
@@ -176,39 +179,30 @@ def _infer_batch(
 
 
 def _plan(
-    store: GraphStore, rule: Rule, records: Sequence[Record]
+    store: GraphStore, rule: Rule, precedence: Precedence, records: Sequence[Record]
 ) -> tuple[list[Operation], list[Entry]]:
-    model = store.model
     wanted = _targets(store, rule, records)
-    links = Links(model, INFERRED, Precedence())
-    names = {r.id: r.name for r in records}
-    by_hand: set[str] = set()
-    for near in store.neighbours([r.id for r in records], [rule.type.name], "out"):
-        names[near.record.id] = near.record.name
-        links.add_live([near.relationship])
-        if INFERRED not in provenance_of(near.relationship.attributes):
-            by_hand.add(near.of)
+    links = Links(store, INFERRED, precedence, {})
     for record in records:
-        target = wanted.get(record.id)
-        for key in list(links.of_source(record.id)):
-            claim = provenance_of(links.live[key].attributes)[INFERRED]
-            if claim.get("rule") == rule.name and (target is None or key.target != target.id):
-                links.withdraw(key, "s", 0)
-        if target is not None and target.id != record.id:
-            key = RelationshipKey(record.id, rule.type.name, target.id)
-            names[target.id] = target.name
-            if key not in links.live and not (rule.type.one_target and record.id in by_hand):
-                links.claim(key, "s", {}, 0, rule.name)
-    operations, entries = [], []
-    for key, operation, whole in links.changed():
-        operations.append(operation)
-        if whole:
-            gone = links.after[key] is None
-            what = named(key, names)
-            entry = Entry("unrelated" if gone else "related", key.type, what, key.source)
-            entry.why = f"inferred by {rule.name}"
-            entries.append(entry)
-    return operations, entries
+        links.add_record(record)
+    found = {id_: RelationshipKey(id_, rule.type.name, t.id) for id_, t in wanted.items()}
+    links.add(store.neighbours([r.id for r in records], [rule.type.name], "out"))
+    links.load((key, "s") for key in found.values() if key.source != key.target)
+    for record in records:
+        key = found.get(record.id)
+        for known, end in links.of_source(record.id):
+            by = links.claims_on(known)[INFERRED].get("rule")
+            if known != key and (known.type, by) == (rule.type.name, rule.name):
+                links.withdraw(known, end, 0)
+        if key is not None and key.source != key.target and key not in links.live:
+            links.claim(key, "s", {}, 0, rule.name)
+    links.resolve()
+    changes: dict[str, Create | Update] = {}
+    links.stand_by(changes)
+    steps, entries = links.steps()
+    for entry in entries:
+        entry.why = f"inferred by {rule.name}"
+    return [*changes.values(), *(step.operation for step in steps)], entries
 
 
 def _targets(store: GraphStore, rule: Rule, records: Sequence[Record]) -> dict[str, Record]:

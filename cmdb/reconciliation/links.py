@@ -3,87 +3,87 @@
 A relationship's provenance is ``{source: {"by": "s" | "t" | "st", "values": {…}}}``: which sources
 report it, from which end (source, target, both), with which attributes. It is closed when nobody
 reports it any more; one that was made by hand (no provenance) is nobody's to close. Where a type allows
-only one relationship at an end, the source with precedence has its way; what the others say stands by
-in the provenance of the record at that end, and takes its place when it goes.
+only one relationship at an end, the source with precedence has its way. What others say stands by
+(`standing`), as does what is said of relationships that people closed, and comes into force when its
+turn comes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
+from typing import Any, Final
 
-from cmdb.change_sets import Operation, Relate, Unrelate
+from cmdb.change_sets import Create, Relate, Unrelate, Update
+from cmdb.reconciliation.neighbourhood import End, Neighbourhood, Place
+from cmdb.reconciliation.planning import Action, Entry, Step, named
 from cmdb.reconciliation.precedence import (
     MANUAL,
     Precedence,
-    Provenance,
-    from_plain,
     provenance_of,
     settle,
     with_manual,
 )
-from cmdb.records import Record, Relationship, RelationshipKey
-from schema.model import PROVENANCE, Model, RelationshipType
+from cmdb.reconciliation.standing import Claim, Standing, places, standing_of, with_standing
+from cmdb.records import Relationship, RelationshipKey
+from cmdb.store import GraphStore
+from schema.model import PROVENANCE
 
-End = Literal["s", "t"]
+MERGED: Final = "MergedRecord"
+SWAP: Final = str.maketrans("st", "ts")
 
 
-class Links:
-    """The relationships around a batch: as they are, and as the batch will leave them.
+class Links(Neighbourhood):
+    """The relationships around a batch: as they are, as sources claim them, as the batch leaves them.
+
+    `load` what there is; `claim`, `withdraw` and `move`; then `resolve`. What follows are `steps` and,
+    for the records, `stand_by`.
+
+    Parameters
+    ----------
+    source
+        Whose claims are made and withdrawn.
+    names
+        For the lines of the plan.
 
     Attributes
     ----------
-    live
-        Those that were read.
-    after
-        Attributes of those that change; None closes one.
-    standby
-        What does not come into force: by the record at the end that allows only one.
+    in_force
+        Once resolved: of all that was spoken of, and what competes with it.
+    owner
+        The statement that spoke of a relationship, by its index.
     """
 
-    def __init__(self, model: Model, source: str, precedence: Precedence) -> None:
-        self.model, self.source, self.precedence = model, source, precedence
-        self.live: dict[RelationshipKey, Relationship] = {}
-        self.after: dict[RelationshipKey, dict[str, Any] | None] = {}
+    def __init__(
+        self, store: GraphStore, source: str, precedence: Precedence, names: dict[str, str]
+    ) -> None:
+        super().__init__(store, names)
+        self.source, self.precedence = source, precedence
+        self.in_force: dict[RelationshipKey, bool] = {}
         self.owner: dict[RelationshipKey, int] = {}
-        self.standby: defaultdict[str, list[tuple[str, RelationshipKey, dict[str, Any]]]]
-        self.standby = defaultdict(list)
-        self._at: defaultdict[tuple[str, str, End], set[RelationshipKey]] = defaultdict(set)
-        self._near: defaultdict[str, list[tuple[RelationshipKey, End]]] = defaultdict(list)
-        self._new_here: set[RelationshipKey] = set()
+        self._spoken: dict[RelationshipKey, dict[str, Claim]] = {}
+        self._claimed: set[RelationshipKey] = set()
+        self._values: dict[RelationshipKey, Mapping[str, Any]] = {}
 
-    def add_live(self, links: Iterable[Relationship]) -> None:
-        for link in links:
-            key = link.key
-            if key in self.live:
-                continue
-            self.live[key] = link
-            self._near[key.source].append((key, "s"))
-            self._near[key.target].append((key, "t"))
-            self._at[key.source, key.type, "s"].add(key)
-            self._at[key.target, key.type, "t"].add(key)
+    def load(
+        self,
+        claims: Iterable[tuple[RelationshipKey, End]] = (),
+        whole: Collection[str] = (),
+        new: Collection[str] = (),
+    ) -> None:
+        super().load(claims, whole, new)
+        self._follow()
 
-    def canonical(self, source: str, type_: str, target: str) -> tuple[RelationshipKey, bool]:
-        """The key a claim is kept under, and whether its ends were swapped (symmetric types)."""
-        key = RelationshipKey(source, type_, target)
-        if not self.model.relationship_types[type_].symmetric:
-            return key, False
-        back = RelationshipKey(target, type_, source)
-        if key in self.live or key in self.after:
-            return key, False
-        if back in self.live or back in self.after or target < source:
-            return back, True
-        return key, False
+    # -- claiming and withdrawing -----------------------------------------------------------------
 
-    def of_source(self, id_: str) -> Iterator[RelationshipKey]:
-        """The relationships that the source has reported from this record's end."""
-        for key, end in self._near.get(id_, ()):
-            claim = provenance_of(self.live[key].attributes).get(self.source)
-            if claim and end in claim.get("by", ""):
-                yield key
-
-    # -- claiming ---------------------------------------------------------------------------------
+    def of_source(self, id_: str) -> list[tuple[RelationshipKey, End]]:
+        """What the source reported from this record's end, in force or not."""
+        return [
+            (key, end)
+            for key, end in self.near.get(id_, {}).items()
+            if end in self.claims_on(key).get(self.source, {}).get("by", "")
+        ]
 
     def claim(
         self,
@@ -92,175 +92,290 @@ class Links:
         attributes: Mapping[str, Any],
         owner: int,
         rule: str = "",
-    ) -> str:
-        """The source reports a relationship from one end; gives what stands against it, or nothing.
+    ) -> tuple[RelationshipKey, End]:
+        """The source reports a relationship from one end.
 
-        ``rule`` names the rule of an inferred one.
+        Parameters
+        ----------
+        rule
+            By which it was inferred.
+
+        Returns
+        -------
+        What it is kept as: symmetric ones may be there the other way round.
         """
-        type_ = self.model.relationship_types[key.type]
+        key, swapped = self._kept(*key)
+        if swapped:
+            end = "t" if end == "s" else "s"
         values = dict(self.model.to_json(attributes)) if attributes else {}
-        now = self._now(key)
-        if now is None:
-            against = self._make_room(key, type_, values, end)
-            if against is not None:
-                return against
-            claim: dict[str, Any] = {"by": end}
-            if values:
-                claim["values"] = values
-            if rule:
-                claim["rule"] = rule
-            self.after[key] = {**attributes, PROVENANCE: {self.source: claim}}
-            self._new_here.add(key)
-            self._at[key.source, key.type, "s"].add(key)
-            self._at[key.target, key.type, "t"].add(key)
-        else:
-            self._claim_again(key, type_, now, end, values)
-        self.owner.setdefault(key, owner)
-        return ""
-
-    def _claim_again(
-        self,
-        key: RelationshipKey,
-        type_: RelationshipType,
-        now: Mapping[str, Any],
-        end: End,
-        values: dict[str, Any],
-    ) -> None:
-        before = provenance_of(now)
-        if not before:
-            made = self.model.to_json({n: v for n, v in now.items() if n != PROVENANCE})
-            before = {MANUAL: {"by": "", "values": made} if made else {"by": ""}}
-        earlier = before.get(self.source, {})
-        by = "".join(e for e in "st" if e == end or e in earlier.get("by", ""))
-        if by != end:
-            values = {**earlier.get("values", {}), **values}
-        claim: dict[str, Any] = {"by": by}
+        known = key in self._spoken or key in self.live or key in self.stood
+        said = self._speak_of(key)
+        earlier = said.get(self.source, {}).get("by", "")
+        claim: dict[str, Any] = {"by": end}
+        if earlier not in ("", end):
+            claim = {"by": "st"}
+            values = {**said[self.source].get("values", {}), **values}
         if values:
             claim["values"] = values
-        self._set(key, type_, now, before, {self.source: claim})
+        if rule:
+            claim["rule"] = rule
+        said[self.source] = claim
+        if not known:
+            self._values[key] = attributes
+        self._claimed.add(key)
+        self.owner.setdefault(key, owner)
+        for place in self.places(key):
+            competing = self.at[place]
+            if place[2] == end and len(competing) > 1:  # the newest word from there counts
+                for other in competing.keys() - self._claimed:
+                    self.withdraw(other, end, owner)
+        return key, end
 
-    def _set(
-        self,
-        key: RelationshipKey,
-        type_: RelationshipType,
-        now: Mapping[str, Any],
-        before: Provenance,
-        claims: Mapping[str, Mapping[str, Any]],
-    ) -> None:
-        plain = self.model.to_json({n: v for n, v in now.items() if n != PROVENANCE})
-        coming: dict[str, Any] = {}
-        for claim in claims.values():
-            coming |= claim.get("values", {})
-        provenance = with_manual(type_, plain, before, coming)
-        provenance |= claims
-        changes = settle(self.model, type_, now, provenance, self.precedence, before)
-        attributes = {**now, **{n: v for n, (v, _) in changes.items()}, PROVENANCE: provenance}
-        self.after[key] = {n: v for n, v in attributes.items() if v is not None}
-
-    def _make_room(
-        self, key: RelationshipKey, type_: RelationshipType, values: dict[str, Any], end: End
-    ) -> str | None:
-        """Close what the new relationship takes the place of; what stands against it otherwise."""
-        limits: list[tuple[str, End]] = []
-        if type_.one_target:
-            limits.append((key.source, "s"))
-        if type_.one_source:
-            limits.append((key.target, "t"))
-        for id_, at in limits:
-            for other in sorted(self._at[id_, key.type, at] - {key}):
-                now = self._now(other)
-                if now is None:
-                    continue
-                if other in self._new_here:
-                    return f"{type_.name} allows one, and the source says {other.source} as well as {key.source}"
-                theirs = dict(provenance_of(now))
-                theirs.pop(self.source, None)
-                own = self.precedence.rank(self.source, type_, "")
-                rank = max(
-                    (
-                        self.precedence.rank(s, type_, "")
-                        for s in theirs or ((MANUAL,) if not provenance_of(now) else ())
-                    ),
-                    default=-1,
-                )
-                if rank >= own:
-                    self.standby[id_].append((self.source, key, {"by": end, "values": values}))
-                    return ""
-                for source, claim in theirs.items():
-                    self.standby[id_].append((source, other, dict(claim)))
-                self.after[other] = None
-        return None
-
-    # -- withdrawing ------------------------------------------------------------------------------
-
-    def withdraw(self, key: RelationshipKey, end: End, owner: int, source: str = "") -> bool:
-        """A source no longer reports a relationship from an end; gives whether that closes it."""
-        source = source or self.source
-        now = self._now(key)
-        if now is None:
-            return False
-        before = provenance_of(now)
-        claim = before.get(source)
+    def withdraw(self, key: RelationshipKey, end: End, owner: int) -> bool:
+        """The source no longer reports a relationship from an end; gives whether nobody does then."""
+        claim = self.claims_on(key).get(self.source)
         if claim is None or end not in claim.get("by", ""):
             return False
+        said = self._speak_of(key)
         self.owner.setdefault(key, owner)
-        type_ = self.model.relationship_types[key.type]
-        left = {s: c for s, c in before.items() if s != source}
         by = claim["by"].replace(end, "")
         if by:
-            left[source] = {**claim, "by": by}
-        if not left:
-            self.after[key] = None
-            return True
-        changes = settle(self.model, type_, now, left, self.precedence, before)
-        attributes = {**now, **{n: v for n, (v, _) in changes.items()}, PROVENANCE: left}
-        self.after[key] = {n: v for n, v in attributes.items() if v is not None}
-        return False
+            said[self.source] = {**claim, "by": by}
+        else:
+            del said[self.source]
+        return all("closed" in claim for claim in said.values())
 
-    def activate(self, records: Mapping[str, Record]) -> None:
-        """What stood by takes the place of what was closed, the source with precedence first."""
-        for key, now in list(self.after.items()):
-            type_ = self.model.relationship_types[key.type]
-            if now is not None or key not in self.live:
+    def move(self, into: Mapping[str, str]) -> None:
+        """What is said of records that were merged away is said of those that stay."""
+        for key in [k for id_ in into for k in self.near.get(id_, ())]:
+            claims = dict(self.claims_on(key))
+            self._speak_of(key).clear()
+            source, target = into.get(key.source, key.source), into.get(key.target, key.target)
+            if source == target:
                 continue
-            limits = [(key.target, type_.one_source), (key.source, type_.one_target)]
-            for id_ in (id_ for id_, limited in limits if limited and id_ in records):
-                said = [
-                    (
-                        self.precedence.rank(source, type_, ""),
-                        source,
-                        RelationshipKey(s, key.type, t),
-                        c,
-                    )
-                    for source, claim in provenance_of(records[id_].attributes).items()
-                    for s, t, c in claim.get("standby", {}).get(key.type, ())
-                    if source != self.source
-                ]
-                end: End = "t" if id_ == key.target else "s"
-                taken = any(self._now(k) is not None for k in self._at[id_, key.type, end])
-                if said and not taken:
-                    _, source, waiting, claim = max(said, key=lambda c: (c[0], c[1]))
-                    attributes = {
-                        n: from_plain(type_.attributes[n], v)
-                        for n, v in claim.get("values", {}).items()
-                    }
-                    self.after[waiting] = {**attributes, PROVENANCE: {source: claim}}
-                    self.owner.setdefault(waiting, self.owner.get(key, 0))
+            kept, swapped = self._kept(source, key.type, target)
+            if kept not in self._spoken and kept not in self.live and key in self.live:
+                own = self.live[key].attributes
+                self._values[kept] = {n: v for n, v in own.items() if n != PROVENANCE}
+            said = self._speak_of(kept)
+            for name, claim in claims.items():
+                if swapped:
+                    claim = {**claim, "by": _ordered(claim.get("by", "").translate(SWAP))}
+                said[name] = _joined(said[name], claim) if name in said else claim
+
+    def restore(self, link: Relationship) -> None:
+        """What was said of a relationship is said of it again."""
+        said = self._speak_of(link.key)
+        said.clear()
+        said.update(self._claims(link))
+        own = link.attributes.items()
+        self._values[link.key] = {n: v for n, v in own if n != PROVENANCE}
+
+    def _kept(self, source: str, type_: str, target: str) -> tuple[RelationshipKey, bool]:
+        """The key claims are kept under, and whether its ends were swapped (symmetric types)."""
+        key = RelationshipKey(source, type_, target)
+        if not self.model.relationship_types[type_].symmetric:
+            return key, False
+        back = RelationshipKey(target, type_, source)
+        for known in (self.live, self._spoken, self.stood):
+            if key in known or back in known:
+                return (key, False) if key in known else (back, True)
+        return (back, True) if target < source else (key, False)
+
+    def _speak_of(self, key: RelationshipKey) -> dict[str, Claim]:
+        """What is said of a relationship, to be changed."""
+        said = self._spoken.get(key)
+        if said is None:
+            said = self._spoken[key] = dict(self.claims_on(key))
+            if key not in self.live and key not in self.stood:
+                for place in self.places(key):
+                    self.at[place][key] = None
+        return said
+
+    def claims_on(self, key: RelationshipKey) -> Mapping[str, Claim]:
+        """What is said of a relationship so far, in force or not, by source."""
+        if key in self._spoken:
+            return self._spoken[key]
+        stood, link = self.stood.get(key, {}), self.live.get(key)
+        if link is None:
+            return stood
+        claims = self._claims(link)
+        if stood:  # what people closed and made again is not closed
+            return {**{s: c for s, c in stood.items() if "closed" not in c}, **claims}
+        return claims
+
+    def _claims(self, link: Relationship) -> Mapping[str, Claim]:
+        """The claims on a relationship in force; one without any was made by hand."""
+        said = provenance_of(link.attributes)
+        if said:
+            return said
+        made = self.model.to_json({n: v for n, v in link.attributes.items() if n != PROVENANCE})
+        return {MANUAL: {"by": "", "values": made} if made else {"by": ""}}
+
+    # -- resolving --------------------------------------------------------------------------------
+
+    def resolve(self, spoken_of: Iterable[RelationshipKey] = ()) -> None:
+        """Decide what of all that is spoken of, and of what competes with it, is in force."""
+        for key in spoken_of:
+            self._speak_of(key)
+        contested = []
+        for key in self._competing():
+            rank = self._rank(key)
+            if rank is None or not self._fits(key):
+                self.in_force[key] = False
+            elif all(len(self.at[place]) == 1 for place in self.places(key)):
+                self.in_force[key] = True
+            else:
+                contested.append((-rank, key not in self.live, key))
+        taken: set[Place] = set()
+        for *_, key in sorted(contested, key=itemgetter(0, 1)):
+            around = self.places(key)
+            self.in_force[key] = taken.isdisjoint(around)
+            if self.in_force[key]:
+                taken.update(around)
+
+    def _competing(self) -> dict[RelationshipKey, None]:
+        """What is spoken of, and whatever else could be in its place."""
+        found = new = dict.fromkeys(self._spoken)
+        while new:
+            self.occupy(dict.fromkeys(place for key in new for place in self.places(key)))
+            reached: dict[RelationshipKey, None] = {}
+            for key in new:
+                for other in (k for p in self.places(key) for k in self.at[p] if k not in found):
+                    self.owner.setdefault(other, self.owner.get(key, 0))
+                    reached[other] = None
+            self.get({end for key in reached for end in (key.source, key.target)})
+            self._follow()
+            new = reached | dict.fromkeys(k for k in self._spoken if k not in found)
+            found |= new
+        return found
+
+    def _follow(self) -> None:
+        """What stands by at records that were merged away stands by at those that stayed."""
+        into = {
+            id_: str(record.attributes["merged_into"])
+            for key in self.stood
+            for id_ in (key.source, key.target)
+            if (record := self.records.get(id_)) is not None and record.type == MERGED
+        }
+        self.move(into)
+
+    def _rank(self, key: RelationshipKey) -> int | None:
+        """The precedence of what is said of a relationship; None where it is not to be."""
+        type_ = self.model.relationship_types[key.type]
+        best, closed = None, None
+        for source, claim in self.claims_on(key).items():
+            rank = self.precedence.rank(source, type_, "")
+            if "closed" in claim:
+                closed = rank
+            elif best is None or rank > best:
+                best = rank
+        return None if best is None or (closed is not None and closed >= best) else best
+
+    def _fits(self, key: RelationshipKey) -> bool:
+        """Whether records between which something stood by may have it still."""
+        if key in self.live or key in self._claimed:
+            return True
+        type_ = self.model.relationship_types[key.type]
+        source, target = self.records.get(key.source), self.records.get(key.target)
+        return (source is None or source.type in type_.sources) and (
+            target is None or target.type in type_.targets
+        )
+
+    def against(self, key: RelationshipKey) -> str:
+        """Why a claim is not in force though only the source itself says otherwise; or nothing."""
+        if self.in_force[key]:
+            return ""
+        for place in self.places(key):
+            for other in self.at[place]:
+                if self.in_force[other] and self.source in self.claims_on(other):
+                    said = named(other, self.names)
+                    return f"{key.type} allows one, and the source says {said} as well"
+        return ""
 
     # -- the outcome ------------------------------------------------------------------------------
 
-    def _now(self, key: RelationshipKey) -> Mapping[str, Any] | None:
-        if key in self.after:
-            return self.after[key]
-        link = self.live.get(key)
-        return link.attributes if link is not None else None
+    def steps(self) -> tuple[list[Step], list[Entry]]:
+        """What changes, and a line for each relationship that comes or goes."""
+        steps: list[Step] = []
+        entries: list[Entry] = []
+        for key, in_force in self.in_force.items():
+            live, owner = self.live.get(key), self.owner.get(key, 0)
+            if in_force and (live is None or key in self._spoken or key in self.stood):
+                attributes = self._attributes(key)
+                if live is None or live.attributes != attributes:
+                    steps.append(Step(Relate(*key, attributes), owner))
+            elif not in_force and live is not None:
+                steps.append(Step(Unrelate(*key), owner))
+            if in_force != (live is not None):
+                action: Action = "related" if in_force else "unrelated"
+                entries.append(Entry(action, key.type, named(key, self.names), key.source))
+        return steps, entries
 
-    def changed(self) -> Iterator[tuple[RelationshipKey, Operation, bool]]:
-        """Operations of what changes, and whether the relationship comes or goes (not just alters)."""
-        for key, attributes in self.after.items():
-            live = self.live.get(key)
-            if attributes is None:
-                if live is not None:
-                    yield key, Unrelate(*key), True
-            elif live is None or live.attributes != attributes:
-                yield key, Relate(*key, attributes), live is None
+    def _attributes(self, key: RelationshipKey) -> dict[str, Any]:
+        """The attributes of a relationship in force, by what is said of it."""
+        type_ = self.model.relationship_types[key.type]
+        said, live = self.claims_on(key), self.live.get(key)
+        if live is None:
+            own, before = self._values.get(key, {}), said
+            if key in self._values and len(said) == 1:
+                return {**own, PROVENANCE: dict(said)}
+        else:
+            own = {n: v for n, v in live.attributes.items() if n != PROVENANCE}
+            before = self._claims(live)
+            coming: dict[str, Any] = {}
+            for source, claim in said.items():
+                if claim is not before.get(source):
+                    coming |= claim.get("values", {})
+            manual = with_manual(type_, self.model.to_json(own), before, coming).get(MANUAL)
+            if manual is not None and manual is not before.get(MANUAL):
+                said = {**said, MANUAL: manual}
+        changes = settle(self.model, type_, own, said, self.precedence, before)
+        attributes = {**own, **{n: v for n, (v, _) in changes.items()}}
+        if live is None or said != before:
+            attributes[PROVENANCE] = dict(said)
+        elif PROVENANCE in live.attributes:
+            attributes[PROVENANCE] = live.attributes[PROVENANCE]
+        return {n: v for n, v in attributes.items() if v is not None}
+
+    def stand_by(self, changes: dict[str, Create | Update]) -> None:
+        """Add to changes of records, by id, what stands by at them from now on, where that changes."""
+        around: defaultdict[str, dict[RelationshipKey, None]] = defaultdict(dict)
+        for key, in_force in self.in_force.items():
+            if key in self.stood or (not in_force and self.claims_on(key)):
+                around[key.source][key] = around[key.target][key] = None
+        self.get(around.keys())
+        for id_, keys in around.items():
+            change = changes.get(id_, Update(id_, {}))
+            given = change.attributes
+            provenance = provenance_of(
+                given if PROVENANCE in given else self.records[id_].attributes
+            )
+            before = standing_of(provenance)
+            after = {name: claim for name, claim in before.items() if name[1] not in keys}
+            after |= self._standing_at(id_, (key for key in keys if not self.in_force[key]))
+            if after != before:
+                known = with_standing(provenance, after) or None
+                changes[id_] = change._replace(attributes={**given, PROVENANCE: known})
+
+    def _standing_at(self, id_: str, keys: Iterable[RelationshipKey]) -> Standing:
+        return {
+            (source, key): claim
+            for key in keys
+            for source, claim in self.claims_on(key).items()
+            if id_ in places(self.model.relationship_types[key.type], key, claim)
+        }
+
+
+def _joined(own: Claim, other: Claim) -> Claim:
+    """Two claims of one source on what has become one relationship."""
+    both: dict[str, Any] = {**other, **own}
+    both["by"] = _ordered({*own.get("by", ""), *other.get("by", "")})
+    if "closed" in both and not ("closed" in own and "closed" in other):
+        del both["closed"]
+    values = {**other.get("values", {}), **own.get("values", {})}
+    return {**both, "values": values} if values else both
+
+
+def _ordered(ends: Iterable[str]) -> str:
+    return "".join(sorted(ends))

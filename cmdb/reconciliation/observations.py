@@ -76,10 +76,18 @@ class Observation:
 
 @dataclass(slots=True)
 class Rejection:
-    """Something in a source that cannot be used: a row, an object. The rest goes in."""
+    """Something in a source that cannot be used: a row, an object, a cell. The rest goes in.
+
+    Attributes
+    ----------
+    key
+        Of the thing that it is of, if that is known: then that has not vanished. Else it may be any,
+        and a complete run retires nothing. Not part of what is compared.
+    """
 
     place: str
     reason: str
+    key: str = field(default="", compare=False)
 
 
 Item = Observation | Rejection

@@ -7,17 +7,17 @@ times for each level of parents, whatever the size of the batch, and writes noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from cmdb.change_sets import Create, Operation, Update
 from cmdb.reconciliation.identification import Identity, Question
 from cmdb.reconciliation.precedence import (
-    MANUAL,
     Precedence,
     Provenance,
     provenance_of,
+    reporting,
     settle,
     with_manual,
 )
@@ -111,22 +111,6 @@ class BatchPlan:
     unchanged: int = 0
 
 
-Standing = Sequence[tuple[str, RelationshipKey, dict[str, Any]]]
-"""(source, relationship that did not come into force, what the source claims of it)."""
-
-
-def with_standby(provenance: Provenance, standing: Standing) -> dict[str, Any]:
-    """A provenance with what stands by at its record."""
-    after = dict(provenance)
-    for source, key, claim in standing:
-        mine = dict(after.get(source, {}))
-        waiting = dict(mine.get("standby", {}))
-        line = [key.source, key.target, claim]
-        waiting[key.type] = [w for w in waiting.get(key.type, ()) if w[:2] != line[:2]] + [line]
-        after[source] = {**mine, "standby": waiting}
-    return after
-
-
 @dataclass
 class Drafted:
     """A record as a batch leaves it: where it stands, and what the source now says of it."""
@@ -136,7 +120,6 @@ class Drafted:
     owner: int
     values: dict[str, Any]
     part_of: str = ""
-    standby: Standing = ()
 
 
 class RecordPlanner:
@@ -161,10 +144,7 @@ class RecordPlanner:
         machine = record_type.state_machine
         if machine is not None and machine.observed and STATE_ATTRIBUTE not in attributes:
             attributes[STATE_ATTRIBUTE] = machine.observed
-        provenance: dict[str, Any] = {self.source: self._claim(draft, draft.values, None)}
-        attributes[PROVENANCE] = (
-            with_standby(provenance, draft.standby) if draft.standby else provenance
-        )
+        attributes[PROVENANCE] = {self.source: self._claim(draft, draft.values, None)}
         name = self.names[id_] = str(attributes.setdefault("name", subject.name))
         entry = Entry("created", record_type.name, name, id_, subject.place)
         return Create(record_type.name, attributes, id_), entry
@@ -178,9 +158,7 @@ class RecordPlanner:
         earlier = before.get(self.source)
         claim = self._claim(draft, draft.values, earlier)
         changes, provenance = self.outcome(record, record_type, {self.source: claim}, before)
-        if draft.standby:
-            provenance = with_standby(provenance, draft.standby)
-        if before and all(c.get("vanished") for s, c in before.items() if s != MANUAL):
+        if before and not reporting(before):
             self._reappear(record, record_type, changes)
         name = self.names[record.id] = record.name
         entry = Entry("updated", record_type.name, name, record.id, draft.subject.place)
@@ -263,11 +241,11 @@ class RecordPlanner:
     ) -> dict[str, Any]:
         """What the source now says of a record; a mention adds to what it said before."""
         plain = dict(self.model.to_json(values))
-        claim: dict[str, Any] = {}
+        claim: dict[str, Any] = {n: v for n, v in (earlier or {}).items() if n == "standby"}
         mention = draft.subject.role == "mention"
         if earlier is not None and mention and not earlier.get("vanished"):
             plain = {**earlier.get("values", {}), **plain}
-            claim = {n: v for n, v in earlier.items() if n in ("standby", "of")}
+            claim |= {n: v for n, v in earlier.items() if n == "of"}
             mention = bool(earlier.get("mention"))
         key = draft.subject.key or (earlier or {}).get("key", "")
         if earlier is not None and draft.subject.role == "mention" and earlier.get("key"):

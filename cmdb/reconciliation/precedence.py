@@ -21,7 +21,8 @@ DEFAULT_PRECEDENCE: Final = 50
 MANUAL_PRECEDENCE: Final = 100
 
 Provenance = Mapping[str, Mapping[str, Any]]
-"""Source -> what it said: ``key``, ``of`` (the record it is a part of), ``values`` …"""
+"""Source -> what it said: ``key``, ``of`` (the record it is a part of), ``values``, ``standby``
+(`standing`) …"""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def set_by_hand(provenance: Provenance, values: Mapping[str, Any]) -> dict[str, 
             own[name] = values[name]
     after = {source: claim for source, claim in provenance.items() if source != MANUAL}
     earlier = provenance.get(MANUAL, {})
-    if own or "made" in earlier:
+    if own or {"made", "standby"} & earlier.keys():
         after[MANUAL] = {**earlier, "values": own}
     return after
 
@@ -241,6 +242,15 @@ def from_plain(attribute: Any, value: Any) -> Any:
     if attribute.many and isinstance(value, list):
         return [read(element) for element in value]
     return read(value)
+
+
+def reporting(provenance: Provenance) -> list[str]:
+    """The sources that say of a record that it is there."""
+    return [
+        source
+        for source, claim in provenance.items()
+        if source != MANUAL and not claim.get("vanished") and claim.keys() - {"standby"}
+    ]
 
 
 def provenance_of(attributes: Mapping[str, Any]) -> Provenance:

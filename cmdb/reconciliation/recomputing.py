@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
-from cmdb.change_sets import ChangeSet, Operation, Update
+from cmdb.change_sets import ChangeSet, Create, Operation, Update
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.planning import Entry, RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, provenance_of
 from cmdb.reconciliation.runs import withdrawals
-from cmdb.records import Record, RelationshipKey
+from cmdb.records import RelationshipKey
 from cmdb.store import GraphStore
 from schema.model import PROVENANCE
 
@@ -19,13 +20,15 @@ Planned = tuple[list[Operation], list[Entry]]
 
 
 def recompute(store: GraphStore, precedence: Precedence) -> Iterator[Planned]:
-    """What changes when each value is that of the source that counts most by a precedence.
+    """What changes when each value, and each place that only one can have, is that of the source that
+    counts most by a precedence.
 
-    Reads every record once; yields change sets of at most a few thousand operations.
+    Reads every record and relationship once; yields change sets of at most a few thousand operations.
     """
     planner = RecordPlanner(store.model, "", precedence, {})
     operations: list[Operation] = []
     entries: list[Entry] = []
+    around: list[str] = []
     for record in store.scan_records():
         before = provenance_of(record.attributes)
         record_type = store.model.record_types[record.type]
@@ -40,41 +43,39 @@ def recompute(store: GraphStore, precedence: Precedence) -> Iterator[Planned]:
                 operations.append(Update(record.id, attributes, record.revision))
                 entries.append(entry)
             if any("standby" in claim for claim in before.values()):
-                done, lines = _swapped(store, record, precedence)
-                operations += done
-                entries += lines
+                around.append(record.id)
         if len(operations) >= BATCH:
             yield operations, entries
             operations, entries = [], []
     if operations:
         yield operations, entries
+    contested = (
+        link.key for link in store.scan_relationships() if len(provenance_of(link.attributes)) > 1
+    )
+    yield from _settled(store, precedence, around, contested)
 
 
-def _swapped(store: GraphStore, record: Record, precedence: Precedence) -> Planned:
-    """Relationships that stand by at a record and now count more than the one in force."""
-    operations: list[Operation] = []
-    entries: list[Entry] = []
-    for source, claim in provenance_of(record.attributes).items():
-        links = Links(store.model, source, precedence)
-        links.add_live(near.relationship for near in store.neighbours([record.id]))
-        for type_, waiting in claim.get("standby", {}).items():
-            for source_id, target_id, said in waiting:
-                key = RelationshipKey(source_id, type_, target_id)
-                end = said.get("by", "s")[:1]
-                links.claim(key, end, said.get("values", {}), 0)
-        if any(links.after[key] is None for key in links.after):
-            after = dict(provenance_of(record.attributes))
-            after[source] = {n: v for n, v in claim.items() if n != "standby"}
-            for other, key, said in links.standby.get(record.id, ()):
-                theirs = {"standby": {key.type: [[key.source, key.target, said]]}}
-                after[other] = {**after.get(other, {}), **theirs}
-            operations.append(Update(record.id, {PROVENANCE: after}))
-            for key, operation, _ in links.changed():
-                action = "unrelated" if links.after[key] is None else "related"
-                entries.append(Entry(action, key.type, " ".join(key), key.source))  # type: ignore[arg-type]
-                operations.append(operation)
-            break
-    return operations, entries
+def _settled(
+    store: GraphStore,
+    precedence: Precedence,
+    around: Sequence[str],
+    contested: Iterable[RelationshipKey],
+) -> Iterator[Planned]:
+    """Relationships anew: what stands by at records, and those that several sources claim."""
+    done: set[RelationshipKey] = set()
+    left = chain[str | RelationshipKey](around, contested)
+    while batch := list(islice(left, BATCH)):
+        links = Links(store, "", precedence, {})
+        links.load(
+            [(key, "s") for key in batch if isinstance(key, RelationshipKey)],
+            [id_ for id_ in batch if isinstance(id_, str)],
+        )
+        links.resolve((links.stood.keys() | links.live.keys() & {*batch}) - done)
+        done |= links.in_force.keys()
+        changes: dict[str, Create | Update] = {}
+        links.stand_by(changes)
+        steps, entries = links.steps()
+        yield [*changes.values(), *(step.operation for step in steps)], entries
 
 
 def withdraw(store: GraphStore, source: str, precedence: Precedence) -> Iterator[Planned]:

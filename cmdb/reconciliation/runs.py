@@ -10,31 +10,37 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
 from cmdb.bulk import without_collecting
 from cmdb.change_sets import ChangeSet, Create, Operation, Update
+from cmdb.commits import Plan, StaleError
 from cmdb.errors import CmdbError, ConflictError, InvalidChangeError, SourceError, StoreBusyError
 from cmdb.ids import new_id
+from cmdb.pending import Pending, rehearsal
 from cmdb.queries import Query
 from cmdb.reconciliation import catalogue as catalogues
 from cmdb.reconciliation.batches import BatchPlanner, Waiting, retire
 from cmdb.reconciliation.catalogue import MENTIONED, SPOILT, Catalogue, key_number, number_of
-from cmdb.reconciliation.identification import Candidates, Question
+from cmdb.reconciliation.identification import Question
 from cmdb.reconciliation.links import Links
+from cmdb.reconciliation.neighbourhood import End
 from cmdb.reconciliation.observations import Link, Observation, Portion, Ref, Rejection
 from cmdb.reconciliation.planning import BatchPlan, Entry, RecordPlanner, Step, named
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.secrets import without_secrets
 from cmdb.reconciliation.sources import Source, note_seen, precedence_of, reserved, sources
 from cmdb.reconciliation.statements import Reader, Statement, UnusableError, clean_key
-from cmdb.records import Record
+from cmdb.records import Record, RelationshipKey
 from cmdb.revisions import CommitResult
 from cmdb.store import GraphStore
+from schema.model import PROVENANCE
 
 BATCH: Final = 5_000
 """Statements planned together."""
@@ -51,6 +57,36 @@ class Told(NamedTuple):
     digest: int
     document: int
     observation: Observation
+
+
+@dataclass
+class Batch:
+    """Statements that are planned and committed together.
+
+    Attributes
+    ----------
+    waiting
+        What had waited for things to be shown before it was planned.
+    change_set, effect, tasks
+        What it commits; no change set where it could not be planned.
+    revision
+        What it will be, once it is sent.
+    keys
+        What it settles: key -> (digest, id).
+    done
+        The outcome of committing it.
+    """
+
+    statements: list[Statement]
+    told: list[Told]
+    waiting: list[Waiting]
+    plan: BatchPlan = field(default_factory=BatchPlan)
+    change_set: ChangeSet | None = None
+    effect: Plan = field(default_factory=Plan)
+    tasks: dict[str, Record] = field(default_factory=dict)
+    revision: int = 0
+    keys: dict[str, tuple[int, str]] = field(default_factory=dict)
+    done: Future[CommitResult] | None = None
 
 
 class VanishRefusedError(CmdbError):
@@ -73,12 +109,18 @@ class Summary:
         First and last revision it made.
     statements
         How many things the source told of.
+    unread
+        Documents, rows and objects that could not be read and do not say which thing they are of.
+    kept
+        What a complete run did not report and did not retire: it may be what was unread.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     by_type: dict[tuple[str, str], int] = field(default_factory=dict)
     revisions: list[int] = field(default_factory=list)
     statements: int = 0
+    unread: int = 0
+    kept: int = 0
 
     def add(self, entry: Entry, count: int = 1) -> None:
         self.counts[entry.action] = self.counts.get(entry.action, 0) + count
@@ -130,19 +172,23 @@ class Run:
     ) -> None:
         if reserved(source) or not source.strip():
             raise CmdbError(f"A source cannot be called {source!r}.", "Give it another --source.")
-        self.store, self.source, self.actor = store, source, actor
+        self.store, self.source, self.actor = store if apply else rehearsal(store), source, actor
         self.importer, self.default_precedence = importer, precedence
-        self.apply, self.complete, self.vanish_limit = apply, complete, vanish_limit
+        self.rehearsed = not apply
+        self.apply = True
+        self.complete, self.vanish_limit = complete, vanish_limit
         self.summary = Summary()
         self._report, self._progress = report, progress
         self._reader = Reader(store.model, reuse=True)
-        self._overlay = None if apply else Candidates()
+        self.view = Pending(self.store)
+        self._under_way: Batch | None = None
         self._begun = False
         self._own: set[int] = set()
         self._pending: list[tuple[Observation, int, int]] = []
         self._size = 0
         self._prints: dict[int, int] = {}
         self._broken: list[SourceError] = []
+        self._spoken_of: set[str] = set()
         self._salt = store.model.fingerprint.encode()
 
     def run(self, portions: Iterable[Portion]) -> Summary:
@@ -152,26 +198,32 @@ class Run:
         ------
         SourceError
             No portion is what it says. If only some are not, they are rejected, and nothing is retired.
+            What a long one said before it broke is done: `summary` tells whether there was any.
         VanishRefusedError
             After everything else was done.
         """
         self._open()
         read = 0
-        with without_collecting():
+        with without_collecting(), ThreadPoolExecutor(1) as self._committer:
             for portion in portions:
                 read += 1
                 self._portion(portion)
             self._flush()
+            self._land()
+        failed: CmdbError | None = None
         if self._broken and len(self._broken) == read:
-            raise self._broken[0]
+            failed = self._broken[0]
+            if not self.summary.statements:
+                raise failed
         self._late_links()
-        whole = self.complete and not self._broken
-        refused = self._retire_vanished() if whole else None
+        for key in self._spoken_of:
+            self.catalogue.still_there(key)
+        failed = (self._retire_vanished() if self.complete else None) or failed
         for document, fingerprint in self._prints.items():
             self.catalogue.read(document, fingerprint)
         self._close()
-        if refused:
-            raise refused
+        if failed:
+            raise failed
         return self.summary
 
     # -- begin and end ----------------------------------------------------------------------------
@@ -196,16 +248,24 @@ class Run:
             if "decision" in task.attributes
         }
         self.planner = BatchPlanner(
-            self.store, self.source, self.precedence, self, decided, self._overlay
+            cast("GraphStore", self.view), self.source, self.precedence, self, decided
         )
 
     def find(self, keys: Sequence[str]) -> list[str | None]:
         """Ids of the records that the source means by keys, in this run or before."""
-        return self.catalogue.find(keys)
+        new = self._under_way.keys if self._under_way else {}
+        found = zip(keys, self.catalogue.find(keys), strict=True)
+        return [new[key][1] if key in new else id_ for key, id_ in found]
 
     def said(self, keys: Sequence[str]) -> bool:
         """Whether one of some keys was stated in this run, before the batch that is planned."""
-        return any(digest != MENTIONED for digest in self.catalogue.said(keys))
+        return any(digest != MENTIONED for digest in self._said(keys))
+
+    def _said(self, keys: Sequence[str]) -> list[int]:
+        """What was stated in this run under some keys: digests, `MENTIONED` where nothing."""
+        new = self._under_way.keys if self._under_way else {}
+        found = zip(keys, self.catalogue.said(keys), strict=True)
+        return [(new[key][0] if key in new else MENTIONED) or digest for key, digest in found]
 
     def _open_tasks(self) -> dict[str, Record]:
         if self._known_source is None:
@@ -222,8 +282,6 @@ class Run:
         self.store.mark(catalogues.PREFIX + self.source, None)
 
     def _close(self) -> None:
-        if not self.apply:
-            return
         if self._known_source is None and not self._begun:
             self._noted(self.store.commit(self._change_set(self._source_operations(), None)))
         name, newest = catalogues.PREFIX + self.source, self.store.last_revision().number
@@ -241,7 +299,7 @@ class Run:
             self.summary.revisions = [*self.summary.revisions[:1], done.revision]
 
     def _source_operations(self) -> list[Operation]:
-        if self._known_source is not None:
+        if self._known_source is not None or self.rehearsed:
             return []
         attributes = {"name": self.source, "precedence": self.default_precedence}
         if self.importer:
@@ -268,21 +326,31 @@ class Run:
                     return
             self._prints[number] = print_
         self.catalogue.known_documents.pop(number, None)
-        begun = len(self._pending)
+        begun, size, told, done = len(self._pending), self._size, 0, 0
         try:
             for item in portion.items():
+                item.key = clean_key(item.key)
+                self.summary.unread += not item.key  # it may be of any thing
                 if isinstance(item, Rejection):
+                    self._spoken_of.add(item.key)
                     self._reject(item.place, item.reason, number)
                     continue
-                item.key = clean_key(item.key)
                 self._pending.append((item, number_of(_plain(item) + self._salt), number))
                 self._size += 1 + len(item.links)
+                told += 1
                 if len(self._pending) >= BATCH or self._size >= SUBJECTS:
                     self._flush()
-                    begun = 0
+                    begun, size, done = 0, 0, told
         except SourceError as error:
             del self._pending[begun:]  # what is not what it says changes nothing
-            self._broken.append(error)
+            self._size = size
+            self.summary.unread += 1
+            if done:  # but for what was already done
+                error = SourceError(
+                    f"{error.message} The {done:,} things it told of before that count.",
+                    "Give it as its tool writes it and import it again; that ends the same.",
+                )
+            self._broken.insert(0 if done else len(self._broken), error)
             self._reject(portion.name, error.message, number)
 
     def _flush(self) -> None:
@@ -299,13 +367,18 @@ class Run:
         """Plan and commit what is not as it was."""
         same = [False] * len(batch)
         if self.precedence.manual_is_highest:
-            keys = [key_number(o.key) for o, *_ in batch]
-            same = self.catalogue.unchanged(keys, [d for _, d, _ in batch], [n for *_, n in batch])
+            new = self._under_way.keys if self._under_way else {}
+            known = [i for i, (observation, *_) in enumerate(batch) if observation.key not in new]
+            keys = [key_number(batch[i][0].key) for i in known]
+            digests, documents = [batch[i][1] for i in known], [batch[i][2] for i in known]
+            as_before = self.catalogue.unchanged(keys, digests, documents)
+            for i, as_it_was in zip(known, as_before, strict=True):
+                same[i] = as_it_was
         statements: list[Statement] = []
         told: list[Told] = []
         fresh = [item for item, as_it_was in zip(batch, same, strict=True) if not as_it_was]
         self._count_unchanged(len(batch) - len(fresh))
-        again = self.catalogue.said([o.key for o, *_ in fresh])
+        again = self._said([o.key for o, *_ in fresh])
         seen: dict[str, int] = {}
         for (observation, digest, document), said in zip(fresh, again, strict=True):
             said = said or seen.get(observation.key, MENTIONED)
@@ -344,23 +417,121 @@ class Run:
         self.summary.add(entry)
         self._report(entry)
 
-    def _settle(self, statements: list[Statement], told: list[Told]) -> None:
-        """Plan a batch, commit it, and remember what it settled.
+    # -- planning and committing ----------------------------------------------------------------------
 
-        ``told`` is the digest and the document of each statement.
-        """
-        plan, statements, told = self._committed(statements, told)
+    def _settle(self, statements: list[Statement], told: list[Told]) -> None:
+        """Plan a batch while the one before it is committed; then have it committed likewise."""
+        batch, before = Batch(statements, told, list(self.planner.waiting)), self._under_way
+        revision = before.revision if before else self.store.last_revision().number
+        with suppress(StaleError):  # somebody has committed in between: it is planned again
+            self._plan(batch, revision)
+        if not self._land() or batch.change_set is None:
+            self._commit(batch)
+        else:
+            self._launch(batch)
+
+    def _plan(self, batch: Batch, revision: int) -> None:
+        """Plan a batch at a revision; statements that rules forbid are taken out."""
+        batch.change_set = None
+        while not self._planned(batch, revision):
+            pass
+
+    def _planned(self, batch: Batch, revision: int) -> bool:
+        """Plan a batch at a revision; False where statements that rules forbid were taken out."""
+        self.planner.waiting = list(batch.waiting)
+        batch.plan = self.planner.plan(batch.statements)
+        batch.tasks = self._new_tasks(batch.plan)
+        tasks = (Step(Create(t.type, t.attributes, t.id), 0) for t in batch.tasks.values())
+        steps = [*batch.plan.steps, *tasks]
+        source = self._source_operations() if steps and not self._under_way else []
+        operations = [*source, *(step.operation for step in steps)]
+        change_set = self._change_set(operations, revision)
+        try:
+            batch.effect = self.view.prepare(change_set, revision + 1)
+        except InvalidChangeError as error:
+            bad = self._bad_statements(error, steps, len(source), batch.statements)
+            self._take_out(batch, bad)
+            return False
+        batch.change_set = change_set
+        return True
+
+    def _take_out(self, batch: Batch, bad: Collection[int]) -> None:
+        """Go on without some statements of a batch."""
+        for index in bad:
+            self._prints.pop(batch.told[index].document, None)
+            self.catalogue.still_there(batch.statements[index].key)
+        batch.told = [t for i, t in enumerate(batch.told) if i not in bad]
+        # what they shared with others is said anew by these
+        self._reader = Reader(self.store.model, reuse=True)
+        batch.statements = [self._reader.statement(t.observation) for t in batch.told]
+
+    def _launch(self, batch: Batch) -> None:
+        """Have a planned batch committed; what comes next is planned on it meanwhile."""
+        change_set = batch.change_set
+        assert change_set is not None
+        assert change_set.based_on is not None
+        if batch.effect:
+            self._begin()
+        if self.rehearsed:
+            self.store.commit(change_set, batch.effect)
+        if self.rehearsed or not batch.effect:
+            self._landed(batch)
+            return
+        batch.revision = change_set.based_on + 1
+        batch.keys = {key: (MENTIONED, id_) for key, id_ in batch.plan.mentioned.items()}
+        for statement, id_, told in zip(batch.statements, batch.plan.ids, batch.told, strict=True):
+            if id_ is not None:
+                batch.keys[statement.key] = (told.digest, id_)
+        self.view.add(batch.effect)
+        batch.done = self._committer.submit(self.store.commit, change_set, batch.effect)
+        self._under_way = batch
+
+    def _land(self) -> bool:
+        """Wait for the batch under way; False where others had committed, and it was planned again."""
+        batch, self._under_way = self._under_way, None
+        if batch is None or batch.done is None:
+            return True
+        try:
+            self._noted(batch.done.result())
+        except ConflictError:
+            self.view.clear()
+            self._commit(batch)
+            return False
+        self.view.clear()
+        self._landed(batch)
+        return True
+
+    def _commit(self, batch: Batch) -> None:
+        """Plan and commit a batch, until nobody else commits in between."""
+        for revision in self._attempts():
+            if self._known_source is None and not self.rehearsed:
+                self._known_source = sources(self.store).get(self.source)
+            with suppress(ConflictError, StaleError):
+                self._plan(batch, revision)
+                assert batch.change_set is not None
+                if batch.effect:
+                    self._begin()
+                    self._noted(self.store.commit(batch.change_set, batch.effect))
+                self._landed(batch)
+                return
+
+    def _landed(self, batch: Batch) -> None:
+        """Report a batch that is committed, and remember what it settled."""
+        plan = batch.plan
+        self._tasks |= batch.tasks
+        if self._known_source is None and batch.effect and not self.rehearsed:
+            self._known_source = sources(self.store)[self.source]
         for entry in plan.entries:
             self._line(entry)
         self._count_same(plan)
-        for statement, id_, (digest, document, _) in zip(statements, plan.ids, told, strict=True):
+        for statement, id_, told in zip(batch.statements, plan.ids, batch.told, strict=True):
             if id_ is None or statement.rejections:
-                self._prints.pop(document, None)
+                self._prints.pop(told.document, None)
             if id_ is None:
                 self.catalogue.still_there(statement.key)
             else:
-                digest = digest if not statement.rejections else SPOILT
-                self.catalogue.put(statement.key, digest, document, id_)
+                digest = told.digest if not statement.rejections else SPOILT
+                self.catalogue.put(statement.key, digest, told.document, id_)
         for key, id_ in plan.mentioned.items():
             self.catalogue.put(key, MENTIONED, 0, id_)
         for subject, identity in plan.settled:
@@ -372,49 +543,6 @@ class Run:
         if plan.unchanged:
             counts = self.summary.counts
             counts["unchanged"] = counts.get("unchanged", 0) + plan.unchanged
-
-    def _committed(
-        self, statements: list[Statement], told: list[Told]
-    ) -> tuple[BatchPlan, list[Statement], list[Told]]:
-        """The plan of a batch, committed; statements that the store's rules forbid are rejected."""
-        waiting = list(self.planner.waiting)
-        for revision in self._attempts():
-            self.planner.waiting = list(waiting)
-            plan = self.planner.plan(statements)
-            if not self.apply:
-                return plan, statements, told
-            tasks = self._new_tasks(plan)
-            steps = [
-                *plan.steps,
-                *(Step(Create(t.type, t.attributes, t.id), 0) for t in tasks.values()),
-            ]
-            if not steps:
-                return plan, statements, told
-            self._begin()
-            source = self._source_operations()
-            operations = [*source, *(step.operation for step in steps)]
-            try:
-                done = self.store.commit(self._change_set(operations, revision))
-            except ConflictError:
-                continue
-            except InvalidChangeError as error:
-                bad = self._bad_statements(error, steps, len(source), statements)
-                for index in bad:
-                    self._prints.pop(told[index].document, None)
-                    self.catalogue.still_there(statements[index].key)
-                told = [t for i, t in enumerate(told) if i not in bad]
-                # what they shared with others is said anew by these
-                self._reader = Reader(self.store.model, reuse=True)
-                statements = [self._reader.statement(t.observation) for t in told]
-                if not statements:
-                    return BatchPlan(), [], []
-                continue
-            self._tasks |= tasks
-            if source:
-                self._known_source = sources(self.store)[self.source]
-            self._noted(done)
-            return plan, statements, told
-        raise AssertionError("unreachable: the attempts end with an error")
 
     def _attempts(self) -> Iterator[int]:
         """The revision to plan at, again and again while others commit in between.
@@ -479,7 +607,7 @@ class Run:
         for revision in self._attempts():
             steps, entries = self._late_plan(waiting, ids)
             operations = [step.operation for step in steps]
-            if self.apply and operations:
+            if operations:
                 self._begin()
                 try:
                     done = self.store.commit(self._change_set(operations, revision))
@@ -510,48 +638,44 @@ class Run:
     def _late_plan(
         self, waiting: Sequence[Waiting], ids: Mapping[str, str | None]
     ) -> tuple[list[Step], list[Entry]]:
-        model, entries, steps = self.store.model, [], []
-        links = Links(model, self.source, self.precedence)
-        near_ids = {i for w in waiting if (i := ids.get(w.near))}
-        types = {w.name for w in waiting if w.name in model.relationship_types}
-        names = self.planner.names
-        for near in self.store.neighbours(near_ids, types) if near_ids and types else ():
-            names.setdefault(near.record.id, near.record.name)
-            links.add_live([near.relationship])
-        wanted = {i for w in waiting if (i := ids.get(w.ref)) and i not in names}
-        names |= {i: r.name for i, r in (self.store.get(wanted) if wanted else {}).items()}
+        model, names = self.store.model, self.planner.names
+        entries: list[Entry] = []
+        links = Links(self.store, self.source, self.precedence, names)
         references: dict[str, dict[str, str]] = {}
         owners: dict[str, int] = {}
+        claims: list[tuple[RelationshipKey, End, int]] = []
         for index, item in enumerate(waiting):
             near_id, far_id = ids.get(item.near), ids.get(item.ref)
             if near_id is None or far_id is None:
                 missing = item.ref if far_id is None else item.near
                 reason = without_secrets(f"{item.name}: {missing} is not in the source")
                 entries.append(Entry("rejected", item.name, "", near_id or "", item.place, reason))
-                continue
-            if item.name not in model.relationship_types:
+            elif item.name not in model.relationship_types:
                 references.setdefault(near_id, {})[item.name] = far_id
                 owners[near_id] = index
-                continue
-            if near_id == far_id:
-                continue
-            ends = (near_id, far_id) if item.outward else (far_id, near_id)
-            key, swapped = links.canonical(ends[0], item.name, ends[1])
-            end = "s" if item.outward != swapped else "t"
-            against = links.claim(key, end, item.attributes, index)  # type: ignore[arg-type]
+            elif near_id != far_id:
+                ends = (near_id, far_id) if item.outward else (far_id, near_id)
+                key = RelationshipKey(ends[0], item.name, ends[1])
+                claims.append((key, "s" if item.outward else "t", index))
+        links.load([claim[:2] for claim in claims])
+        claimed: list[tuple[RelationshipKey, int]] = []
+        for key, end, index in claims:
+            kept, _ = links.claim(key, end, waiting[index].attributes, index)
+            claimed.append((kept, index))
+        links.resolve()
+        changes: dict[str, Create | Update] = dict(self._late_references(references))
+        links.stand_by(changes)
+        steps, lines = links.steps()
+        for key, index in claimed:
+            against = links.against(key)
             if against:
-                entries.append(Entry("rejected", item.name, "", near_id, item.place, against))
-        for key, operation, whole in links.changed():
-            steps.append(Step(operation, links.owner.get(key, 0)))
-            if whole:
-                what = named(key, names)
-                entries.append(Entry("related", key.type, what, key.source))
-        steps += self._late_references(references, owners)
-        return steps, entries
+                what, place = named(key, names), waiting[index].place
+                entries.append(Entry("rejected", key.type, what, key.source, place, against))
+        return [*(Step(c, owners.get(i, 0)) for i, c in changes.items()), *steps], entries + lines
 
     def _late_references(
-        self, references: Mapping[str, Mapping[str, str]], owners: Mapping[str, int]
-    ) -> Iterator[Step]:
+        self, references: Mapping[str, Mapping[str, str]]
+    ) -> Iterator[tuple[str, Update]]:
         """References named before what they name was shown: one more word of the source."""
         records = RecordPlanner(self.store.model, self.source, self.precedence, self.planner.names)
         for id_, record in (self.store.get(references) if references else {}).items():
@@ -564,11 +688,14 @@ class Run:
             )
             if provenance != before:
                 attributes = {n: v for n, (v, _) in changes.items()}
-                yield Step(Update(id_, {**attributes, "provenance": provenance}), owners[id_])
+                yield id_, Update(id_, {**attributes, PROVENANCE: provenance})
 
     def _retire_vanished(self) -> VanishRefusedError | None:
         gone = self.catalogue.vanished()
         if not gone:
+            return None
+        if self.summary.unread:
+            self.summary.kept = len(gone)
             return None
         limit = self.vanish_limit
         if limit is None:
@@ -589,7 +716,7 @@ class Run:
             operations, entries = withdrawals(
                 self.store, self.source, ids, self.precedence, self.planner.names
             )
-            if self.apply and operations:
+            if operations:
                 self._begin()
                 try:
                     self._noted(self.store.commit(self._change_set(operations, revision)))
@@ -609,36 +736,29 @@ def withdrawals(
 ) -> tuple[list[Operation], list[Entry]]:
     """What changes when a source no longer reports some records: they, their parts, their links."""
     planner = RecordPlanner(store.model, source, precedence, names)
-    links = Links(store.model, source, precedence)
-    neighbours = store.neighbours(ids)
-    links.add_live(near.relationship for near in neighbours)
-    records = store.get(ids)
-    parts: set[str] = set()
-    for near in neighbours:
-        names.setdefault(near.record.id, near.record.name)
-        claim = provenance_of(near.record.attributes).get(source)
-        if claim and claim.get("of") == near.of:
-            records[near.record.id] = near.record
-            parts.add(near.record.id)
-    operations: list[Operation] = []
+    links = Links(store, source, precedence, names)
+    links.load(whole=ids)
+    gone = dict.fromkeys(id_ for id_ in ids if id_ in links.records)
+    parts: dict[str, None] = {}
+    for key in links.live:
+        for whole, part in ((key.source, key.target), (key.target, key.source)):
+            said = provenance_of(links.records[part].attributes).get(source, {})
+            if whole in gone and said.get("of") == whole:
+                parts[part] = None
     entries: list[Entry] = []
-    for id_, record in records.items():
-        names[id_] = record.name
-        for key in list(links.of_source(id_)):
-            end, far = ("s", key.target) if key.source == id_ else ("t", key.source)
-            if far not in parts:  # what has vanished keeps its parts
-                links.withdraw(key, end, 0)  # type: ignore[arg-type]
-        step = retire(planner, record, source)
+    changes: dict[str, Create | Update] = {}
+    for id_ in gone | parts:
+        for key, end in links.of_source(id_):
+            if (key.target if end == "s" else key.source) not in parts:
+                links.withdraw(key, end, 0)  # what has vanished keeps its parts
+        step = retire(planner, links.records[id_], source)
         if step is not None:
-            operations.append(step[0])
+            changes[id_] = step[0]
             entries.append(step[1])
-    links.activate({**{n.record.id: n.record for n in neighbours}, **records})
-    for key, operation, whole in links.changed():
-        operations.append(operation)
-        if whole:
-            what = named(key, names)
-            entries.append(Entry("unrelated", key.type, what, key.source))
-    return operations, entries
+    links.resolve()
+    links.stand_by(changes)
+    steps, lines = links.steps()
+    return [*changes.values(), *(step.operation for step in steps)], entries + lines
 
 
 def _task(source: str, question: Question) -> Record:

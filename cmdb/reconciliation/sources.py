@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from cmdb.queries import Query
+from cmdb.queries import AsOf, Query
 from cmdb.reconciliation.precedence import DEFAULT_PRECEDENCE, MANUAL, Precedence
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -67,9 +67,9 @@ class Source:
         return self.at is None or (now or datetime.now(UTC)) - self.at > self.stale_after
 
 
-def sources(store: GraphStore) -> dict[str, Source]:
-    """All sources by name; at most 10,000."""
-    records = store.find(Query("DataSource", first=10_000)).records
+def sources(store: GraphStore, as_of: AsOf = None) -> dict[str, Source]:
+    """All sources by name, at most 10,000; when they were last seen is always that of now."""
+    records = store.find(Query("DataSource", first=10_000, as_of=as_of)).records
     marks = store.marks(SEEN)
     found: dict[str, Source] = {}
     for record in sorted(records, key=lambda r: r.name):

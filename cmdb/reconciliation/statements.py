@@ -55,6 +55,9 @@ class Subject:
     def name(self) -> str:
         return str(self.attributes.get("name") or self.called or self.key)
 
+    def __str__(self) -> str:
+        return f"{self.type} {self.name[:100]}".rstrip()
+
 
 class Claim(NamedTuple):
     """(source)-[:type]->(target) with attributes; ends are subjects, or a key of the source.
@@ -127,8 +130,8 @@ class Reader:
         Raises
         ------
         UnusableError
-            The observed thing itself does not fit the model. Parts and mentions that do not are
-            left out, and are among the statement's `rejections`.
+            The observed thing itself does not fit the model. Values, parts and mentions that do not
+            are left out, and are among the statement's `rejections`.
         """
         if not observation.key:
             raise UnusableError(f"the {observation.type} has no key")
@@ -159,7 +162,9 @@ class Reader:
             what = "is abstract" if record_type else "is not in the model"
             raise UnusableError(f"the record type {observation.type!r} {what}")
         place = observation.place or place
-        attributes = self.values(record_type, observation.attributes)
+        attributes, unfit = self._values(record_type, observation.attributes)
+        if unfit and not (attributes or observation.links):
+            raise UnusableError(next(iter(unfit.values())))
         called = ""
         if "name" not in attributes:
             names = (str(attributes[n]) for n in NAMING if n in attributes)
@@ -168,6 +173,7 @@ class Reader:
         subject = Subject(observation.type, key, attributes, role, place, called)
         seen[id(observation)] = subject
         statement.subjects.append(subject)
+        statement.rejections += [Rejection(place, f"{subject}: {why}") for why in unfit.values()]
         if self._reused is not None and role == "mention":
             if len(self._reused) >= REUSED:
                 self._reused.clear()
@@ -176,9 +182,7 @@ class Reader:
             try:
                 self._link(statement, record_type, subject, link, place, seen, depth)
             except UnusableError as error:
-                statement.rejections.append(
-                    Rejection(place, f"{link.name} of {subject.type} {subject.name}: {error}")
-                )
+                statement.rejections.append(Rejection(place, f"{link.name} of {subject}: {error}"))
         return subject
 
     def _link(
@@ -198,7 +202,10 @@ class Reader:
             way = self._way(record_type, link.name, far_type)
             self._ways[record_type.name, link.name, far_type] = way
         type_ = way.type
-        attributes = self.values(type_, link.attributes) if type_ and link.attributes else {}
+        attributes: dict[str, Any] = {}
+        unfit: dict[str, str] = {}
+        if type_ and link.attributes:
+            attributes, unfit = self._values(type_, link.attributes)
         far: Subject | Ref
         if isinstance(to, Ref):
             far = Ref(clean_key(to.key))
@@ -206,6 +213,9 @@ class Reader:
             far = self._add(statement, to, way.role, place, seen, depth + 1)
         if far is subject:
             raise UnusableError("it is linked to itself")
+        statement.rejections += [
+            Rejection(place, f"{link.name} of {subject}: {why}") for why in unfit.values()
+        ]
         if type_ is None:
             statement.references.append(Reference(subject, link.name, far))
         elif way.outward:
@@ -216,8 +226,8 @@ class Reader:
     def _way(self, near: RecordType, name: str, far: str | None) -> Way:
         """What a link of a name means between two types; raises `UnusableError` if it may not be."""
         if name[:1].islower():
-            reference = near.attributes.get(name)
-            if reference is None or reference.kind.name != "reference" or reference.many:
+            reference = near.attributes.get(name) if name in self.model.references else None
+            if reference is None or reference.many:
                 raise UnusableError(f"{name} is no reference attribute of {near.name}")
             return Way(None, True, "mention")
         try:
@@ -250,18 +260,23 @@ class Reader:
                 return True
         return False
 
-    def values(self, owner: RecordType | RelationshipType, given: Any) -> dict[str, Any]:
-        """Canonical values of what is said; nothing, secrets and placeholders left out.
+    def _values(
+        self, owner: RecordType | RelationshipType, given: Any
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Canonical values of what is said; and attribute -> why its value cannot be, without secrets.
+
+        Nothing, secrets and placeholders are left out.
 
         Raises
         ------
         UnusableError
-            Which value of which attribute cannot be, without secrets.
+            What cannot be is a value that every record or relationship of the type must have.
         """
         if owner.name not in self._readers:
             self._readers[owner.name] = self._readers_of(owner)
         readers = self._readers[owner.name]
-        values = {}
+        values: dict[str, Any] = {}
+        unfit: dict[str, str] = {}
         for name, value in given.items():
             try:
                 known, read = readers[name]
@@ -273,12 +288,17 @@ class Reader:
                 else:
                     parsed = read(value)
             except KeyError:
-                raise UnusableError(f"{owner.name} has no attribute {name!r}") from None
+                unfit[name] = f"{owner.name} has no attribute {name!r}"
+                continue
             except ValueError as error:
-                raise UnusableError(f"{name} {without_secrets(str(error))}") from None
+                unfit[name] = f"{name} {without_secrets(str(error))}"
+                continue
             if parsed is not None:
                 values[name] = parsed
-        return values
+        for name, why in unfit.items():
+            if name in owner.required and name != "name":  # without that it is called otherwise
+                raise UnusableError(why)
+        return values, unfit
 
     def _readers_of(self, owner: RecordType | RelationshipType) -> dict[str, ValueReader]:
         """For each attribute, what makes a canonical value of what a source says, or None."""

@@ -97,12 +97,13 @@ class Ansible(Importer[AnsibleOptions]):
                 yield self._item(result)
 
     def _item(self, result: Result) -> Item:
+        key = ansible_facts.key_of(result.name) if result.name else ""
         if result.problem:
-            return Rejection(result.place, result.problem)
+            return Rejection(result.place, result.problem, key)
         facts = _facts(result.value)
         if facts is None:
             whose = f"{result.name}: " if result.name else ""
-            return Rejection(result.place, f"{whose}{_why(result.value)}")
+            return Rejection(result.place, f"{whose}{_why(result.value)}", key)
         name = result.name or ansible_facts.own_name(facts)
         if not name:
             return Rejection(result.place, "the facts do not say which host they are of")

@@ -66,6 +66,11 @@ def own_name(value: Mapping[str, Any]) -> str | None:
     return next((n for f in ("fqdn", "nodename", "hostname") if (n := facts.text(f))), None)
 
 
+def key_of(name: str) -> str:
+    """What a host is called in this source, by Ansible's name for it."""
+    return f"host/{name}"
+
+
 def host(name: str, value: Mapping[str, Any], groups: Sequence[str], place: str) -> Observation:
     """The host, from its facts.
 
@@ -76,7 +81,7 @@ def host(name: str, value: Mapping[str, Any], groups: Sequence[str], place: str)
     groups
         Of the inventory, as its tags.
     """
-    facts, key = Facts(value), f"host/{name}"
+    facts, key = Facts(value), key_of(name)
     interfaces = list(_interfaces(facts))
     if _is_container(facts):
         # Nothing of the firmware: it is the host's, and would make the two one machine.

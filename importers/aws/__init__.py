@@ -119,7 +119,7 @@ class _Estate:
         links: dict[tuple[str, str], Link] = {}
         for name, type_, other in self._links(thing):
             if other == thing.key:
-                yield Rejection(place, f"is linked to itself ({name})")
+                yield Rejection(place, f"is linked to itself ({name})", thing.key)
             elif name != "ATTACHMENT_OF" or other not in self.chosen:
                 # An instance that is described names its volumes itself.
                 links[name, other] = Link(name, self._end(type_, other, thing))

@@ -101,15 +101,16 @@ class Project:
             yield from self._container(name, service, unknown)
         if unknown:
             names = ", ".join(sorted(unknown)[:20])
-            yield Rejection(
-                self._document.name, f"images named by variables without a default: {names}"
-            )
+            what = f"images named by variables without a default: {names}"
+            yield Rejection(self._document.name, what, key)
 
     def _wrong_services(self) -> Iterator[Rejection]:
         for name in self._root["services"]:
             if name not in self._services:
-                what = f"service {name}" if _is_name(name) else "a service"
-                yield Rejection(self._document.name, f"{what} is not described as one")
+                named = _is_name(name)
+                what = f"{f'service {name}' if named else 'a service'} is not described as one"
+                key = self._key("service", name) if named else ""
+                yield Rejection(self._document.name, what, key)
 
     def _key(self, kind: str, name: str) -> str:
         return f"{kind}/{self._scope}/{name}"
@@ -121,6 +122,7 @@ class Project:
         self, name: str, service: Mapping[str, Any], unknown: set[str]
     ) -> Iterator[Item]:
         place = f"{self._document.name} service {name}"
+        key = self._key("service", name)
         links = [*self._attached(service), *self._connected(service)]
         reference = resolved(service.get("image"))
         used = image(reference.value)
@@ -129,16 +131,16 @@ class Project:
         elif reference.unknown:
             unknown |= reference.unknown
         elif reference.value:
-            yield Rejection(place, "its image is no image reference")
+            yield Rejection(place, "its image is no image reference", key)
         for other in _needed(service):
             if other == name or other not in self._services:
                 what = "itself" if other == name else "a service that the file does not have"
-                yield Rejection(place, f"it depends on {what}")
+                yield Rejection(place, f"it depends on {what}", key)
             else:
                 # a group of its own: each is needed, none stands in for another
                 links.append(Link("DEPENDS_ON", self._service(other), {"group": other}))
         known = {"name": f"{self._name}/{name}"}
-        yield Observation("Container", self._key("service", name), known, links, place)
+        yield Observation("Container", key, known, links, place)
 
     # Networks and volumes: what they are called outside the project.
 

@@ -134,12 +134,11 @@ class _Statements:
         """Links along the edges of the dependency graph."""
         for node, targets in self._bom.dependencies:
             for ref in filter(self._is_missing, (node, *targets)):
-                yield Rejection(
-                    self._place,
-                    f"the dependency graph names {_shown(ref)}, which is not in the bill",
-                )
+                what = f"the dependency graph names {_shown(ref)}, which is not in the bill"
+                yield Rejection(self._place, what, self._subject.key)
             if node in targets:
-                yield Rejection(self._place, f"{_shown(node)} is said to depend on itself")
+                what = f"{_shown(node)} is said to depend on itself"
+                yield Rejection(self._place, what, self._subject.key)
             for ref in targets:
                 if node in self._nodes and ref in self._nodes:
                     self._depend(self._nodes[node], self._nodes[ref])

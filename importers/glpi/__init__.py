@@ -43,11 +43,12 @@ class Glpi(Importer[Options]):
             if inventory.get("partial") is True:
                 yield Rejection(document.name, "is a partial inventory; give a whole one")
                 continue
-            yield from malformed(content, document.name)
-            if isinstance(content.get("network_device"), dict):
-                yield from network_device(inventory, content, document)
-            else:
-                yield from computer(inventory, content, document)
+            what = network_device if isinstance(content.get("network_device"), dict) else computer
+            made, *rejections = what(inventory, content, document)
+            for item in (*malformed(content, document.name), *rejections):
+                item.key = made.key
+                yield item
+            yield made
 
 
 def _is_inventory(inventory: dict[str, Any], content: dict[str, Any]) -> bool:

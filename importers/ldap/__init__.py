@@ -125,6 +125,7 @@ class _Reader:
         kind = kind_of(entry)
         if kind is None:
             return
+        key = ""
         try:
             name = parse_name(entry.dn)
             key = key_of(name)
@@ -132,14 +133,14 @@ class _Reader:
                 raise ValueError("has the name of an earlier entry" if key else "has no name")
             made = self._make(kind, entry, name, key)
         except ValueError as error:
-            yield Rejection(entry.place, f"the entry {error}")
+            yield Rejection(entry.place, f"the entry {error}", key)
             return
         self._seen.add(key)
         if not self._is_container(name):
             yield made
         for type_ in entry.partial:
             reason = f"names only its first members ({type_};range=…): ask the server for the rest"
-            yield Rejection(entry.place, reason)
+            yield Rejection(entry.place, reason, key)
 
     def _make(self, kind: str, entry: Entry, name: Name, key: str) -> Observation:
         attributes = ATTRIBUTES[kind](entry, name)

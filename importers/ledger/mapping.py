@@ -240,7 +240,7 @@ def record_type(name: str, document: Document) -> str:
 
 def _problem(target: str, column: Column) -> str | None:
     known = model()
-    is_link = target[:1].isupper() or (target in _references() and target not in ROLES)
+    is_link = target[:1].isupper() or (target in known.references and target not in ROLES)
     if target in ROLES or target == "rack_height":
         return None
     if not is_link:
@@ -262,7 +262,3 @@ def _problem(target: str, column: Column) -> str | None:
     if other is None or other.abstract or column.by not in other.attributes:
         return "a link names the record type at its other end, and the attribute `by` which"
     return None
-
-
-def _references() -> frozenset[str]:
-    return frozenset(a.name for t in model().record_types.values() for a in t.references)

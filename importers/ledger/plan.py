@@ -94,7 +94,7 @@ class Compiler:
             attribute = self._attribute(target, record_type)
             if attribute is None:
                 plan.unfit[index] = target
-            elif record_type.attributes[attribute].kind.name != "reference":
+            elif attribute not in self._model.references:
                 meaning = self._meaning(attribute, column, record_type)
                 if attribute in UNIQUE:
                     name = "" if attribute == "hostname" else attribute

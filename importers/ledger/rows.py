@@ -95,9 +95,10 @@ class Interpreter:
             if row[0] == self._names[0] and self._beside_table(row):
                 continue
             observation = self._row(row, place, found)
-            if found:
-                yield from found
-                found.clear()
+            for rejection in found:
+                rejection.key = observation.key if observation else ""
+                yield rejection
+            found.clear()
             if observation is not None:
                 yield observation
 

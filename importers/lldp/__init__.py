@@ -25,7 +25,7 @@ from pydantic import Field
 
 from cmdb.reconciliation.observations import Item, Link, Observation, Ref
 from importers.contract import Importer, Options
-from importers.lldp.cables import End, Network, network
+from importers.lldp.cables import End, Network, key_of, network
 from importers.lldp.devices import shared_marks
 from importers.lldp.formats import reports
 from importers.reading import Document
@@ -73,7 +73,7 @@ class _Statements:
         self.network = found
         shared = shared_marks(found.devices)
         self._mentions = {
-            identity: Observation(known.type, _key(identity), known.attributes(shared))
+            identity: Observation(known.type, key_of(identity), known.attributes(shared))
             for identity, known in found.devices.items()
         }
         self._cables: dict[End, list[End]] = defaultdict(list)
@@ -141,15 +141,13 @@ class _Statements:
 
     def _device(self, identity: str) -> Observation | Ref:
         return (
-            Ref(_key(identity)) if identity in self.network.reporters else self._mentions[identity]
+            Ref(key_of(identity))
+            if identity in self.network.reporters
+            else self._mentions[identity]
         )
 
     def _attributes(self, end: End) -> dict[str, str]:
         return said(name=self.network.name(end), mac_address=self.network.macs.get(end))
-
-
-def _key(identity: str) -> str:
-    return f"device/{identity}"
 
 
 def _natural(end: End) -> list[tuple[bool, int, str]]:

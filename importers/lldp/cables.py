@@ -76,6 +76,11 @@ class Network:
         return interface(self.ports[end][0][1].name)
 
 
+def key_of(identity: str) -> str:
+    """What a device is called in this source."""
+    return f"device/{identity}"
+
+
 def network(reports: Iterable[Report | Rejection]) -> Network:
     """Everything that reports tell, put together."""
     everything, found = list(reports), Network()
@@ -104,6 +109,7 @@ def _sights(network: Network, identities: Identities, report: Report) -> Iterato
     network.reporters.setdefault(near, report.place)
     for neighbour in report.neighbours:
         if isinstance(neighbour, Rejection):
+            neighbour.key = key_of(near)
             network.rejections.append(neighbour)
             continue
         far = identities.of(report.scope, neighbour.device)
@@ -111,7 +117,7 @@ def _sights(network: Network, identities: Identities, report: Report) -> Iterato
         if far:
             network.devices.setdefault(far, Known(far)).seen.append(neighbour.device)
         if problem:
-            network.rejections.append(Rejection(neighbour.place, problem))
+            network.rejections.append(Rejection(neighbour.place, problem, key_of(near)))
         elif neighbour.uplink:
             end = _end(network, far, neighbour.port, own=False) if neighbour.port.name else None
             network.uplinks[near, far, end] = None
@@ -182,7 +188,8 @@ def _cables(network: Network, sights: list[Sight]) -> list[tuple[End, End]]:
     for near, far, place in sights:
         if near == far:
             reason = "the interface sees itself; a cable has two ends"
-            network.rejections.append(Rejection(place, f"{network.name(near)}: {reason}"))
+            what = f"{network.name(near)}: {reason}"
+            network.rejections.append(Rejection(place, what, key_of(near.device)))
         else:
             found[min(near, far), max(near, far)] = None
     return list(found)

@@ -59,8 +59,11 @@ class Lshw(Importer[LshwOptions]):
                     "is not the JSON of lshw, or leaves out the machine itself",
                     "Run `lshw -json` without -class.",
                 )
-            yield from wrong
-            yield _machine(name, root, nodes, document.name)
+            machine = _machine(name, root, nodes, document.name)
+            for rejection in wrong:
+                rejection.key = machine.key
+                yield rejection
+            yield machine
 
 
 _COMMA: Final = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*(?:[\]}]|\Z))')

@@ -40,6 +40,9 @@ class Cable(NamedTuple):
     sides: tuple[tuple[Place, ...], tuple[Place, ...]]
     place: str
 
+    def rejected(self, reason: str) -> Rejection:
+        return Rejection(self.place, reason, f"cables/{self.id}")
+
     def across(self, end: Place) -> list[Place]:
         """Where the cable leads to from one of its terminations."""
         found: list[Place] = []
@@ -146,7 +149,7 @@ class Paths:
                 continue
             if path.near == path.far:
                 what = "its path leads back to where it starts"
-                self.rejections.append(Rejection(path.cables[0].place, what))
+                self.rejections.append(path.cables[0].rejected(what))
             else:
                 found.append(path)
             seen.add(pair)
@@ -211,9 +214,8 @@ class Paths:
             if all(sides):
                 found.append(cable)
             else:
-                self.rejections.append(
-                    Rejection(entry.place, "the cable is not connected at both ends")
-                )
+                what = "the cable is not connected at both ends"
+                self.rejections.append(cable.rejected(what))
         known = {entry.id for entry in self.export.all("cables")}
         return found + [cable for cable in self._told_by_ends() if cable.id not in known]
 

@@ -133,7 +133,7 @@ class Components:
                 lost[part.table, holder.key if holder else "nothing"].append(part)
         for (table, key), parts in lost.items():
             what = f"{len(parts)} {table} belong to {key}, which is not in the export"
-            yield Rejection(parts[0].place, what)
+            yield Rejection(parts[0].place, what, parts[0].key)
 
     def _attributes(self, part: Entry) -> dict[str, Any]:
         type_, speed = self.type_of(part), part.number("speed")

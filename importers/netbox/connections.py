@@ -53,7 +53,7 @@ class Cabling:
             to = self._observation(path.far)
             if near is None or to is None:
                 what = "it does not join two things that are in the export"
-                self.rejections.append(Rejection(path.cables[0].place, what))
+                self.rejections.append(path.cables[0].rejected(what))
             else:
                 found[near].append(Link("CONNECTED_TO", to, self._attributes(path)))
         return found

@@ -226,17 +226,17 @@ class Export:
             if not isinstance(row, dict):
                 yield Rejection(place, "is not an object")
             elif isinstance(table, str) and (complaint := self._add(table, row, place)):
-                yield Rejection(place, complaint)
+                yield complaint
 
-    def _add(self, table: str, row: Mapping[str, Any], place: str) -> str | None:
+    def _add(self, table: str, row: Mapping[str, Any], place: str) -> Rejection | None:
         entry = Entry(self, table, _id(row.get("id")) or "", row, place)
         if not entry.id:
-            return "has no id"
+            return Rejection(place, "has no id")
         name = _UNNAMED.get(table, "name")
         if name and not entry.text(name):
-            return f"has no {name}"
+            return Rejection(place, f"has no {name}", entry.key)
         if table in _CHECKS and (complaint := _CHECKS[table](entry)):
-            return complaint
+            return Rejection(place, complaint, entry.key)
         self._tables.setdefault(table, {})[entry.id] = entry
         return None
 

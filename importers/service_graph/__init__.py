@@ -57,7 +57,8 @@ def _add(graph: dict[str, dict[str, float | None]], call: Call) -> Rejection | N
     if not caller or not callee:
         return Rejection(call.place, "it does not name both the caller and the called service")
     if caller == callee:
-        return Rejection(call.place, f"{caller} calls itself, which says nothing of other services")
+        what = f"{caller} calls itself, which says nothing of other services"
+        return Rejection(call.place, what, _key(caller))
     try:
         count = _count(call.count)
     except ValueError as error:

@@ -70,8 +70,11 @@ def _device(document: Document, walk: Walk) -> Iterator[Item]:
     type_, attributes = record_type(walk), _attributes(walk, stem)
     cables = snmp_cables.cables(walk, document.name, _own(attributes))
     links = [*_parts(walk, cables.links), *_members(walk, stem)]
-    yield Observation(type_, f"device/{stem}", fitting(type_, attributes), links, document.name)
-    yield from cables.rejections
+    key = f"device/{stem}"
+    yield Observation(type_, key, fitting(type_, attributes), links, document.name)
+    for rejection in cables.rejections:
+        rejection.key = key
+        yield rejection
 
 
 def _attributes(walk: Walk, stem: str) -> dict[str, Any]:

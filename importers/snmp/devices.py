@@ -1,8 +1,9 @@
 """What kind of device answers: its maker and record type, from what it says of itself.
 
 sysObjectID begins with the maker's number (IANA private enterprise numbers); below it makers number
-their products (CISCO-PRODUCTS-MIB, PowerNet-MIB, FOUNDRY-SN-AGENT-MIB and so on). Where that says
-nothing of the type, the MIBs a device has and the layers it serves (sysServices, RFC 3418) do.
+their products (CISCO-PRODUCTS-MIB, PowerNet-MIB, PAN-PRODUCTS-MIB and so on), not only those of one
+type (Epson's projectors are beside its printers). Where that says nothing of the type, the MIBs a
+device has and the layers it serves (sysServices, RFC 3418) do.
 """
 
 from __future__ import annotations
@@ -87,39 +88,40 @@ _ENTERPRISES: Final[Mapping[int, str]] = {
 _PRODUCTS: Final[Mapping[str, str]] = {
     "9.1.1069": "WirelessController",
     "11.2.3.9.1": "Printer",
-    "11.5.7.1": "BladeChassis",
+    "11.5.7.1.2": "BladeChassis",
     "311.1.1.3.1.1": "Computer",
     "311.1.1.3.1.2": "Server",
     "311.1.1.3.1.3": "Server",
     "318.1.3.2": "UPS",
     "318.1.3.4": "PDU",
     "318.1.3.27": "UPS",
-    "368": "IPCamera",
-    "641": "Printer",
+    "641.1": "Printer",
+    "641.2": "Printer",
     "789.2": "StorageArray",
-    "1248": "Printer",
-    "1347": "Printer",
+    "1248.1": "Printer",
+    "1347.41": "Printer",
     "1588.2.1.1": "FibreChannelSwitch",
-    "1602": "Printer",
-    "2435": "Printer",
-    "2620": "Firewall",
-    "3375.2.1.3": "LoadBalancer",
+    "1602.4": "Printer",
+    "2435.2.3.9.1": "Printer",
+    "2620.1": "Firewall",
+    "3375.2.1.3.4": "LoadBalancer",
     "6574": "StorageArray",
-    "6876": "Server",
+    "6876.4.1": "Server",
     "8072.3.2": "Computer",
-    "8741": "Firewall",
+    "8741.1": "Firewall",
     "12356.101": "Firewall",
-    "14179": "WirelessController",
+    "14179.1.1.4.3": "WirelessController",
     "14823.1.1": "WirelessController",
     "14823.1.2": "AccessPoint",
-    "19746": "BackupAppliance",
-    "22610": "LoadBalancer",
+    "19746.3": "BackupAppliance",
+    "22610.1.3": "LoadBalancer",
     "24681": "StorageArray",
     "25461.2.3": "Firewall",
-    "28557": "Firewall",
-    "40482": "StorageArray",
+    "28557.1": "Firewall",
 }
-"""Record types by the part of sysObjectID below ``enterprises``; the longest that fits counts."""
+"""Record types by the part of sysObjectID below ``enterprises``; the longest that fits counts.
+
+Only what a device of that type is known to answer: what else the maker makes is told by its MIBs."""
 
 _PREFIX: Final = "1.3.6.1.4.1."
 _DATALINK, _INTERNET, _APPLICATIONS = 2, 4, 64

@@ -57,7 +57,7 @@ class _State:
         for resource in found:
             problem = _problem(resource, names)
             if problem:
-                self._rejections.append(Rejection(resource.place, problem))
+                self._rejections.append(Rejection(resource.place, problem, self._key(resource)))
                 continue
             names.add(resource.name)
             self._resources.append(resource)
@@ -83,7 +83,7 @@ class _State:
         for text in dict.fromkeys(resource.dependencies):
             found = self.resolve(text, resource)
             if any(other is resource for other in found):
-                yield Rejection(resource.place, "depends on itself")
+                yield Rejection(resource.place, "depends on itself", self._key(resource))
                 continue
             targets.update(dict.fromkeys(self._key(other) for other in found))
         # (this resource)-[:DEPENDS_ON]->(the other)

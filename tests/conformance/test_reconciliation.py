@@ -12,6 +12,7 @@ from cmdb.change_sets import ChangeSet, Create, Unrelate, Update
 from cmdb.errors import ConflictError, InvalidChangeError, SourceError
 from cmdb.ids import new_id
 from cmdb.queries import Query
+from cmdb.reconciliation import runs
 from cmdb.reconciliation.duplicates import (
     MergeError,
     decide,
@@ -22,14 +23,16 @@ from cmdb.reconciliation.duplicates import (
 )
 from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Item, Observation, Portion, Rejection
+from cmdb.reconciliation.planning import Entry
 from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
 from cmdb.reconciliation.recomputing import apply, recompute, withdraw
-from cmdb.reconciliation.runs import VanishRefusedError
+from cmdb.reconciliation.runs import Run, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.store import GraphStore, create_store, open_store
 from schema.loading import load_model
 from tests.support.neo4j_server import Neo4jServer
 from tests.support.reporting import (
+    Reported,
     link,
     linked,
     only,
@@ -674,7 +677,7 @@ def test_what_was_made_by_hand_is_nobodys_to_retire(store: GraphStore) -> None:
 
 
 def test_a_wrong_row_is_reported_with_its_place_and_the_rest_goes_in(store: GraphStore) -> None:
-    wrong = server("bad", memory_mib="a lot")
+    wrong = thing("Server", "bad", memory_mib="a lot")
     wrong.place = "devices.csv row 3"
     twice = server("good", serial_number="SN2")
     twice.place = "devices.csv row 4"
@@ -970,3 +973,90 @@ def test_marks_are_kept_beside_the_revisions(store: GraphStore, url: str) -> Non
     store.mark("a:1", None)
     assert store.marks("a:") == {"a:2": b"less"}
     assert last(store) == before
+
+
+# -- what cannot be read -----------------------------------------------------------------------------------
+
+
+def rejected(done: Reported) -> list[tuple[str, str]]:
+    return [(entry.place, entry.why) for entry in done.lines if entry.action == "rejected"]
+
+
+def test_a_value_that_does_not_fit_is_rejected_alone_and_the_rest_goes_in(
+    store: GraphStore,
+) -> None:
+    wrong = server(
+        "s1",
+        link("CONTAINED_IN", rack(), rack_position="high up"),
+        link("HAS_COMPONENT", thing("CPU", "", name="CPU 1", slot="1", core_count="many")),
+        link("HAS_ADDRESS", thing("IPAddress", "ip", ip_address="no address", name="x")),
+        memory_mib="a lot",
+        colour="red",
+        cpu_count=2,
+    )
+    wrong.place = "row 3"
+    before = [server("s1", memory_mib=64), thing("Server", "s2", cpu_count=4)]
+    report(store, "ledger", *before, fingerprint=b"1")
+    items = [wrong, thing("Server", "s2", cpu_count="few")]
+    done = report(store, "ledger", *items, fingerprint=b"2", complete=True)
+    assert rejected(done) == [
+        ("row 3", "Server s1: memory_mib 'a lot' is not an integer"),
+        ("row 3", "Server s1: Server has no attribute 'colour'"),
+        ("row 3", "CONTAINED_IN of Server s1: rack_position 'high up' is not an integer"),
+        ("row 3", "CPU CPU 1: core_count 'many' is not an integer"),
+        ("row 3", "HAS_ADDRESS of Server s1: ip_address 'no address' is not an IP address"),
+        ("", "cpu_count 'few' is not an integer"),
+    ]
+    found = only(store, "Server", name="s1")
+    assert plain(found) == {"name": "s1", "cpu_count": 2}
+    assert linked(store, found) == {("CONTAINED_IN", "R1"), ("HAS_COMPONENT", "CPU 1")}
+    assert only(store, "Server", name="s2").attributes["cpu_count"] == 4, "nothing else was said"
+    at = last(store)
+    again = report(store, "ledger", *items, fingerprint=b"2", complete=True)
+    assert (rejected(again), last(store)) == (rejected(done), at)
+
+
+def test_what_a_document_says_before_it_breaks_counts_if_it_was_done_already(
+    store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "BATCH", 2)
+    items = [server(f"s{i}", link("UPLINKED_TO", "sw"), serial_number=f"SN{i}") for i in range(4)]
+    items.insert(1, thing("Switch", "sw", name="sw"))
+
+    def breaks() -> Iterator[Item]:
+        yield from items
+        raise SourceError("big.json is cut off.", "Nothing was changed; give it whole.")
+
+    broken = Portion("big.json", b"1", breaks)
+    report(store, "ledger", server("other", serial_number="SN9"))
+    lines: list[Entry] = []
+    run = Run(store, "ledger", actor="li", apply=True, complete=True, report=lines.append)
+    with pytest.raises(SourceError, match=r"cut off\. The 4 things it told of before that count"):
+        run.run([broken])
+    assert run.summary.counts["created"] == 4
+    assert (run.summary.statements, run.summary.kept) == (4, 1)
+    assert linked(store, only(store, "Server", name="s1")) == {("UPLINKED_TO", "sw")}
+    assert only(store, "Server", name="other").attributes["lifecycle_state"] == "in_use"
+    done = report_portions(store, "ledger", [broken, Portion("a", b"1", lambda: [server("t")])])
+    assert "nothing" not in rejected(done)[0][1].lower()
+    done = report_portions(store, "ledger", [Portion("big.json", b"2", lambda: items)])
+    assert done.counts == {"unchanged": 4, "created": 1, "related": 1}
+
+
+def test_a_complete_run_keeps_what_an_unreadable_row_may_have_been(store: GraphStore) -> None:
+    three = [server(f"s{i}", serial_number=f"SN{i}") for i in range(3)]
+    report(store, "ledger", *three)
+    unread = Rejection("row 3", "its quotation marks do not match")
+    done = report(store, "ledger", *three[:1], unread, complete=True)
+    assert (done.summary.unread, done.summary.kept) == (1, 2)
+    assert done.lines_of("retired") == []
+    known = Rejection("row 3", "the host could not be reached", "s1")
+    detail = Rejection("row 1", "a cell of it is no number", "s0")
+    for _ in range(2):
+        done = report(store, "ledger", detail, *three[:1], known, complete=True)
+        assert (done.summary.unread, done.summary.kept) == (0, 0)
+        assert only(store, "Server", name="s1").attributes["lifecycle_state"] == "in_use"
+        assert only(store, "Server", name="s2").attributes["lifecycle_state"] == "idle"
+    nameless = thing("Server", "", name="s1")
+    done = report(store, "ledger", *three[:1], nameless, complete=True)
+    assert (done.summary.unread, done.summary.kept) == (1, 1)

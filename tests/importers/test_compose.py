@@ -12,7 +12,7 @@ from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
 from importers.compose.variables import Text, resolved
 from importers.registry import make
-from tests.support.mutilating import cut_off, mutilated, survived
+from tests.support.mutilating import borne, cut_off, mutilated
 from tests.support.observing import Observed, shared_data
 
 SHOP = """\
@@ -224,10 +224,10 @@ def test_wrong_values_anywhere_are_borne(tmp_path: Path) -> None:
     import yaml
 
     for wrong in mutilated(yaml.safe_load(SHOP)):
-        survived(importer, "compose.yaml", json.dumps(wrong).encode())
+        borne(importer, "compose.yaml", json.dumps(wrong).encode())
     for piece in cut_off(SHOP.encode()):
-        survived(importer, "compose.yaml", piece)
-    survived(importer, "compose.yaml", b"services: " + b"[" * 5000)
+        borne(importer, "compose.yaml", piece)
+    borne(importer, "compose.yaml", b"services: " + b"[" * 5000)
 
 
 @pytest.mark.shared_data

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic_core import PydanticUndefined
@@ -28,6 +30,7 @@ from cmdb.store import open_store
 from importers.contract import Importer, Options
 from importers.reading import documents
 from importers.registry import importer_type, make, names
+from tests.support.observing import written
 
 NAMES = names()
 SECONDS = 10.0
@@ -204,6 +207,20 @@ def test_a_workbook_that_unpacks_to_more_than_is_allowed_is_refused(
     assert "bomb.xlsx" in said
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importers.reading, "SIZE_LIMIT", 1000)
+    path = tmp_path / "huge.json"
+    path.write_bytes(bytes(1001))
+    [document] = documents([str(path)])
+    for read in (document.fingerprint, document.read, lambda: next(document.chunks(10))):
+        with pytest.raises(SourceError, match=r"huge\.json is larger than"):
+            read()
+    path.write_bytes(bytes(1000))
+    assert document.fingerprint() == document.fingerprint()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_source_that_is_not_there_is_one_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
@@ -333,3 +350,49 @@ def test_one_poisoned_file_of_several_does_not_keep_the_others_out(
     assert (plan["counts"]["created"], plan["counts"]["rejected"]) == (1, 1)
     [rejected] = [entry for entry in plan["entries"] if entry["action"] == "rejected"]
     assert "bad.json" in rejected["place"] + rejected["why"]
+
+
+FACTS = '{"ansible_facts": {"ansible_hostname": "x", "ansible_architecture": "x86_64"}}'
+COMPLETE = [
+    ("ansible", {"a": FACTS, "b": '{"unreachable": true}', "c": None}, ["c"]),
+    ("ledger", "Asset number,Type,Memory (GB)\nA,server,much\nB,server,2\n", ["C"]),
+    ("ledger", "Asset number,Type\nA,server\n,server\n", []),
+    ("jsonl", '{"type": "Server", "key": "A"}\n{"key": "B", "type": 1}\n', ["C"]),
+    ("jsonl", '{"type": "Server", "key": "A"}\n{"key": B}\n', []),
+]
+
+
+def source_of(folder: Path, content: Any) -> Path:
+    """A source, of one file or several."""
+    if isinstance(content, str):
+        return written(folder / "x.csv", content)
+    shutil.rmtree(folder / "x", ignore_errors=True)
+    for file, text in content.items():
+        if text is not None:
+            written(folder / "x" / file, text)
+    return folder / "x"
+
+
+@pytest.mark.parametrize(("name", "now", "retired"), COMPLETE)
+def test_what_a_complete_source_rejects_of_a_known_thing_keeps_nothing_else(
+    url: str,
+    name: str,
+    now: Any,
+    retired: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [f'{{"type": "Server", "key": "{key}"}}' for key in "ABC"]
+    before = {
+        "ansible": dict.fromkeys("abc", FACTS),
+        "ledger": "Asset number,Type\n" + "".join(f"{key},server\n" for key in "ABC"),
+        "jsonl": "\n".join(lines),
+    }
+    words = ["--complete", "--apply"]
+    assert run(["import", name, str(source_of(tmp_path, before[name])), *words]) == 0
+    capsys.readouterr()
+    assert run(["import", name, str(source_of(tmp_path, now)), *words, "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["counts"]["rejected"] == 1
+    assert [e["what"] for e in plan["entries"] if e["action"] == "retired"] == retired
+    assert plan["kept"] == (0 if retired else 2)

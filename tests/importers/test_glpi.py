@@ -13,7 +13,7 @@ import pytest
 from cmdb.reconciliation.observations import SourceError
 from importers.glpi.network import connections, neighbours
 from importers.glpi.sections import rows
-from tests.support.mutilation import mutilated
+from tests.support.mutilating import mutilated_once
 from tests.support.observing import Observed, shared_data
 
 SERVER: dict[str, Any] = {
@@ -423,7 +423,7 @@ def test_mutilated_inventories_never_raise_anything_else(tmp_path: Path, invento
     for _ in range(100):
         damaged = inventory
         for _ in range(chance.randint(1, 4)):
-            damaged = mutilated(damaged, chance)
+            damaged = mutilated_once(damaged, chance)
         try:
             observed(tmp_path, damaged)
         except SourceError:

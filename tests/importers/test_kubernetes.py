@@ -19,7 +19,7 @@ from importers.kubernetes.relations import workload_of
 from importers.kubernetes.volumes import gibibytes
 from importers.reading import documents
 from importers.registry import make
-from tests.support.mutilating import cut_off, mutilated, survived
+from tests.support.mutilating import borne, cut_off, mutilated
 from tests.support.observing import Observed, shared_data
 
 MANIFESTS = """\
@@ -617,11 +617,11 @@ def test_wrong_values_anywhere_are_borne() -> None:
     small = {"kind": "List", "items": [LIVE["items"][n] for n in (0, 1, 2, 3, 6)]}
     for value in (small, *(v for v in every if v)):
         for wrong in mutilated(value):
-            survived(importer, "all.json", json.dumps(wrong).encode())
+            borne(importer, "all.json", json.dumps(wrong).encode())
     for content in (MANIFESTS.encode(), json.dumps(LIVE).encode()):
         for piece in cut_off(content, 25):
-            survived(importer, "all", piece)
-    survived(importer, "deep.json", b'{"kind": "List", "items": [' * 300 + b"]}" * 300)
+            borne(importer, "all", piece)
+    borne(importer, "deep.json", b'{"kind": "List", "items": [' * 300 + b"]}" * 300)
 
 
 @pytest.mark.shared_data

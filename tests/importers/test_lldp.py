@@ -11,14 +11,15 @@ import pytest
 import yaml
 
 from cmdb.errors import SourceError
-from cmdb.reconciliation.observations import Observation, Ref, Rejection
-from cmdb.reconciliation.statements import Reader, Subject
+from cmdb.reconciliation.observations import Ref, Rejection
+from cmdb.reconciliation.statements import Subject
 from importers.lldp import Lldp, LldpOptions
 from importers.lldp.formats import reports
 from importers.lldp.interfaces import interface
 from importers.lldp.sightings import Report
 from importers.reading import Document, documents
-from tests.support.observing import Observed, shared_data, shipped_model
+from tests.support.mutilating import borne, mutilated
+from tests.support.observing import Observed, shared_data
 
 End = tuple[str, str]
 
@@ -644,20 +645,6 @@ def test_another_format_is_refused_with_a_sentence(
     assert name in str(caught.value)
 
 
-def _mutations(value: Any) -> list[Any]:
-    """Copies of a JSON value with something of the wrong type at every level."""
-    wrong: list[Any] = [None, 7, True, "text", "", [], {}, [[]], [None], {"x": {"y": []}}]
-    found = list(wrong)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            found += [{**value, key: other} for other in _mutations(item)]
-            found.append({k: v for k, v in value.items() if k != key})
-    if isinstance(value, list):
-        for at, item in enumerate(value):
-            found += [[*value[:at], other, *value[at + 1 :]] for other in _mutations(item)]
-    return found
-
-
 SHAPES: dict[str, Any] = {
     "lldpctl": LEAF01,
     "topology": {"edges": TOPOLOGY["edges"][:1]},
@@ -707,22 +694,11 @@ SHAPES: dict[str, Any] = {
 }
 
 
-def _read(name: str, content: str) -> None:
-    """Everything an import does with a document, but for a SourceError, which is allowed."""
-    document, reader = Document(name, name, None, content.encode()), Reader(shipped_model())
-    try:
-        for item in Lldp(LldpOptions()).observe([document]):
-            if isinstance(item, Observation):
-                reader.statement(item)
-    except SourceError:
-        return
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_wrong_types_anywhere_only_cost_what_they_are_of(shape: str) -> None:
     whole = json.dumps(SHAPES[shape])
-    for mutation in _mutations(SHAPES[shape]):
-        _read("sw1.json", json.dumps(mutation))
+    for mutation in mutilated(SHAPES[shape]):
+        borne(Lldp(LldpOptions()), "sw1.json", json.dumps(mutation).encode())
     for end in range(1, len(whole)):
         document = Document("sw1.json", "sw1.json", None, whole[:end].encode())
         with pytest.raises(SourceError):
@@ -732,7 +708,8 @@ def test_wrong_types_anywhere_only_cost_what_they_are_of(shape: str) -> None:
 @pytest.mark.parametrize("content", [SPINE01, IOS])
 def test_outputs_that_are_cut_off_do_no_harm(content: str) -> None:
     for end in range(0, len(content), 7):
-        _read("cisco_ios_show_lldp_neighbors_sw1.txt", content[:end])
+        name = "cisco_ios_show_lldp_neighbors_sw1.txt"
+        borne(Lldp(LldpOptions()), name, content[:end].encode())
 
 
 def test_standard_input_must_be_told_whose_it_is() -> None:

@@ -17,7 +17,7 @@ from importers.netbox.components import Components
 from importers.netbox.connections import Cabling
 from importers.netbox.endpoints import Export, table_by_file
 from importers.reading import documents
-from tests.support.mutilation import mutilated
+from tests.support.mutilating import mutilated_once
 from tests.support.nautobot_dump import write_api_files
 from tests.support.observing import Observed, shared_data
 
@@ -732,7 +732,7 @@ def test_mutilated_exports_never_raise_anything_else(tmp_path: Path) -> None:
     for _ in range(80):
         tables: Any = netbox_4()
         for _ in range(chance.randint(1, 12)):
-            tables = mutilated(tables, chance)
+            tables = mutilated_once(tables, chance)
         try:
             observed(tmp_path, tables)
         except SourceError:

@@ -11,7 +11,7 @@ import pytest
 from cmdb.errors import SourceError
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
 from importers.registry import make
-from tests.support.mutilating import cut_off, mutilated, survived
+from tests.support.mutilating import borne, cut_off, mutilated
 from tests.support.observing import Observed
 
 SHOP = [
@@ -188,8 +188,8 @@ def test_what_is_no_service_graph_is_refused(
 def test_wrong_values_anywhere_are_borne() -> None:
     importer = make("service-graph", {})
     for wrong in (*mutilated(vector()), *mutilated({"data": DEPENDENCIES})):
-        survived(importer, "graph.json", json.dumps(wrong).encode())
+        borne(importer, "graph.json", json.dumps(wrong).encode())
     table = b'source,target,calls\n"a",b,1\nc,d,2\n'
     for content in (METRICS.encode(), table, json.dumps(vector()).encode()):
         for piece in cut_off(content):
-            survived(importer, "graph", piece)
+            borne(importer, "graph", piece)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cmdb.errors import SourceError
-from cmdb.reconciliation.observations import Observation, Rejection
-from cmdb.reconciliation.statements import Reader
+from cmdb.reconciliation.observations import Rejection
 from importers.contract import Options
 from importers.reading import documents
 from importers.terraform import Terraform
 from importers.terraform.state import Resource, resources
 from importers.terraform.types import TYPES, is_secretive, region_of_zone
-from tests.support.observing import Observed, shared_data, shipped_model
+from tests.support.mutilating import all_borne, mutilated
+from tests.support.observing import Observed, shared_data, shipped_model, written
 
 LINEAGE = "11111111-2222-3333-4444-555555555555"
-WORLD = f"prod.tfstate#{LINEAGE}"
+STATE = "prod.tfstate"
+WORLD = f"{STATE}#{LINEAGE}"
 
 
 def resource(type_: str, name: str, *instances: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -54,27 +54,18 @@ def state(*found: dict[str, Any], **more: Any) -> dict[str, Any]:
     } | more
 
 
-def written(folder: Path, content: Any, name: str = "prod.tfstate") -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
 def observed(folder: Path, *found: dict[str, Any], **more: Any) -> Observed:
-    return Observed("terraform", written(folder, state(*found, **more)))
+    return Observed("terraform", written(folder / STATE, state(*found, **more)))
 
 
 def the(seen: Observed, address: str) -> dict[str, Any]:
-    return seen.statement(f"{WORLD}:{address}").subjects[0].attributes
+    return seen.values(f"{WORLD}:{address}")
 
 
 def links(seen: Observed, type_: str = "DEPENDS_ON") -> list[tuple[str, str]]:
     """Ends of relationships, as addresses."""
-    return sorted(
-        (claim.source.key.removeprefix(f"{WORLD}:"), claim.target.key.removeprefix(f"{WORLD}:"))
-        for claim in seen.claims(type_)
-    )
+    world = f"{WORLD}:"
+    return sorted((a.removeprefix(world), b.removeprefix(world)) for a, b in seen.ends(type_))
 
 
 def test_every_record_type_in_the_table_is_in_the_model() -> None:
@@ -359,7 +350,7 @@ def test_version_3_is_read_with_its_modules_counts_and_flat_attributes(tmp_path:
             }
         ],
     }
-    seen = Observed("terraform", written(tmp_path, content)).sound()
+    seen = Observed("terraform", written(tmp_path / STATE, content)).sound()
     assert the(seen, "module.net.aws_subnet.s[0]")["network"] == "10.0.0.0/24"
     assert the(seen, "module.net.aws_instance.i")["name"] == "one"
     assert links(seen) == [
@@ -398,7 +389,7 @@ def test_what_terraform_show_prints_is_read_too(tmp_path: Path) -> None:
             },
         },
     }
-    seen = Observed("terraform", written(tmp_path, content, "show.json")).sound()
+    seen = Observed("terraform", written(tmp_path / "show.json", content)).sound()
     assert [statement.key for statement in seen.statements] == [
         "show.json:aws_vpc.v",
         "show.json:module.m[0].aws_subnet.s[1]",
@@ -411,7 +402,7 @@ def test_the_same_address_in_two_states_is_two_resources(tmp_path: Path) -> None
     for name in ("a", "b"):
         vpc = resource("aws_vpc", "v", instance(id=f"vpc-{name}"))
         subnet = resource("aws_subnet", "s", instance(id=f"subnet-{name}", depends=["aws_vpc.v"]))
-        written(tmp_path, state(vpc, subnet), f"{name}/terraform.tfstate")
+        written(tmp_path / name / "terraform.tfstate", state(vpc, subnet))
     seen = Observed("terraform", tmp_path).sound()
     assert len(seen.statements) == 4
     for claim in seen.claims("DEPENDS_ON"):
@@ -475,7 +466,7 @@ def planted() -> dict[str, Any]:
 def test_no_secret_of_a_state_is_taken(tmp_path: Path) -> None:
     content = planted()
     assert json.dumps(content).count("PLANTED-") > 30
-    seen = Observed("terraform", written(tmp_path, content)).sound()
+    seen = Observed("terraform", written(tmp_path / STATE, content)).sound()
     assert len(seen.statements) == 12
     assert [text for text in seen.texts() if "PLANTED" in text] == []
     assert not any("PLANTED" in repr(observation) for observation in seen.observations)
@@ -514,7 +505,7 @@ def test_what_is_no_state_is_refused_with_a_sentence(
     tmp_path: Path, content: str, problem: str
 ) -> None:
     with pytest.raises(SourceError, match=problem):
-        Observed("terraform", written(tmp_path, content))
+        Observed("terraform", written(tmp_path / STATE, content))
 
 
 def test_a_resource_without_an_id_is_rejected_and_the_others_are_taken(tmp_path: Path) -> None:
@@ -530,23 +521,6 @@ def test_a_resource_without_an_id_is_rejected_and_the_others_are_taken(tmp_path:
         Rejection("prod.tfstate aws_vpc.v", "has the address of another resource"),
     ]
     assert [statement.key for statement in seen.statements] == [f"{WORLD}:aws_vpc.v"]
-
-
-WRONG: list[Any] = [None, True, 7, -1.5, "x", "", [], {}, [[]], [None], {"a": {"b": 1}}]
-
-
-def mutilated(value: Any) -> Iterator[Any]:
-    """Copies of a value with something of another type at each place of it."""
-    yield from WRONG
-    if isinstance(value, dict):
-        for key in value:
-            for other in mutilated(value[key]):
-                yield value | {key: other}
-            yield {k: v for k, v in value.items() if k != key}
-    elif isinstance(value, list):
-        for number, element in enumerate(value):
-            for other in mutilated(element):
-                yield [*value[:number], other, *value[number + 1 :]]
 
 
 VERSION_3 = {
@@ -593,19 +567,12 @@ SHOWN = {
 def test_mutilated_states_never_stop_it_with_anything_but_a_source_error(
     tmp_path: Path, content: dict[str, Any]
 ) -> None:
-    outcomes: Counter[str] = Counter()
-    importer, reader = Terraform(Options()), Reader(shipped_model())
-    for broken in mutilated(content):
-        [document] = documents([str(written(tmp_path, broken))])
-        try:
-            for item in importer.observe([document]):
-                if isinstance(item, Observation):
-                    reader.statement(item)
-            outcomes["read"] += 1
-        except SourceError:
-            outcomes["refused"] += 1
-    assert outcomes["read"] > 50
-    assert outcomes["refused"] > 5
+    borne = Counter(
+        all_borne(Terraform(Options()), documents([str(written(tmp_path / STATE, broken))]))
+        for broken in mutilated(content)
+    )
+    assert borne[True] > 50
+    assert borne[False] > 5
 
 
 # The sample states

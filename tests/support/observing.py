@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -35,6 +36,13 @@ def shared_data(name: str) -> Path:
             f"The sample inputs {name} are not there; CMDB_SHARED_DATA says where they are."
         )
     return folder
+
+
+def written(path: Path, content: Any) -> Path:
+    """A file of a text, or of the JSON of anything else."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    return path
 
 
 class Observed:
@@ -101,6 +109,14 @@ class Observed:
     def statement(self, key: str) -> Statement:
         [found] = [s for s in self.statements if s.key == key]
         return found
+
+    def values(self, key: str) -> dict[str, Any]:
+        """What is said of the thing that a statement is about."""
+        return self.statement(key).subjects[0].attributes
+
+    def ends(self, type_: str) -> list[tuple[str, str]]:
+        """The keys at both ends of all relationships of a type, sorted."""
+        return sorted((claim.source.key, claim.target.key) for claim in self.claims(type_))
 
     def texts(self) -> Iterator[str]:
         """Every text in it: nothing secret may be among them."""
