@@ -292,19 +292,21 @@ class Preparation:
         """What people close stays closed, whatever sources of lower precedence go on to say."""
         if self.managed:
             return
-        closed: defaultdict[str, Standing] = defaultdict(dict)
-        for key, now in self.relationships.items():
-            if now is None and key in self.live:
-                type_ = self.model.relationship_types[key.type]
-                for id, standing in closed_by_hand(type_, self.live[key]).items():
-                    closed[id] |= standing
-        unread = closed.keys() - self.before.keys()
+        closed = [k for k, now in self.relationships.items() if now is None and k in self.live]
+        ends = {end for key in closed for end in (key.source, key.target)}
+        unread = ends - self.before.keys()
         self.before |= self.view.records(unread) if unread else {}
-        for id, standing in closed.items():
+        known = {id: provenance_of(self.after.get(id, self.before[id].attributes)) for id in ends}
+        changed: defaultdict[str, Standing] = defaultdict(dict)
+        for key in closed:
+            type_ = self.model.relationship_types[key.type]
+            around = (known[key.source], known[key.target])
+            for id, standing in closed_by_hand(type_, self.live[key], around).items():
+                changed[id] |= standing
+        for id, standing in changed.items():
+            provenance = with_standing(known[id], standing_of(known[id]) | standing)
             attributes = self.after.get(id, self.before[id].attributes)
-            provenance = provenance_of(attributes)
-            known = with_standing(provenance, standing_of(provenance) | standing)
-            self.after[id] = {**attributes, PROVENANCE: known}
+            self.after[id] = {**attributes, PROVENANCE: provenance}
 
     def _relationship_type(self, index: int, key: RelationshipKey) -> RelationshipType | None:
         """The type of a relationship that may be; else None, and the problem is noted."""

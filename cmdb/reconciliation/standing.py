@@ -8,7 +8,7 @@ lower precedence say of it stands by behind that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cmdb.reconciliation.precedence import MANUAL, Provenance, provenance_of
@@ -62,9 +62,24 @@ def places(type_: RelationshipType, key: RelationshipKey, claim: Claim) -> Itera
         yield key.target
 
 
-def closed_by_hand(type_: RelationshipType, link: Relationship) -> dict[str, Standing]:
-    """By record: what stands by there once people closed a relationship that sources report."""
-    claims = {s: c for s, c in provenance_of(link.attributes).items() if s != MANUAL}
+def closed_by_hand(
+    type_: RelationshipType, link: Relationship, ends: Iterable[Provenance]
+) -> dict[str, Standing]:
+    """By record: what stands by there once people closed a relationship.
+
+    Parameters
+    ----------
+    ends
+        The provenance of the records at its ends: what sources say of it may stand by already, behind
+        what was made by hand.
+    """
+    claims = {
+        source: claim
+        for provenance in ends
+        for (source, key), claim in standing_of(provenance).items()
+        if key == link.key
+    } | dict(provenance_of(link.attributes))
+    claims.pop(MANUAL, None)
     found: dict[str, Standing] = {}
     for source, claim in {**claims, MANUAL: CLOSED}.items() if claims else ():
         for id_ in places(type_, link.key, claim):
