@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 _SWEEPS: Final = 24
-EFFORT: Final = 400_000
+EFFORT: Final = 200_000
 """Nodes that may be looked at in all sweeps together, beyond the least there is to do."""
 _LONGEST: Final = 60
 """Rows that a way passes in lanes; a longer one is drawn behind the boxes."""
@@ -92,7 +92,7 @@ class Grid:
         """Sweep up and down, each node to the mean of its neighbours, and keep the best order."""
         best, fewest = self.rows, self._crossings()
         worse = 0
-        for sweep in range(max(6, min(_SWEEPS, EFFORT // len(self.row)))):
+        for sweep in range(max(4, min(_SWEEPS, EFFORT // len(self.row)))):
             if not fewest or worse == 6:
                 break
             down = sweep % 2 == 0

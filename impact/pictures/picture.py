@@ -126,28 +126,25 @@ def about(box: Box) -> str:
 def tidy(picture: Picture) -> Picture:
     """The same picture in an order of its own, whatever the order it came in.
 
-    Text is fit to be shown; what has no name is called by its id. Arrows that differ by their relationship types alone are one. What has an
-    end outside of the picture, or the same at both ends, is left out.
+    Text is fit to be shown; what has no name is called by its id. Arrows that differ by their
+    relationship types alone are one. What has an end outside of the picture, or the same at both ends,
+    is left out.
     """
     known: dict[str, Box] = {}
     for box in sorted(picture.boxes):
         name = clean(box.name if box.name.strip() else box.id)
         shown = box._replace(name=name, type=clean(box.type), label=clean(box.label))
         known.setdefault(box.id, shown)
-    members: dict[int, list[str]] = {}
-    for arrow in sorted(picture.arrows, key=_ends):
+    members: dict[int, list[Arrow]] = {}
+    for arrow in picture.arrows:
         if arrow.group is not None:
-            members.setdefault(arrow.group, []).append(arrow.provider)
+            members.setdefault(arrow.group, []).append(arrow._replace(group=None))
     kept = [n for n, group in enumerate(picture.groups) if group.dependent in known]
-    kept.sort(key=lambda n: (picture.groups[n], members.get(n, [])))
+    kept.sort(key=lambda n: (picture.groups[n], sorted(members.get(n, []))))
     number = {old: new for new, old in enumerate(kept)}
     arrows = []
     for arrow in picture.arrows:
-        if (
-            arrow.dependent in known
-            and arrow.provider in known
-            and arrow.dependent != arrow.provider
-        ):
+        if len({arrow.dependent, arrow.provider} & known.keys()) == 2:
             group = None if arrow.group is None else number.get(arrow.group)
             arrows.append(arrow._replace(type=clean(arrow.type), group=group))
     return Picture(

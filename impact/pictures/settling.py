@@ -22,7 +22,7 @@ def settled(grid: Grid, widths: Sequence[float]) -> list[float]:
         for node, offset in zip(row, _offsets(row, widths), strict=True):
             x[node] = offset
     both = [[*above, *below] for above, below in zip(grid.above, grid.below, strict=True)]
-    times = max(6, min(_TIMES, EFFORT // len(widths)))
+    times = max(4, min(_TIMES, EFFORT // len(widths)))
     for time in range(times):
         down = time % 2 == 0
         near = both if time >= times - 2 else grid.above if down else grid.below

@@ -429,6 +429,16 @@ def test_a_picture_is_the_same_whatever_the_order(picture: Picture, rng: random.
         assert draw(other) == draw(picture)
 
 
+def test_groups_that_look_alike_have_an_order_too() -> None:
+    boxes = [box(id) for id in "abc"]
+    groups = [GroupMark("a", "", 1, 1, 2, "down")] * 2
+    arrows = [arrow("a", "b", 0), arrow("a", "b", 1, fired=True), arrow("a", "a", 0)]
+    swapped = [a._replace(group=1 - (a.group or 0)) for a in arrows]
+    for draw in FORMATS:
+        one, other = (draw(Picture("", boxes, some, groups, "")) for some in (arrows, swapped))
+        assert one == other
+
+
 def test_many_on_one_stay_together() -> None:
     machines = [box(f"vm-{n}") for n in range(180)]
     array = box("san", effect="down", root=True)

@@ -33,7 +33,7 @@ BUSY_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.25
 """In what steps it waits: between them it can be interrupted."""
 
-CACHE_KIB: Final = 65_536
+CACHE_KIB: Final = 16384
 
 
 @contextmanager
