@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import bare, cartography, loading, opening, reading, reconciling
+from bench import bare, cartography, impact, loading, opening, reaching, reading, reconciling
 from bench.estate import operations
 from bench.measuring import Report
 from cmdb.bulk import load
@@ -27,8 +27,8 @@ SMALL = 1_000
 HOSTS: Final = 10
 """So many records of the size for each host."""
 RECONCILING: Final = ("ledger", "ansible", "ledger-memory", "cartography")
-PARTS: Final = ("estate", *RECONCILING)
-"""What is measured: an estate loaded and read; sources reconciled."""
+PARTS: Final = ("estate", *RECONCILING, "impact")
+"""What is measured: an estate loaded and read; sources reconciled; what outages do."""
 
 
 def main() -> None:
@@ -49,7 +49,8 @@ def main() -> None:
         choices=(*PARTS, "reconciling"),
         action="append",
         help="a part; may be repeated (default: all, with --soak the estate); reconciling is "
-        + ", ".join(RECONCILING),
+        + ", ".join(RECONCILING)
+        + f"; impact goes beyond {impact.LARGEST:,} records too, there in memory alone",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a bound is missed")
@@ -64,6 +65,11 @@ def main() -> None:
             if "estate" in parts:
                 {"sqlite": on_sqlite, "neo4j": on_neo4j}[name](report, size, rounds)
             reconcile(report, name, size, rounds, parts)
+            if "impact" in parts and size <= impact.LARGEST:
+                impact.measure(report, name, FRESH[name], size, rounds)
+        if "impact" in parts:
+            servers = server if "neo4j" in (given.store or ("neo4j",)) else None
+            reaching.measure(report, servers, size)
     if given.json:
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         json.dump({**machine, "figures": report.plain()}, sys.stdout, indent=2, ensure_ascii=False)
@@ -78,7 +84,7 @@ def _parts(chosen: Sequence[str]) -> set[str]:
 
 
 def reconcile(report: Report, name: str, size: int, rounds: int, parts: set[str]) -> None:
-    fresh = {"sqlite": _file, "neo4j": _started}[name]
+    fresh = FRESH[name]
     if "ledger" in parts:
         reconciling.measure(report, name, fresh, reconciling.LEDGER, size, rounds)
     if "ansible" in parts:
@@ -102,8 +108,11 @@ def _started() -> Iterator[str]:
         yield running.url
 
 
-def server() -> Neo4jServer:
-    return LocalNeo4j(heap="3g", page_cache="3g")
+FRESH: Final = {"sqlite": _file, "neo4j": _started}
+
+
+def server(*, apoc: bool = False) -> Neo4jServer:
+    return LocalNeo4j(heap="3g", page_cache="3g", apoc=apoc)
 
 
 def on_sqlite(report: Report, size: int, rounds: int) -> None:

@@ -14,7 +14,8 @@ from rich.tree import Tree
 from cli import output
 from cli.options import STORE_DEFAULT, At, Json, Store, moment, opened
 from cli.words import find_record
-from cmdb.errors import CmdbError, QueryError
+from cmdb import transfer
+from cmdb.errors import CmdbError, DumpError, QueryError
 from cmdb.queries import Query
 from cmdb.reconciliation.sources import sources
 from cmdb.store import GraphStore
@@ -210,15 +211,22 @@ def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
     type = words[place]
     if type not in topology.rules.rules:
         raise QueryError(f"{type} has no impact rule.", "It makes no difference to impact.")
-    source = find_record(graph, " ".join(words[:place])).id
+    source = find_record(graph, " ".join(words[:place]))
     rest = words[place + 1 :]
     try:
-        target = find_record(graph, " ".join(rest)).id
+        target = find_record(graph, " ".join(rest))
     except CmdbError:
         if len(rest) < 2:
             raise
-        target, group = find_record(graph, " ".join(rest[:-1])).id, rest[-1]
-    ends = (source, target) if topology.rules.ends[type] == "source" else (target, source)
+        target, group = find_record(graph, " ".join(rest[:-1])), rest[-1]
+    declared = graph.model.relationship_types[type]
+    if source.type not in declared.sources or target.type not in declared.targets:
+        raise QueryError(
+            f"{type} does not lead from {source.type} to {target.type}.",
+            f"`cmdb schema show {type}` says what it joins.",
+        )
+    ends = (source.id, target.id)
+    ends = ends if topology.rules.ends[type] == "source" else ends[::-1]
     return Link(type, *ends, group)
 
 
@@ -375,7 +383,8 @@ def _print_counts(title: str, counts: Mapping[str, int]) -> None:
 def _print_doubts(outage: Outage, told: reports.Report) -> None:
     lines = [f"Truncated: {outage.truncated}."] if outage.truncated else []
     if outage.unknown:
-        lines.append(f"Not there at that revision: {', '.join(outage.unknown)}.")
+        unknown = ", ".join(_name(told, id) for id in outage.unknown)
+        lines.append(f"Nothing can depend on it: {unknown}.")
     if outage.idle:
         idle = ", ".join(_name(told, id) for id in outage.idle)
         lines.append(f"Not operational, so nothing depends on it: {idle}.")
@@ -451,7 +460,13 @@ def _drawer(file: str) -> Any:
 
 
 def _write(file: str, text: str) -> None:
-    Path(file).write_text(text, encoding="utf-8")
+    transfer.refuse_database(Path(file))
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DumpError(
+            f"{file} cannot be written: {error.strerror}.", "Check the folder."
+        ) from None
     output.console(stderr=True).print(Text(f"Drawn into {file}."), style="dim")
 
 
@@ -538,7 +553,7 @@ def single_points(
     with opened(store) as graph:
         at, finder = _revision(graph, as_of), _Finder(graph, verbose)
         if services:
-            ids = [find_record(graph, name, at).id for name in services]
+            ids = list(dict.fromkeys(find_record(graph, name, at).id for name in services))
             topology = finder.standing(ids, at)
             view = topology.live
         else:
@@ -556,7 +571,7 @@ def single_points(
             output.print_json(
                 {
                     "revision": topology.revision if at is None else at,
-                    "services": len(nodes),
+                    "services": len(ids),
                     "single_points": [
                         {
                             "id": topology.id(point.node),
@@ -591,7 +606,9 @@ def single_points(
         if rows:
             output.print_table(["services", "name", "type", "takes down", "id"], rows)
         more = f"; --first {len(found)} prints all" if len(found) > first else ""
-        output.print_line(f"{len(found):,} single points of {len(nodes):,} services{more}.", "dim")
+        points = "single point" if len(found) == 1 else "single points"
+        of = f"{len(ids):,} {'service' if len(ids) == 1 else 'services'}"
+        output.print_line(f"{len(found):,} {points} of {of}{more}.", "dim")
         for node, tried in together:
             output.print_line("")
             output.print_line(
@@ -637,10 +654,10 @@ def root_cause(
     """Which single CI's failure would explain a set of alarms best."""
     with opened(store) as graph:
         at, given = _revision(graph, as_of), _effect(effect)
-        said = [find_record(graph, name, at) for name in alarms]
+        said = list(dict.fromkeys(find_record(graph, name, at).id for name in alarms))
         well = [find_record(graph, name, at) for name in good or ()]
         topology, view = _Finder(graph, verbose).whole(at)
-        places = [n for n in topology.find([r.id for r in said]) if n is not None]
+        places = [n for n in topology.find(said) if n is not None]
         healthy = [n for n in topology.find([r.id for r in well]) if n is not None]
         found = root_causes(topology, places, healthy, view=view, effect=given, first=first)
         ids = {
@@ -674,7 +691,7 @@ def root_cause(
             return
         rows = [
             [
-                f"{len(c.explained)} of {len(places)}",
+                f"{len(c.explained)} of {len(said)}",
                 *several([c.node]),
                 topology.type(c.node),
                 ", ".join(several(c.unexplained)),

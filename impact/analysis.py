@@ -118,7 +118,7 @@ class Outage:
         operational = topology.nodes["operational"]
         self.idle = [id for id, n in places.items() if n is not None and not operational[n]]
         self.outcome = propagate(topology, self._roots, view=self.view, depth=depth)
-        self.truncated = "" if self.outcome.complete else f"depth: no further than {depth} steps"
+        self.truncated = "" if self.outcome.complete else _cut_off(depth)
         self._together = self._only_together(depth)
         self.affected = self._affected()
 
@@ -236,6 +236,11 @@ def group_state(
     )
 
 
+def _cut_off(depth: int | None) -> str:
+    """Why an answer is not whole."""
+    return f"depth: no further than {depth} {'step' if depth == 1 else 'steps'}"
+
+
 # -- differences ------------------------------------------------------------------------------------
 
 
@@ -325,10 +330,6 @@ def dependencies(
     seen, found, distance = set(frontier), [], 0
     truncated = ""
     while frontier:
-        if distance == depth:
-            truncated = f"depth: no further than {depth} steps"
-            break
-        distance += 1
         level: dict[int, tuple[str, int]] = {}
         for node in frontier:
             rows = topology.rows_into(node)
@@ -336,6 +337,10 @@ def dependencies(
                 provider = int(topology.rows["provider"][row])
                 if provider not in seen:
                     level.setdefault(provider, (topology.id(node), row))
+        if level and distance == depth:
+            truncated = _cut_off(depth)
+            break
+        distance += 1
         seen |= level.keys()
         new = [
             Dependency(

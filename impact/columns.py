@@ -47,7 +47,8 @@ class Columns:
         """Add one row; gives its number."""
         with _ROOM:
             number = self.count
-            if number == self._room or any(other.count > number for other in self._family):
+            alone = len(self._family) == 1
+            if number == self._room or (not alone and any(o.count > number for o in self._family)):
                 self._keep(self._arrays)
             self.count += 1
         for name, array in self._arrays.items():

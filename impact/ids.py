@@ -77,14 +77,12 @@ class Ids:
     def in_order(self, nodes: Longs) -> Longs:
         """Nodes, no two the same, in the order of their ids."""
         if not self.late:
-            if len(nodes) < _FEW:
-                return np.sort(nodes)
-            if len(nodes) * _DENSE < self.sorted:
-                return nodes.take(ordering(nodes))
-            present = np.zeros(self.sorted, bool)
-            present[nodes] = True
-            return np.flatnonzero(present)
-        return nodes.take(self._nodes["rank"].take(nodes).argsort())
+            return _ascending(nodes, self.sorted)
+        late = nodes.compress(nodes >= self.sorted)
+        ranks = self._nodes["rank"].take(late)
+        late, places = late.take(ranks.argsort()), np.sort(ranks) >> _APART
+        early = _ascending(nodes.compress(nodes < self.sorted), self.sorted)
+        return np.insert(early, early.searchsorted(places, "right"), late)
 
     def fork(self, nodes: Columns) -> Ids:
         """The same for a fork of the nodes."""
@@ -93,6 +91,17 @@ class Ids:
         fork._nodes = nodes
         fork._late, fork._late_ids = dict(self._late), list(self._late_ids)
         return fork
+
+
+def _ascending(nodes: Longs, count: int) -> Longs:
+    """Sorted numbers, all below a count."""
+    if len(nodes) < _FEW:
+        return np.sort(nodes)
+    if len(nodes) * _DENSE < count:
+        return nodes.take(ordering(nodes))
+    present = np.zeros(count, bool)
+    present[nodes] = True
+    return np.flatnonzero(present)
 
 
 def as_bytes(id: str) -> bytes:

@@ -121,8 +121,8 @@ class Propagation:
         """
         travels = np.flatnonzero(events.effects >= DEGRADED)
         now = events.effects.take(travels)
-        rows, source = self.topology.fan_out(events.nodes.take(travels), self.view)
-        dependent, group, soft = self.topology.onward(rows)
+        rows, source = self.topology.adjacency.fan_out(events.nodes.take(travels), self.view)
+        dependent, group, soft = self.topology.adjacency.onward(rows)
         passed = now.take(source)
         joint = np.flatnonzero(group >= 0)
         if len(joint):
@@ -184,8 +184,8 @@ class Propagation:
 
     @cached_property
     def _last(self) -> Ints:
-        """The last event of each affected node."""
-        last = np.empty(len(self.topology), np.int32)
+        """The last event of each affected node, where the rounds had their places."""
+        last = self._place
         last[self._events.nodes] = np.arange(len(self._events.nodes), dtype=np.int32)
         return last
 
@@ -228,7 +228,7 @@ def reachable(topology: Topology, roots: ArrayLike, view: View | None = None) ->
     found = [frontier]
     while len(frontier):
         new[frontier] = False
-        dependent = topology.dependents(frontier, view)
+        dependent = topology.adjacency.dependents(frontier, view)
         if len(dependent) * _DENSE > len(topology):
             hit = np.zeros(len(topology), bool)
             hit[dependent] = True

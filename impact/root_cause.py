@@ -73,7 +73,7 @@ def root_causes(
     together; only those that could still be among the best are worked out.
     """
     view = view or topology.live
-    alarms = list(dict.fromkeys(alarms))
+    alarms, good = list(dict.fromkeys(alarms)), list(dict.fromkeys(good))
     bound = _popcount(backwards(topology, alarms, view))
     candidates = topology.in_order(np.flatnonzero(bound))
     order = np.argsort(-bound[candidates], kind="stable")

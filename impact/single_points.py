@@ -40,6 +40,7 @@ def single_points(
     A service does not count as a single point of itself. Costs one bit for each pair of a CI and a
     round, a few dozen words at a time.
     """
+    services = list(dict.fromkeys(services))
     outages = Outages(topology, services, view)
     found = []
     for start in range(0, len(outages.nodes), CHUNK):

@@ -55,6 +55,7 @@ class Snapshot:
     def _build(self, *, past: bool) -> None:
         self._has_past = past
         self._rules = Rules(self._source.model)
+        self._types = concerned(self._rules)
         self._topology, self._masked_from = load(self._source, self._rules, past=past)
         self._loaded: dict[int, Topology] = {}
 
@@ -68,7 +69,7 @@ class Snapshot:
             if commit.changes.model is not None or self._topology.crowded:
                 self._build(past=self._has_past)
                 return self.now()
-            take_up(self._topology, commit)
+            take_up(self._topology, commit, self._types)
         return self._topology
 
     def at(self, revision: int | None = None) -> tuple[Topology, View]:
@@ -95,14 +96,21 @@ class Snapshot:
         return then, then.live
 
 
-def take_up(topology: Topology, commit: Any) -> None:
-    """Bring a topology one revision further."""
+def take_up(topology: Topology, commit: Any, types: Collection[str]) -> None:
+    """Bring a topology one revision further; others than some record types are not in it."""
     rules = topology.rules
-    nodes = [node(rules, c.after) for c in commit.changes.records if c.after is not None]
+    records = [c.after for c in commit.changes.records if c.after is not None]
+    nodes = [node(rules, record) for record in records if record.type in types]
     links = [c for c in commit.changes.relationships if (c.after or c.before).type in rules.rules]
     closed = [link(rules, c.before) for c in links if c.before is not None]
     opened = [link(rules, c.after) for c in links if c.after is not None]
     topology.change(commit.revision.number, nodes, closed, opened)
+
+
+def concerned(rules: Rules) -> frozenset[str]:
+    """The record types that failure can come from or get to."""
+    ends = [rules.model.relationship_types[name] for name in rules.rules]
+    return frozenset(name for end in ends for name in (*end.sources, *end.targets))
 
 
 def node(rules: Rules, record: Any) -> Node:
@@ -150,8 +158,7 @@ def partial(
     and costs with what is affected, whatever the size of the store. It is as of one revision.
     """
     rules = Rules(source.model)
-    newest = int(source.last_revision().number)
-    at = newest if as_of is None else as_of
+    at = int(source.last_revision().number) if as_of is None else as_of
     levels = Levels(rules)
     asked: set[str] = set()
     frontier = {id for id, effect in roots.items() if effect >= Effect.DEGRADED}
@@ -164,12 +171,12 @@ def partial(
         outcome = propagate(topology, given, depth=depth)
         travels = outcome.effects >= Effect.DEGRADED
         if depth is not None:
-            travels &= outcome.distances < depth
+            travels &= outcome.distances <= depth  # one more, to know whether that was all
         frontier = {topology.id(node) for node in outcome.nodes[travels].tolist()} - asked
-        if most is not None and len(levels.ids()) + len(frontier) > most:
-            return None
         if frontier:
             levels.add(source.dependents(frontier, rules.ends, at))
+        if most is not None and len(levels.ids()) > most:
+            return None
     return levels.topology(at)
 
 
@@ -321,9 +328,13 @@ class Gathered:
         )
         topology = Topology(self._rules, nodes, links, revision)
         since = 0
-        for past in np.flatnonzero(node["until"] != OPEN).tolist():
-            now = int(order[np.searchsorted(numbers, node["number"][past])])
-            if node["operational"][past] != node["operational"][now]:
+        pasts = np.flatnonzero(node["until"] != OPEN)
+        nows = order[np.searchsorted(numbers, node["number"][pasts])]
+        differs = node["operational"][pasts] != node["operational"][nows]
+        # all intervals of such a node: those in which it was as it is now must hold when it changes again
+        told = np.isin(nows, nows[differs])
+        for past, now, tell in zip(pasts.tolist(), nows.tolist(), told.tolist(), strict=True):
+            if tell:
                 id = str(UUID(bytes=bytes(node["id"][past]).ljust(16, b"\0")))
                 begin, until = int(node["begin"][past]), int(node["until"][past])
                 topology.remember(id, begin, until, bool(node["operational"][past]))

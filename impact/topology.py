@@ -17,15 +17,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from impact.columns import (
-    Bools,
-    Columns,
-    Ints,
-    Longs,
-    Numbered,
-    begins,
-    ordering,
-)
+from impact.adjacency import Adjacency, word
+from impact.columns import Bools, Columns, Ints, Longs, Numbered, ordering
 from impact.ids import Ids, as_bytes
 from impact.rules import Redundancy, Rules
 from impact.views import View
@@ -36,8 +29,7 @@ SINGLE: Final = -1
 """The group of a row that is in none."""
 UNLABELLED: Final = -1
 """The label of a row that names no group."""
-_MANY: Final = 2_000
-"""Nodes among which it is worth looking for those that stand side by side."""
+_NOTHING: Final = np.empty(0, np.int64)
 TAIL: Final = 50_000
 """Rows and nodes that may wait in the tail before the table should be built anew."""
 
@@ -131,16 +123,19 @@ class Topology:
     Attributes
     ----------
     nodes
-        Columns ``id``, ``rank`` (ascends with the id), ``kind`` (of `kinds`), ``operational``, ``tail``
-        (whether it is the provider of a row in the tail).
+        Columns ``id``, ``rank`` (ascends with the id), ``kind`` (of `kinds`), ``operational``.
     rows
         Columns ``provider``, ``dependent``, ``rule``, ``group`` (or `SINGLE`), ``label``, ``soft``,
-        ``begin``, ``end``, and ``onward``, which is for `onward`. Those before ``sorted`` are sorted by provider and rule.
+        ``begin``, ``end``, and ``onward``, for `Adjacency`.
     groups
         Columns ``dependent``, ``rule``, ``label``, ``redundancy``, ``soft``. Which rows are in one at a
         moment is what a `View` knows.
 
-    Building costs a few passes over the rows; a change costs with what it touches.
+    adjacency
+        The rows by provider and by dependent.
+
+    Building costs a few passes over the rows; a change costs with what it touches. While it is changed
+    nobody else may use it; forks may be used, and changed, elsewhere at the same time.
     """
 
     def __init__(self, rules: Rules, nodes: Nodes, links: Links, revision: int) -> None:
@@ -155,7 +150,7 @@ class Topology:
         none = np.empty(0, np.int32)
         self._past = Columns(node=none, begin=none, end=none, operational=none.astype(bool))
         self._then: dict[int, View] = {}
-        self.live = View(self, self._active())
+        self.live = View(self, self.holds(slice(None)))
 
     def _take_nodes(self, nodes: Nodes) -> Ints:
         """Sort the nodes by id; gives the number that each has got."""
@@ -170,7 +165,6 @@ class Topology:
             rank=np.empty(len(order), np.int64),
             kind=kind.take(order),
             operational=nodes.operational.take(order),
-            tail=np.zeros(len(order), bool),
         )
         self._ids = Ids(self.nodes)
         return number
@@ -182,8 +176,6 @@ class Topology:
         provider, dependent = provider.take(order), dependent.take(order)
         rule, label = links.rule.take(order), links.label.take(order)
         into = ordering(dependent, rule, label + 1)
-        self._first, self._into_first = (begins(end, len(number)) for end in (provider, dependent))
-        self._into = into.astype(np.int32)
         group = self._make_groups(into, dependent.take(into), rule.take(into), label.take(into))
         soft = self._soft.take(rule)
         self.rows = Columns(
@@ -193,12 +185,11 @@ class Topology:
             group=group,
             label=label,
             soft=soft,
-            onward=_word(dependent.astype(np.int64), group, soft),
+            onward=word(dependent.astype(np.int64), group, soft),
             begin=links.begin.take(order),
             end=links.end.take(order),
         )
-        self.sorted = len(order)
-        self._tail = np.empty(0, np.int32), np.empty(0, np.int64)
+        self.adjacency = Adjacency(self.rows, into, len(number))
 
     def __len__(self) -> int:
         return self.nodes.count
@@ -206,14 +197,13 @@ class Topology:
     @property
     def crowded(self) -> bool:
         """Whether so much waits in the tail that it should be built anew."""
-        return max(self.rows.count - self.sorted, self._ids.late) > TAIL
+        return max(self.rows.count - self.adjacency.sorted, self._ids.late) > TAIL
 
     @property
     def nbytes(self) -> int:
         """Bytes that its arrays take, the live view included."""
-        arrays = [self._first, self._into, self._into_first, *self._tail]
         columns = [self.nodes, self.rows, self.groups, self._past]
-        return sum(a.nbytes for a in arrays) + sum(c.nbytes for c in columns) + self.live.nbytes
+        return sum(c.nbytes for c in columns) + self.adjacency.nbytes + self.live.nbytes
 
     # -- looking up -------------------------------------------------------------------------------
 
@@ -245,76 +235,11 @@ class Topology:
 
     def rows_from(self, node: int) -> Longs:
         """The rows in which a node is the provider, whether they hold or not."""
-        return self._rows_of(node, "provider", self._first, None)
+        return self.adjacency.rows_from(node)
 
     def rows_into(self, node: int) -> Longs:
         """The rows in which a node is the dependent, whether they hold or not."""
-        return self._rows_of(node, "dependent", self._into_first, self._into)
-
-    def _rows_of(self, node: int, end: str, first: Ints, order: Ints | None) -> Longs:
-        tail = np.flatnonzero(self.rows[end][self.sorted :] == node) + self.sorted
-        if node >= self._ids.sorted:
-            return tail
-        begin, until = first[node], first[node + 1]
-        own = np.arange(begin, until) if order is None else order[begin:until]
-        return np.concatenate([own, tail])
-
-    def fan_out(self, nodes: Longs, view: View) -> tuple[Longs, Longs]:
-        """The rows that hold in a view and have one of some nodes as provider, and which of them it is.
-
-        They are in the order of the nodes given, and for each node in that of the rules.
-        """
-        begin, end = self._spans(nodes)
-        source = np.arange(len(nodes)).repeat(end - begin)
-        rows = _within(begin, end, source)
-        if self.rows.count > self.sorted:
-            more, which = self._behind(nodes)
-            if len(more):
-                rows, source = np.concatenate([rows, more]), np.concatenate([source, which])
-                order = ordering(source, self.rows["rule"].take(rows))
-                rows, source = rows.take(order), source.take(order)
-        if view.inactive:
-            held = np.flatnonzero(view.active.take(rows))
-            if len(held) < len(rows):
-                rows, source = rows.take(held), source.take(held)
-        return rows, source
-
-    def onward(self, rows: Longs) -> tuple[Longs, Ints, NDArray[np.uint8]]:
-        """Of some rows: the dependent, the group, and 1 where it is soft; read from one place."""
-        words = self.rows["onward"].take(rows)
-        way = words.astype(np.int32)
-        return words >> 32, (way >> 1) - 1, (way & 1).astype(np.uint8)
-
-    def dependents(self, nodes: Longs, view: View) -> Ints:
-        """The dependents in those rows: each as often as there are rows, in no order."""
-        begin, end = self._spans(nodes)
-        apart = np.flatnonzero(begin[1:] != end[:-1]) if len(nodes) > _MANY else nodes
-        if len(apart) * 4 < len(nodes):  # what goes on where another ends is one span with it
-            begin = np.concatenate([begin[:1], begin.take(apart + 1)])
-            end = np.concatenate([end.take(apart), end[-1:]])
-        rows = _within(begin, end)
-        if self.rows.count > self.sorted:
-            rows = np.concatenate([rows, self._behind(nodes)[0]])
-        if view.inactive:
-            rows = rows.compress(view.active.take(rows))
-        return self.rows["dependent"].take(rows)
-
-    def _spans(self, nodes: Longs) -> tuple[Ints, Ints]:
-        """Where the sorted rows of some nodes as provider begin and end."""
-        return self._first.take(nodes, mode="clip"), self._first[1:].take(nodes, mode="clip")
-
-    def _behind(self, nodes: Longs) -> tuple[Longs, Longs]:
-        """The rows in the tail that have one of some nodes as provider, and which of them it is."""
-        if len(self._tail[0]) < self.rows.count - self.sorted:
-            provider = self.rows["provider"][self.sorted :]
-            order = ordering(provider)
-            self._tail = provider.take(order), order + self.sorted
-        providers, rows = self._tail
-        which = np.flatnonzero(self.nodes["tail"].take(nodes))
-        own = nodes.take(which).astype(np.int32)
-        begin, end = (np.searchsorted(providers, own, side) for side in ("left", "right"))
-        source = np.arange(len(own)).repeat(end - begin)
-        return rows.take(_within(begin, end, source)), which.take(source)
+        return self.adjacency.rows_into(node)
 
     # -- groups -----------------------------------------------------------------------------------
 
@@ -390,25 +315,30 @@ class Topology:
         if revision not in self._then:
             while len(self._then) >= 4:
                 self._then.pop(next(iter(self._then)))
-            self._then[revision] = View(self, self._active(revision))
+            self._then[revision] = View(self, self._held_at(revision))
         return self._then[revision]
+
+    def holds(self, rows: Longs | slice) -> Bools:
+        """Whether rows hold now, and their providers serve others."""
+        provider, end = self.rows["provider"][rows], self.rows["end"][rows]
+        held: Bools = (end == OPEN) & self.nodes["operational"].take(provider)
+        return held
 
     def remember(self, id: str, begin: int, end: int, operational: bool) -> None:
         """Say whether a CI served others in an interval of the past."""
         [node] = self.find([id])
+        if node is None:
+            return
         self._past.append(node=node, begin=begin, end=end, operational=operational)
         self._then.clear()
 
-    def _active(self, revision: int | None = None) -> Bools:
+    def _held_at(self, revision: int) -> Bools:
         rows, operational = self.rows, self.nodes["operational"]
-        if revision is None:
-            held: Bools = rows["end"] == OPEN
-        else:
-            held = (rows["begin"] <= revision) & (rows["end"] > revision)
-            past = self._past
-            then = (past["begin"] <= revision) & (past["end"] > revision)
-            operational = operational.copy()
-            operational[past["node"][then]] = past["operational"][then]
+        held: Bools = (rows["begin"] <= revision) & (rows["end"] > revision)
+        past = self._past
+        then = (past["begin"] <= revision) & (past["end"] > revision)
+        operational = operational.copy()
+        operational[past["node"][then]] = past["operational"][then]
         held &= operational.take(rows["provider"])
         return held
 
@@ -429,23 +359,23 @@ class Topology:
         """
         self.revision = max(self.revision, revision)
         self._then.clear()
-        for node in nodes:
-            self._change_node(revision, node)
+        touched = [self._change_node(revision, node) for node in nodes]
         self._ids.rank()
         opened = list(opened)
         again = {link[:3] for link in opened}
         for link in closed:
             if link[:3] not in again and (ends := self._ends(link)) is not None:
                 held = self._held(*ends)
-                self._close(revision, held[self.rows["begin"][held] <= revision])
+                touched.append(self._close(revision, held[self.rows["begin"][held] <= revision]))
         for link in opened:
             if (ends := self._ends(link)) is not None:
                 label = self.labels.number(link.label) if link.label else UNLABELLED
-                held = self._held(*ends)
-                newer = self.rows["begin"][held] > revision
-                if not (newer | (self.rows["label"][held] == label)).any():
-                    self._close(revision, held)
-                    self._open(revision, *ends, label)
+                held, rows = self._held(*ends), self.rows
+                stays = (rows["label"][held] == label) | (rows["begin"][held] > revision)
+                touched.append(self._close(revision, held[~stays]))
+                if not stays.any():
+                    touched.append(self._open(revision, *ends, label))
+        self.live.follow(self, np.concatenate([*touched, _NOTHING]))
 
     def fork(self) -> Topology:
         """The same topology, to be changed by itself: what would be if."""
@@ -453,7 +383,7 @@ class Topology:
         fork.__dict__.update(self.__dict__)
         for name in ("nodes", "rows", "groups", "kinds", "labels", "redundancies", "_past"):
             setattr(fork, name, getattr(self, name).fork())
-        fork._ids = self._ids.fork(fork.nodes)
+        fork._ids, fork.adjacency = self._ids.fork(fork.nodes), self.adjacency.fork(fork.rows)
         fork._codes, fork._then = dict(self._codes), {}
         fork.live = self.live.fork()
         return fork
@@ -472,12 +402,14 @@ class Topology:
         held: Longs = near[same & (rows["end"][near] == OPEN)]
         return held
 
-    def _close(self, revision: int, held: Longs) -> None:
+    # each gives the rows that it has touched
+
+    def _close(self, revision: int, held: Longs) -> Longs:
         if len(held):
             self.rows.set("end", held, revision)
-            self.live.set(self, held, False)
+        return held
 
-    def _open(self, revision: int, provider: int, dependent: int, rule: int, label: int) -> None:
+    def _open(self, revision: int, provider: int, dependent: int, rule: int, label: int) -> Longs:
         group, soft = self._group(dependent, rule, label), bool(self._soft[rule])
         row = self.rows.append(
             provider=provider,
@@ -486,36 +418,34 @@ class Topology:
             group=group,
             label=label,
             soft=soft,
-            onward=_word(dependent, group, soft),
+            onward=word(dependent, group, soft),
             begin=revision,
             end=OPEN,
         )
-        self.nodes.set("tail", provider, True)
-        self.live.grow(self)
-        if self.nodes["operational"][provider]:
-            self.live.set(self, np.asarray([row]), True)
+        return np.asarray([row])
 
-    def _change_node(self, revision: int, node: Node) -> None:
+    def _change_node(self, revision: int, node: Node) -> Longs:
         kind = self.kinds.number(Kind.of(node.type, node.needs))
         [number] = self.find([node.id])
         if number is None:
             number = self.nodes.append(
-                id=as_bytes(node.id), rank=0, kind=kind, operational=node.operational, tail=False
+                id=as_bytes(node.id), rank=0, kind=kind, operational=node.operational
             )
             self._ids.add(number)
-            return
+            return _NOTHING
+        touched = _NOTHING
         if self.nodes["operational"][number] != node.operational:
             past = self._past
             since = past["end"][past["node"] == number].max(initial=0)
             self.remember(node.id, int(since), revision, not node.operational)
             self.nodes.set("operational", number, node.operational)
-            rows = self.rows_from(number)
-            self.live.set(self, rows[self.rows["end"][rows] == OPEN], node.operational)
+            touched = self.rows_from(number)
         if self.nodes["kind"][number] != kind:
             self.nodes.set("kind", number, kind)
-            self._regroup(revision, number)
+            touched = np.concatenate([touched, *self._regroup(revision, number)])
+        return touched
 
-    def _regroup(self, revision: int, node: int) -> None:
+    def _regroup(self, revision: int, node: int) -> Iterator[Longs]:
         """Let a node's providers form the groups that its kind now asks for."""
         rows = self.rows
         for row in self.rows_into(node).tolist():
@@ -525,21 +455,5 @@ class Topology:
             )
             if end == OPEN and self._group(node, rule, label) != group:
                 since = max(begin, revision)
-                self._close(since, np.asarray([row]))
-                self._open(since, provider, node, rule, label)
-
-
-def _word(dependent: Any, group: Any, soft: Any) -> Any:
-    """Three columns in one, which `Topology.onward` takes apart."""
-    return dependent << 32 | (group + 1) << 1 | soft
-
-
-def _within(
-    begin: NDArray[np.integer], end: NDArray[np.integer], source: Longs | None = None
-) -> Longs:
-    """All numbers of some spans; ``source`` has the place of each one's span, if that is known."""
-    shift = end - (end - begin).cumsum(dtype=end.dtype)
-    shift = shift.repeat(end - begin) if source is None else shift.take(source)
-    numbers = np.arange(len(shift))
-    numbers += shift
-    return numbers
+                yield self._close(since, np.asarray([row]))
+                yield self._open(since, provider, node, rule, label)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from impact.columns import Bools, Columns, Ints
+from impact.columns import Bools, Columns, Ints, Longs
 
 if TYPE_CHECKING:
     from impact.topology import Topology
@@ -70,26 +70,25 @@ class View:
         fork._rows, fork._groups = self._rows.fork(), self._groups.fork()
         return fork
 
-    # -- keeping up with the topology -------------------------------------------------------------
-
-    def grow(self, topology: Topology) -> None:
-        """Take up the rows and groups that the topology has got meanwhile; none of them holds yet."""
+    def follow(self, topology: Topology, rows: Longs) -> None:
+        """Keep up with a topology that has changed some rows, or has got more of them."""
         while self._groups.count < topology.groups.count:
             self._groups.append(members=0, spare=0, short=False)
         while self._rows.count < topology.rows.count:
             self._rows.append(active=False)
             self.inactive += 1
-
-    def set(self, topology: Topology, rows: NDArray[np.integer], active: bool) -> None:
-        """Let rows hold, or hold no longer."""
-        rows = rows[self.active[rows] != active]
+        rows = np.unique(rows)
+        active = topology.holds(rows)
+        changed = self.active[rows] != active
+        rows, active = rows[changed], active[changed]
         if not len(rows):
             return
         self._rows.set("active", rows, active)
-        self.inactive += -len(rows) if active else len(rows)
+        self.inactive += len(rows) - 2 * int(np.count_nonzero(active))
         group = topology.rows["group"][rows]
-        touched, times = np.unique(group[group >= 0], return_counts=True)
-        members = self.members[touched] + np.where(active, times, -times).astype(np.int32)
+        touched, member = np.unique(group[group >= 0], return_inverse=True)
+        members = self.members[touched]
+        np.add.at(members, member, np.where(active, 1, -1)[group >= 0])
         spare, short = _counted(topology, touched, members)
         for name, values in (("members", members), ("spare", spare), ("short", short)):
             self._groups.set(name, touched, values)

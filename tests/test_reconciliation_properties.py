@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -19,7 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cmdb.change_sets import ChangeSet, Operation, Relate, Unrelate, Update
 from cmdb.integrity import check
 from cmdb.queries import Query
-from cmdb.reconciliation.observations import Link, Observation
+from cmdb.reconciliation import runs
+from cmdb.reconciliation.observations import Link, Observation, Ref
+from cmdb.reconciliation.planning import ACTIONS
 from cmdb.reconciliation.precedence import Precedence
 from cmdb.reconciliation.recomputing import apply, recompute
 from cmdb.reconciliation.sources import precedence_of, sources
@@ -184,8 +187,9 @@ class Reconciling(RuleBasedStateMachine):
         found = {r.attributes["asset_number"]: r for r in self.store.find(Query("Server")).records}
         assert found.keys() == {machine for said in self.said.values() for machine in said}
         for machine, record in found.items():
-            racks = {name for way, name in linked(self.store, record) if way == "CONTAINED_IN"}
-            [rack] = racks or {None}
+            racks = [name for way, name in linked(self.store, record) if way == "CONTAINED_IN"]
+            assert len(racks) < 2
+            rack = racks[0] if racks else None
             assert rack in self.racks.setdefault(machine, {None})
             self.racks[machine] = {rack}
 
@@ -222,6 +226,54 @@ Reconciling.TestCase.settings = settings(
     max_examples=60, stateful_step_count=8, deadline=None, phases=[Phase.generate]
 )
 TestReconciling = Reconciling.TestCase
+
+
+KEYS = ("k1", "k2", "k3", "k4")
+THINGS = st.builds(
+    Observation,
+    type=st.sampled_from(("Server", "Rack", "Person", "Department", "Switch")),
+    key=st.sampled_from(KEYS),
+    attributes=st.fixed_dictionaries(
+        {"name": st.sampled_from(("one", "two"))},
+        optional={
+            "serial_number": st.sampled_from(("SN1", "SN2")),
+            "employee_number": st.sampled_from(("7", "8")),
+            "memory_mib": st.sampled_from((1, 2)),
+        },
+    ),
+    links=st.lists(
+        st.builds(
+            Link,
+            name=st.sampled_from(
+                ("CONTAINED_IN", "CONTAINS", "DEPENDS_ON", "PART_OF", "custodian", "organisation")
+            ),
+            to=st.builds(Ref, st.sampled_from((*KEYS, "k5"))),
+        ),
+        max_size=3,
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.lists(THINGS, max_size=4),
+    now=st.lists(THINGS, min_size=1, max_size=4, unique_by=lambda thing: thing.key),
+    same=st.booleans(),
+    complete=st.booleans(),
+    batch=st.sampled_from((1, 5_000)),
+)
+def test_a_dry_run_counts_what_applying_does(
+    before: list[Observation], now: list[Observation], same: bool, complete: bool, batch: int
+) -> None:
+    with new_store() as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "BATCH", batch)
+        report(store, "netbox" if same else "ledger", *before)
+        options: dict[str, Any] = {"complete": complete, "vanish_limit": 100.0}
+        planned = report(store, "netbox", *now, apply=False, **options)
+        done = report(store, "netbox", *now, **options)
+        assert planned.counts == done.counts, (planned.lines, done.lines)
+        for action in ACTIONS:
+            assert planned.lines_of(action) == done.lines_of(action)
 
 
 REPORTS = st.lists(

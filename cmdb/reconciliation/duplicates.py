@@ -99,8 +99,9 @@ def merge(
 ) -> int:
     """Make one record of two: the survivor takes the other's claims, relationships and referrers.
 
-    Parts of theirs that are in one place are one too. The other becomes a `MergedRecord` that says into
-    what. Both keep their history.
+    Parts of theirs that are in one place are one too. Where only one relationship may be, precedence
+    decides, and the survivor's stays if they are equal. The other becomes a `MergedRecord` that says
+    into what. Both keep their history.
 
     Raises
     ------

@@ -473,6 +473,26 @@ def test_precedence_decides_anew_who_is_in_force_and_how(store: GraphStore) -> N
     assert position() == 1
 
 
+def test_what_allows_one_target_is_as_what_allows_one_source(store: GraphStore) -> None:
+    def unit(name: str, *above: Observation) -> Observation:
+        over = [link("PART_OF", a) for a in above]
+        return thing("Department", name, *over, name=name, code=f"D-{name}")
+
+    def above() -> str:
+        links = linked(store, only(store, "Department", name="x"))
+        return " ".join(name for way, name in links if way == "PART_OF")
+
+    report(store, "hr", unit("x", unit("a")), precedence=70)
+    report(store, "ldap", thing("Department", "b", link("HAS_PART", unit("x")), name="b"))
+    assert (above(), standing(store)) == ("a", {("x", "ldap", "b"), ("b", "ldap", "x")})
+    closed = close(store, only(store, "Department", name="x"))
+    report(store, "hr", unit("x", unit("a")), precedence=70)
+    report(store, "ldap", thing("Department", "b", link("HAS_PART", unit("x")), name="b", code="B"))
+    assert above() == "b"
+    undo(store, closed, actor="li")
+    assert (above(), standing(store)) == ("a", {("x", "ldap", "b"), ("b", "ldap", "x")})
+
+
 def test_a_dry_run_rejects_what_the_store_would(store: GraphStore) -> None:
     told = [
         server("a", link("custodian", "rack/1"), link("DEPENDS_ON", "s")),

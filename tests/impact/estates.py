@@ -45,9 +45,7 @@ def estate() -> Estate:
     return Estate(PLAIN_RULES, PLAIN_OWN)
 
 
-def of(
-    *links: tuple[str, str, str] | tuple[str, str, str, str], **cis: Ci
-) -> tuple[Estate, Topology]:
+def of(*links: tuple[str, ...], **cis: Ci) -> tuple[Estate, Topology]:
     """An estate from (provider, type, dependent, label), in both forms; other CIs are servers."""
     found = estate()
     for provider, type, dependent, *label in links:

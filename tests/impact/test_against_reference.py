@@ -14,6 +14,7 @@ from impact.propagation import reachable
 from impact.topology import Topology
 from tests.impact import estates
 from tests.impact.estates import PLAIN_RULES, answer, cis_of, known, links_of, topology
+from tests.support import impact_reference as reference
 from tests.support.impact_reference import (
     AT_RISK,
     DEGRADED,
@@ -89,12 +90,7 @@ def test_a_path_leads_back_to_a_root_and_comes_to_no_ci_twice(
 def test_all_that_is_affected_could_be_reached(estate: Estate, roots: dict[str, int]) -> None:
     built = topology(estate)
     found = {built.id(n) for n in reachable(built, [n for n in built.find(roots) if n is not None])}
-    expected, more = set(roots), True
-    while more:
-        new = {link.dependent for link in estate.active() if link.provider in expected} - expected
-        expected |= new
-        more = bool(new)
-    assert found == expected
+    assert found == reference.reachable(estate, roots)
     assert propagate(estate, roots).effects.keys() <= found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
@@ -176,3 +176,12 @@ def propagate(estate: Estate, roots: Mapping[str, int], depth: int | None = None
             for ci, (worst, provider, type) in best.items()
         }
     return Answer(effects, paths, estate.groups(effects), complete)
+
+
+def reachable(estate: Estate, roots: Collection[str]) -> set[str]:
+    """All that failure could get to, whatever the rules say."""
+    found, new = set[str](), set(roots)
+    while new:
+        found |= new
+        new = {link.dependent for link in estate.active() if link.provider in found} - found
+    return found
