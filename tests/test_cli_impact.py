@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -67,7 +66,7 @@ class Commands:
 @pytest.fixture
 def cmdb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Commands]:
+) -> Commands:
     monkeypatch.setenv("CMDB_STORE", f"sqlite:///{tmp_path}/cmdb.db")
     monkeypatch.setenv("CMDB_ACTOR", "tester")
     monkeypatch.setenv("COLUMNS", "250")
