@@ -35,12 +35,12 @@ PATIENCE: Final = 20.0
 """Seconds that a form of a Cypher statement may take."""
 BATCH: Final = 20_000
 FORMS: Final = {
-    "variable length": "MATCH (r:CI {n: $n})-[:AFFECTS*]->(d) RETURN count(DISTINCT d)",
-    "quantified path": "MATCH (r:CI {n: $n})-[:AFFECTS]->+(d) RETURN count(DISTINCT d)",
+    "variable length": "MATCH (r:CI {n: $n})-[:AFFECTS*]->(d) RETURN %s(DISTINCT d.n)",
+    "quantified path": "MATCH (r:CI {n: $n})-[:AFFECTS]->+(d) RETURN %s(DISTINCT d.n)",
     "APOC": "MATCH (r:CI {n: $n}) CALL apoc.path.subgraphNodes(r, {relationshipFilter: 'AFFECTS>'})"
-    " YIELD node RETURN count(node) - 1",
+    " YIELD node WHERE node <> r RETURN %s(node.n)",
 }
-"""Only a number is sent back, so what is compared is the search."""
+"""What is found is collected, as the others give it; or only counted in the server."""
 
 
 def networkx(count: int, edges: Edges) -> Search:
@@ -104,18 +104,19 @@ class Cypher:
         if known.values():
             self.forms = FORMS
 
-    def ask(self, form: str, root: int) -> int:
-        statement = neo4j.Query(self.forms[form], timeout=PATIENCE)
-        return int(self._session.run(statement, n=root).single(strict=True)[0])
+    def ask(self, form: str, root: int, how: str = "collect") -> int:
+        statement = neo4j.Query(self.forms[form] % how, timeout=PATIENCE)
+        found = self._session.run(statement, n=root).single(strict=True)[0]
+        return found if how == "count" else len(found)
 
-    def best(self, root: int) -> tuple[str, Search] | None:
+    def best(self, root: int, how: str) -> tuple[str, Search] | None:
         """The form that answers soonest for a root; None where none does in time."""
         taken = {}
         for form in self.forms:
             try:
-                self.ask(form, root)  # planned and warm
+                self.ask(form, root, how)  # planned and warm
                 begin = time.perf_counter()
-                self.ask(form, root)
+                self.ask(form, root, how)
                 taken[form] = time.perf_counter() - begin
             except ClientError as error:
                 if "TransactionTimedOut" not in str(error.code):
@@ -123,7 +124,7 @@ class Cypher:
         if not taken:
             return None
         found = min(taken, key=taken.__getitem__)
-        return found, lambda node: self.ask(found, node)
+        return found, lambda node: self.ask(found, node, how)
 
 
 @contextmanager

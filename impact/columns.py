@@ -49,6 +49,7 @@ class Columns:
             number = self.count
             alone = len(self._family) == 1
             if number == self._room or (not alone and any(o.count > number for o in self._family)):
+                self._family.discard(self)
                 self._keep(self._arrays)
             self.count += 1
         for name, array in self._arrays.items():
@@ -104,7 +105,9 @@ class Numbered(Generic[T]):
         return number
 
     def fork(self) -> Numbered[T]:
-        return Numbered(self._things)
+        fork: Numbered[T] = Numbered()
+        fork._numbers, fork._things = dict(self._numbers), list(self._things)
+        return fork
 
 
 def ordering(*keys: NDArray[Any]) -> Longs:

@@ -130,7 +130,6 @@ class Topology:
     groups
         Columns ``dependent``, ``rule``, ``label``, ``redundancy``, ``soft``. Which rows are in one at a
         moment is what a `View` knows.
-
     adjacency
         The rows by provider and by dependent.
 
