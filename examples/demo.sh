@@ -83,7 +83,15 @@ imported=$(cmdb import compose $from/compose/compose.yaml --apply --first 0 | ta
 echo "$imported"
 run undo "${imported//[^0-9]/}" --reason "imported by mistake"
 
-step "10. Sound, and open to other tools"
+step "10. What an outage hits: one power distribution unit, then both; and what breaks a service alone"
+run impact R02-PDU-A
+run impact R01-PDU-A R01-PDU-B R02-PDU-A R02-PDU-B --service-only
+run single-points 营业厅业务 --first 8
+told impact UPS-A --picture outage.html
+cmdb impact UPS-A --picture "$folder/outage.html" >/dev/null 2>&1
+ls -l "$folder/outage.html" | awk '{print $5 " bytes, a page to look around in"}'
+
+step "11. Sound, and open to other tools"
 run check
 run export --format graphml --out "$folder/estate.graphml"
 ls -l "$folder/estate.graphml" | awk '{print $5 " bytes of GraphML"}'

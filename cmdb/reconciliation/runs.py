@@ -481,7 +481,8 @@ class Run:
         batch.keys = {key: (MENTIONED, id_) for key, id_ in batch.plan.mentioned.items()}
         for statement, id_, told in zip(batch.statements, batch.plan.ids, batch.told, strict=True):
             if id_ is not None:
-                batch.keys[statement.key] = (told.digest, id_)
+                digest = told.digest if not statement.rejections else SPOILT
+                batch.keys[statement.key] = (digest, id_)
         self.view.add(batch.effect)
         batch.done = self._committer.submit(self.store.commit, change_set, batch.effect)
         self._under_way = batch

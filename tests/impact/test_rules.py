@@ -90,4 +90,4 @@ def test_the_words_of_effects_are_in_their_order() -> None:
 def test_the_shipped_model_has_rules() -> None:
     rules = Rules(load_model([]))
     assert rules.rules["RUNS_ON"].provider == "target"
-    assert rules.redundancy(rules.rules["POWERED_BY"], "Server") == Redundancy("1", True)
+    assert rules.redundancy(rules.rules["POWERED_BY"], "Server") == Redundancy("1", False)
