@@ -256,14 +256,12 @@ class Change(NamedTuple):
 class Difference(NamedTuple):
     """Two outages compared: the CIs that fare worse in the second, and those that fare better.
 
-    ``unchanged`` counts those that are affected in both alike; ``margins`` are the groups that have
-    another number of members to lose, before and after.
+    ``unchanged`` counts those that are affected in both alike.
     """
 
     worse: list[Change]
     better: list[Change]
     unchanged: int
-    margins: list[tuple[GroupState | None, GroupState | None]]
 
 
 def compare(before: Outage, after: Outage) -> Difference:
@@ -281,7 +279,7 @@ def compare(before: Outage, after: Outage) -> Difference:
             better.append(change)
         else:
             same += 1
-    return Difference(worse, better, same, [])
+    return Difference(worse, better, same)
 
 
 # -- what a CI stands on ----------------------------------------------------------------------------
