@@ -340,7 +340,7 @@ STATISTICS: Final = (
     " CALL () { MATCH (n:`_RecordImage`) RETURN count(n) AS record_images }"
     " CALL () { MATCH (n:`_RelationshipImage`) RETURN count(n) AS relationship_images }"
     " CALL () { MATCH (n:`_Revision`) RETURN count(n) AS revisions }"
-    " RETURN records, relationships, record_images, relationship_images, revisions"
+    " RETURN [records, relationships, record_images, relationship_images, revisions] AS answer"
 )
 USAGE_RECORDS: Final = (
     "MATCH (n:`Record`) UNWIND keys(n) AS name RETURN labels(n) AS labels, name, count(*) AS count"

@@ -426,7 +426,7 @@ class Neo4jStore(GraphStore):
         return found
 
     def statistics(self) -> Statistics:
-        return Statistics(**self._database.rows(statements.STATISTICS)[0])
+        return Statistics(*self._database.answer(statements.STATISTICS, {}))
 
     def type_usage(self) -> Usage:
         records: defaultdict[str, int] = defaultdict(int)
