@@ -84,6 +84,9 @@ class ChangeSet:
     managed
         Whether it may write managed attributes, and gives canonical values: only the product's own
         parts say so.
+    process
+        Whether it is the outcome of a process (`lifecycle`), which has looked at the guards: it may take
+        governed transitions, and write what is frozen or managed. What it sets counts as set by hand.
     """
 
     operations: Sequence[Operation]
@@ -94,3 +97,4 @@ class ChangeSet:
     id: str = field(default_factory=new_id)
     based_on: int | None = None
     managed: bool = False
+    process: bool = False

@@ -9,11 +9,11 @@ from __future__ import annotations
 import graphlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cmdb.commits import End
-from cmdb.records import RelationshipKey
+from cmdb.records import Record, RelationshipKey
 from schema.model import UniqueKey
 
 if TYPE_CHECKING:
@@ -244,3 +244,66 @@ def _written(work: Preparation) -> Iterable[tuple[str, Mapping[str, Any]]]:
     for id, attributes in work.after.items():
         if id not in work.created:
             yield id, attributes
+
+
+def check_slots(work: Preparation) -> None:
+    """What takes up room in something, by position and height, takes room that is free and there.
+
+    Sources are believed even where two devices share a position (front and rear); people are not.
+    Asked only for relationships that are made or changed and name a position: two questions a type.
+    """
+    if work.managed:
+        return
+    declared = {name: t.slots for name, t in work.model.relationship_types.items() if t.slots}
+    placed: defaultdict[str, list[RelationshipKey]] = defaultdict(list)
+    for key, attributes in work.relationships.items():
+        slots = declared.get(key.type)
+        if slots and attributes and attributes.get(slots.position) is not None:
+            placed[key.type].append(key)
+    for type_, keys in placed.items():
+        slots = declared[type_]
+        sources = {key.source for key in keys}
+        existing = sources - work.created.keys()
+        there = work.view.relationships_at("source", existing, [type_]) if existing else []
+        ids = {end for key in (*there, *keys) for end in (key.source, key.target)}
+        unread = [id for id in ids if id not in work.created and id not in work.before]
+        stored = {**work.before, **(work.view.records(unread) if unread else {})}
+        around = _around(work, type_, sources, there)
+
+        def now(id: str, name: str, default: Any, stored: Mapping[str, Record] = stored) -> Any:
+            record = work.created.get(id) or stored[id]
+            return work.after.get(id, record.attributes).get(name, default)
+
+        for key in keys:
+            attributes = work.relationships[key]
+            assert attributes is not None
+            first = attributes[slots.position]
+            last = first + max(now(key.target, slots.height, 1), 0) - 1
+            room = now(key.source, slots.capacity, None)
+            if room is not None and last > room:
+                message = f"{key.target} would reach to position {last} of {key.source}, which has {room}."
+                work.problem(work.index_of[key], key, "no_room", message, slots.position)
+            for other, said in around.items():
+                begin = said.get(slots.position)
+                if other == key or other.source != key.source or begin is None:
+                    continue
+                end = begin + max(now(other.target, slots.height, 1), 0) - 1
+                if begin <= last and first <= end:
+                    name = now(other.target, "name", other.target)
+                    message = f"Positions {first} to {last} of {now(key.source, 'name', key.source)} are not free: {name} takes {begin} to {end}."
+                    work.problem(work.index_of[key], key, "taken", message, slots.position)
+
+
+def _around(
+    work: Preparation, type_: str, sources: set[str], there: Sequence[RelationshipKey]
+) -> dict[RelationshipKey, Mapping[str, Any]]:
+    """The relationships of a type that leave some records, as they will be."""
+    live = work.view.relationships(there) if there else {}
+    found = {key: link.attributes for key, link in live.items()}
+    for key, attributes in work.relationships.items():
+        if key.type == type_ and key.source in sources:
+            if attributes is None:
+                found.pop(key, None)
+            else:
+                found[key] = attributes
+    return dict(found)

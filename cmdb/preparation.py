@@ -13,7 +13,13 @@ from typing import Any, Final
 
 from cmdb.change_sets import CHANGE_SET_LIMIT, Create, Operation, Relate, Unrelate, Update
 from cmdb.commits import Plan, StaleError, WriteTransaction
-from cmdb.constraints import check_cardinality, check_cycles, check_retyped, check_unique
+from cmdb.constraints import (
+    check_cardinality,
+    check_cycles,
+    check_retyped,
+    check_slots,
+    check_unique,
+)
 from cmdb.errors import CmdbError, InvalidChangeError, Problem
 from cmdb.reconciliation.precedence import MANUAL, provenance_of, set_by_hand
 from cmdb.reconciliation.standing import Standing, closed_by_hand, standing_of, with_standing
@@ -26,7 +32,12 @@ NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 
 
 def prepare(
-    operations: Iterable[Operation], view: WriteTransaction, number: int, *, managed: bool = False
+    operations: Iterable[Operation],
+    view: WriteTransaction,
+    number: int,
+    *,
+    managed: bool = False,
+    process: bool = False,
 ) -> Plan:
     """Check operations against the model and the live graph, and give their net effect.
 
@@ -38,6 +49,8 @@ def prepare(
         The revision the change set will become.
     managed
         Whether managed attributes may be written, and values are canonical already.
+    process
+        Whether it is the outcome of a process, which may do what no hand may.
 
     Returns
     -------
@@ -63,7 +76,7 @@ def prepare(
         )
     if view.model is None:
         raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
-    preparation = Preparation(view.model, view, number, managed)
+    preparation = Preparation(view.model, view, number, managed, process)
     preparation.gather(operations)
     preparation.apply(operations)
     preparation.stop_if_problems()
@@ -72,6 +85,7 @@ def prepare(
     check_cardinality(preparation)
     check_cycles(preparation)
     check_unique(preparation)
+    check_slots(preparation)
     preparation.stop_if_problems()
     return preparation.plan()
 
@@ -89,12 +103,23 @@ class Preparation:
         Of changed records: as stored; and the attributes they will have.
     live, relationships
         As stored; and the attributes they will have, None where they are closed.
+    by_hand
+        Neither the product's own parts nor a process wrote it: what is governed, frozen or managed is
+        not to be touched.
     index_of
         The operation that last wrote a record or relationship.
     """
 
-    def __init__(self, model: Model, view: WriteTransaction, number: int, managed: bool) -> None:
+    def __init__(
+        self,
+        model: Model,
+        view: WriteTransaction,
+        number: int,
+        managed: bool,
+        process: bool = False,
+    ) -> None:
         self.model, self.view, self.number, self.managed = model, view, number, managed
+        self.by_hand = not (managed or process)
         self.problems: list[Problem] = []
         self.created: dict[str, Record] = {}
         self.types: dict[str, str] = {}
@@ -180,6 +205,7 @@ class Preparation:
             attributes.setdefault(name, value)
         self._require(index, operation.id, record_type, attributes)
         self._check_references(index, operation.id, record_type, attributes)
+        self._check_entered(index, operation.id, record_type, attributes)
         self.created[operation.id] = Record(operation.id, operation.type, self.number, attributes)
         self.types[operation.id] = operation.type
         self.index_of[operation.id] = index
@@ -210,6 +236,8 @@ class Preparation:
         attributes.update(changed)
         self._require(index, operation.id, record_type, attributes)
         self._check_references(index, operation.id, record_type, changed)
+        if self.by_hand:
+            self._check_frozen(index, before, record_type, current)
         self._check_transition(index, before, record_type, current, attributes)
         if not self.managed and PROVENANCE in attributes:
             attributes[PROVENANCE] = self._set_by_hand(attributes, operation.attributes)
@@ -265,6 +293,9 @@ class Preparation:
             relationship_type = self._relationship_type(index, key)
             if relationship_type is None:
                 return
+        if relationship_type.by_product and self.by_hand:
+            self._not_by_hand(index, key)
+            return
         attributes: Mapping[str, Any] = NO_ATTRIBUTES
         if given or relationship_type.required or relationship_type.defaults:
             attributes = self._clean(index, key, relationship_type, given)
@@ -286,7 +317,13 @@ class Preparation:
         if self.relationships.get(key, self.live.get(key)) is None:
             self.problem(index, key, "not_found", f"There is no relationship {key}.")
             return
+        if self.by_hand and self.model.relationship_types[key.type].by_product:
+            self._not_by_hand(index, key)
         self.relationships[key] = None
+
+    def _not_by_hand(self, index: int, key: RelationshipKey) -> None:
+        message = f"{key.type} is made and closed by processes, not by hand."
+        self.problem(index, key, "managed", message)
 
     def remember_closed(self) -> None:
         """What people close stays closed, whatever sources of lower precedence go on to say."""
@@ -364,7 +401,7 @@ class Preparation:
             if value is None and name in parsers:
                 continue
             try:
-                if name in owner.managed and not self.managed:
+                if name in owner.managed and self.by_hand:
                     self.problem(
                         index, subject, "managed", f"{name} is written by the product itself.", name
                     )
@@ -434,17 +471,40 @@ class Preparation:
         source, target = current.get(STATE_ATTRIBUTE), attributes.get(STATE_ATTRIBUTE)
         if machine is None or source == target or source is None:
             return
-        if target is None or machine.between(source, target) is None:
+        subject = f"{record_type.name} {before.id}"
+        way = None if target is None else machine.between(source, target)
+        if way is None:
             ways = (
                 ", ".join(f"{way.name} -> {way.target}" for way in machine.ways(source)) or "none"
             )
-            self.problem(
-                index,
-                before.id,
-                "transition",
-                f"{record_type.name} {before.id} cannot go from {source} to {target}; from {source} there is: {ways}.",
-                STATE_ATTRIBUTE,
+            message = (
+                f"{subject} cannot go from {source} to {target}; from {source} there is: {ways}."
             )
+            self.problem(index, before.id, "transition", message, STATE_ATTRIBUTE)
+        elif way.governed and self.by_hand:
+            how = (
+                f"an order does that: {', '.join(orders)} (`cmdb order new`)"
+                if (orders := self.model.orders_for(record_type, way.name))
+                else f"`cmdb transition` does that: {way.name}"
+            )
+            message = f"{subject} does not go from {source} to {target} by hand; {how}."
+            self.problem(index, before.id, "governed", message, STATE_ATTRIBUTE)
+
+    def _check_entered(
+        self, index: int, id: str, record_type: RecordType, attributes: Mapping[str, Any]
+    ) -> None:
+        machine, state = record_type.state_machine, attributes.get(STATE_ATTRIBUTE)
+        if machine and machine.entered == "initial" and state != machine.initial and self.by_hand:
+            message = f"A new {record_type.name} is {machine.initial}, not {state}."
+            self.problem(index, id, "governed", message, STATE_ATTRIBUTE)
+
+    def _check_frozen(
+        self, index: int, before: Record, record_type: RecordType, current: Mapping[str, Any]
+    ) -> None:
+        machine, state = record_type.state_machine, current.get(STATE_ATTRIBUTE, "")
+        if machine and state in machine.states and machine.states[state].frozen:
+            message = f"{record_type.name} {before.name} is {state}: it is not changed by hand."
+            self.problem(index, before.id, "frozen", message)
 
     # -- the outcome ------------------------------------------------------------------------------
 

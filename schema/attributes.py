@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema.declarations import AttributeDeclaration, Label
+from schema.basics import Label
+from schema.declarations import AttributeDeclaration
 from schema.kinds import KINDS, Kind
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from schema.attributes import make_attribute
@@ -11,12 +11,12 @@ from schema.declarations import (
     AttributeDeclaration,
     InferenceDeclaration,
     ModelDeclaration,
-    RecordTypeDeclaration,
-    StateMachineDeclaration,
 )
 from schema.errors import Mistake
+from schema.inheritance import Found, Path, ancestry, inherited
 from schema.kinds import KINDS
 from schema.model import PROVENANCE, ROOT, STATE_ATTRIBUTE
+from schema.process_checks import check_processes
 
 RESERVED_ATTRIBUTES: Final = frozenset(
     {
@@ -52,7 +52,6 @@ RESERVED_TYPES: Final = frozenset(
 
 RANGED_KINDS: Final = ("integer", "number")
 
-Path = tuple[str | int, ...]
 Locate = Callable[[Path], str]
 
 
@@ -70,29 +69,9 @@ def check_model(
         *_record_types(declared),
         *_attributes(declared),
         *_relationship_types(declared),
-        *_state_machines(declared),
+        *check_processes(declared),
     ]
     return [Mistake(locate(path), what, remedy) for path, what, remedy in found]
-
-
-Found = Iterator[tuple[Path, str, str]]
-
-
-def ancestry(types: Mapping[str, RecordTypeDeclaration], name: str) -> list[str]:
-    """Names from a type up to its root; stops at an unknown parent or on meeting a name again."""
-    line: list[str] = []
-    current: str | None = name
-    while current is not None and current in types and current not in line:
-        line.append(current)
-        current = types[current].parent
-    return line
-
-
-def _inherited(
-    types: Mapping[str, RecordTypeDeclaration], name: str
-) -> dict[str, AttributeDeclaration]:
-    line = ancestry(types, name)
-    return {n: a for ancestor in reversed(line) for n, a in types[ancestor].attributes.items()}
 
 
 def _record_types(declared: ModelDeclaration) -> Found:
@@ -129,7 +108,7 @@ def _record_types(declared: ModelDeclaration) -> Found:
                 "Give one of them another parent.",
             )
             continue
-        known = _inherited(types, name)
+        known = inherited(types, name)
         for index, group in enumerate(record_type.identification):
             if sum(e[0].isupper() for e in group) > 1 or not any(
                 e[0].islower() and e[-1] != "?" for e in group
@@ -331,71 +310,12 @@ def _inference(
                     f"the rule {rule} names {name}, which is not declared",
                     "Correct the name.",
                 )
-            elif attribute not in _inherited(declared.record_types, name):
+            elif attribute not in inherited(declared.record_types, name):
                 yield (
                     (*path, end),
                     f"the rule {rule} looks at {attribute} of {name}, which {name} does not have",
                     "Correct the name, or declare the attribute.",
                 )
-
-
-def _state_machines(declared: ModelDeclaration) -> Found:
-    for name, machine in declared.state_machines.items():
-        path: Path = ("state_machines", name)
-        if machine.label is None:
-            yield path, f"{name} has no label", "Add `label: {en: …, zh: …}`."
-        if machine.initial not in machine.states:
-            yield (
-                path,
-                f"the initial state {machine.initial} of {name} is not one of its states",
-                "Correct it.",
-            )
-        for what, state in (("observed", machine.observed), ("vanished", machine.vanished)):
-            if state is not None and state not in machine.states:
-                yield (
-                    (*path, what),
-                    f"the {what} state {state} of {name} is not one of its states",
-                    "Correct it.",
-                )
-        for way, transition in machine.transitions.items():
-            for state in (*transition.source, transition.target):
-                if state not in machine.states:
-                    yield (
-                        (*path, "transitions", way),
-                        f"{way} of {name} names the state {state}, which is not declared",
-                        "Declare it, or correct the name.",
-                    )
-        yield from _reachability(path, name, machine)
-
-
-def _reachability(path: Path, name: str, machine: StateMachineDeclaration) -> Found:
-    reached, frontier = set(), [machine.initial]
-    while frontier:
-        state = frontier.pop()
-        if state not in reached:
-            reached.add(state)
-            frontier += [t.target for t in machine.transitions.values() if state in t.source]
-    leaving = {state for t in machine.transitions.values() for state in t.source}
-    for state, declared in machine.states.items():
-        where = (*path, "states", state)
-        if state not in reached:
-            yield (
-                where,
-                f"no transition of {name} leads to the state {state}",
-                "Add one, or remove the state.",
-            )
-        if declared.terminal and state in leaving:
-            yield (
-                where,
-                f"{state} of {name} is terminal but a transition leaves it",
-                "Choose one of the two.",
-            )
-        if not declared.terminal and state not in leaving:
-            yield (
-                where,
-                f"{state} of {name} is a dead end",
-                "Add a transition that leaves it, or `terminal: true`.",
-            )
 
 
 def _shape(attribute: AttributeDeclaration) -> str:

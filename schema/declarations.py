@@ -9,21 +9,23 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
+from schema.basics import Declaration, Label, Needed, SnakeName, TypeName, UpperName
 from schema.kinds import KINDS
+from schema.processes import (
+    EffectDeclaration,
+    GuardDeclaration,
+    ProcedureDeclaration,
+    Requirement,
+    StateMachineDeclaration,
+)
 
-TypeName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
-SnakeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-UpperName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
 RuleElement = Annotated[
     str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62}|[A-Z][A-Z0-9_]{0,62})\??$")
 ]
 """Part of an identification rule: an attribute, one with ``?`` that must only not differ, or a
 relationship (or inverse) name: of the record at its other end, with ``?`` where the source says which."""
-Needed = Annotated[str, StringConstraints(pattern=r"^(all|[1-9][0-9]{0,4}|(100|[1-9][0-9]?)%)$")]
-"""Members of a redundancy group that are needed: a count, a percentage (rounded up) or ``all``."""
-
 KindName = Literal[
     "string",
     "text",
@@ -43,19 +45,6 @@ KindName = Literal[
     "json",
     "reference",
 ]
-
-
-class Declaration(BaseModel):
-    """Base of all declarations: unknown keys are mistakes, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class Label(Declaration):
-    """What people read: English and Chinese."""
-
-    en: str = Field(min_length=1)
-    zh: str = Field(min_length=1)
 
 
 class AttributeDeclaration(Declaration):
@@ -143,6 +132,13 @@ class RecordTypeDeclaration(Declaration):
         description="Of a provisional type: what its records may turn out to be, subtypes included.",
     )
     state_machine: SnakeName | None = None
+    requires: dict[SnakeName, list[Requirement]] = Field(
+        default={},
+        description="Transition -> attributes and relationships that records of this type need for it, beside what the transition itself requires.",
+    )
+    procedure: ProcedureDeclaration | None = Field(
+        None, description="Of a process record: how it is prepared, approved and carried out."
+    )
     redundancy: dict[UpperName, RedundancyDeclaration] = {}
 
 
@@ -161,6 +157,14 @@ class InferenceDeclaration(Declaration):
     match: Literal["equal", "host", "within"] = "equal"
 
 
+class SlotsDeclaration(Declaration):
+    """Targets take up room in their source, each its own: rack units."""
+
+    position: SnakeName = Field(description="The relationship's attribute: the lowest slot taken.")
+    height: SnakeName = Field(description="The target's attribute: how many; 1 without a value.")
+    capacity: SnakeName = Field(description="The source's attribute: how many there are.")
+
+
 class RelationshipTypeDeclaration(Declaration):
     """One relationship type, read from source to target: (app)-[:RUNS_ON]->(server)."""
 
@@ -174,6 +178,13 @@ class RelationshipTypeDeclaration(Declaration):
     targets_per_source: Literal["one", "many"] = "many"
     sources_per_target: Literal["one", "many"] = "many"
     acyclic: bool = False
+    managed: bool = Field(
+        False, description="Made by the product itself; no door takes it from people or tools."
+    )
+    ends_with_service: bool = Field(
+        False, description="Closed when the record at either end leaves service for good."
+    )
+    slots: SlotsDeclaration | None = None
     symmetric: bool = Field(
         False, description="Either way round means the same: it is kept once, whoever reports it."
     )
@@ -184,44 +195,14 @@ class RelationshipTypeDeclaration(Declaration):
     )
 
 
-class StateDeclaration(Declaration):
-    label: Label
-    operational: bool = Field(
-        False, description="A CI in this state serves others; in another it is nobody's provider."
-    )
-    terminal: bool = Field(False, description="Nothing leads out of this state.")
-
-
-class TransitionDeclaration(Declaration):
-    label: Label
-    source: list[SnakeName] = Field(min_length=1)
-    target: SnakeName
-    guards: list[SnakeName] = []
-    effects: list[SnakeName] = []
-
-
-class StateMachineDeclaration(Declaration):
-    """The states a record may be in, and the transitions between them."""
-
-    extend: bool = False
-    label: Label | None = None
-    initial: SnakeName | None = None
-    observed: SnakeName | None = Field(
-        None, description="The state of a record that a source has found rather than planned."
-    )
-    vanished: SnakeName | None = Field(
-        None, description="The state to go to when no source finds the record any more."
-    )
-    states: dict[SnakeName, StateDeclaration] = {}
-    transitions: dict[SnakeName, TransitionDeclaration] = {}
-
-
 class ModelDeclaration(Declaration):
     """One model file, or the whole model after its files are merged."""
 
     record_types: dict[TypeName, RecordTypeDeclaration] = {}
     relationship_types: dict[UpperName, RelationshipTypeDeclaration] = {}
     state_machines: dict[SnakeName, StateMachineDeclaration] = {}
+    guards: dict[SnakeName, GuardDeclaration] = {}
+    effects: dict[SnakeName, EffectDeclaration] = {}
 
 
 assert set(KindName.__args__) == set(KINDS)  # type: ignore[attr-defined]

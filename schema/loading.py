@@ -16,14 +16,15 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from schema.checks import Path as DeclarationPath
+from schema.basics import Declaration
 from schema.checks import check_model
-from schema.declarations import Declaration, ModelDeclaration
+from schema.declarations import ModelDeclaration
 from schema.errors import Mistake, ModelError
+from schema.inheritance import Path as DeclarationPath
 from schema.model import Model
 
 SHIPPED: Final = Path(__file__).parent / "model"
-SECTIONS: Final = ("record_types", "relationship_types", "state_machines")
+SECTIONS: Final = ("record_types", "relationship_types", "state_machines", "guards", "effects")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

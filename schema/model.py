@@ -14,18 +14,26 @@ from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 from schema.attributes import Attribute, make_attribute
+from schema.basics import Label
 from schema.declarations import (
     AttributeDeclaration,
     ImpactDeclaration,
     InferenceDeclaration,
-    Label,
     ModelDeclaration,
     RecordTypeDeclaration,
     RedundancyDeclaration,
     RelationshipTypeDeclaration,
-    StateMachineDeclaration,
+    SlotsDeclaration,
 )
 from schema.errors import UnknownNameError
+from schema.processes import (
+    ApprovalDeclaration,
+    EffectDeclaration,
+    GuardDeclaration,
+    ProcedureDeclaration,
+    StateMachineDeclaration,
+    TimerDeclaration,
+)
 
 ROOT: Final = "Record"
 STATE_ATTRIBUTE: Final = "lifecycle_state"
@@ -43,6 +51,11 @@ class State(NamedTuple):
     label: Label
     operational: bool
     terminal: bool
+    frozen: bool
+    approval: ApprovalDeclaration | None
+    timers: Mapping[str, TimerDeclaration]
+    entry: tuple[str, ...]
+    exit: tuple[str, ...]
 
 
 class Transition(NamedTuple):
@@ -50,8 +63,15 @@ class Transition(NamedTuple):
     label: Label
     source: frozenset[str]
     target: str
+    by: tuple[str, ...]
+    requires: tuple[str, ...]
     guards: tuple[str, ...]
     effects: tuple[str, ...]
+
+    @property
+    def governed(self) -> bool:
+        """Whether it is carried out by the process engine only, never by writing the state."""
+        return bool(self.by or self.requires or self.guards or self.effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ class StateMachine:
     initial: str
     observed: str | None
     vanished: str | None
+    entered: str
     states: Mapping[str, State]
     transitions: Mapping[str, Transition]
 
@@ -71,8 +92,16 @@ class StateMachine:
         return [way for way in self.transitions.values() if source in way.source]
 
     def between(self, source: str, target: str) -> Transition | None:
-        """The first declared transition from one state to another, if there is one."""
-        return next((way for way in self.ways(source) if way.target == target), None)
+        """A declared transition from one state to another: one that is not governed, if there is."""
+        found = [way for way in self.ways(source) if way.target == target]
+        return next((way for way in found if not way.governed), found[0] if found else None)
+
+    def observing(self, source: str, target: str) -> Transition | None:
+        """The transition by which a source may say that a record is in another state: one that is not
+        governed, or any to the state of what was found, or is found no more."""
+        way = self.between(source, target)
+        found = target in (self.observed, self.vanished)
+        return way if way and (found or not way.governed) else None
 
 
 class IdentificationRule(NamedTuple):
@@ -125,6 +154,10 @@ class RecordType:
         its ancestors'.
     becomes
         Of a provisional type: the types a record of it may turn out to be.
+    requires
+        Transition -> what a record of this type needs for it; inherited ones first.
+    procedure
+        Of a process: how it is prepared, approved and carried out.
     """
 
     name: str
@@ -139,6 +172,8 @@ class RecordType:
     identification: tuple[IdentificationRule, ...]
     becomes: tuple[str, ...]
     state_machine: StateMachine | None
+    requires: Mapping[str, tuple[str, ...]]
+    procedure: ProcedureDeclaration | None
     redundancy: Mapping[str, RedundancyDeclaration]
 
     @cached_property
@@ -169,7 +204,8 @@ class RecordType:
 class RelationshipType:
     """A relationship type: (source)-[:NAME]->(target).
 
-    ``sources`` and ``targets`` are the concrete record types allowed at each end.
+    ``sources`` and ``targets`` are the concrete record types allowed at each end. One that is
+    ``by_product`` is made and closed by the product's own parts only.
     """
 
     name: str
@@ -184,6 +220,9 @@ class RelationshipType:
     one_target: bool
     one_source: bool
     acyclic: bool
+    by_product: bool
+    ends_with_service: bool
+    slots: SlotsDeclaration | None
     symmetric: bool
     attributes: Mapping[str, Attribute]
     impact: ImpactDeclaration | None
@@ -209,7 +248,7 @@ class RelationshipType:
 
 
 class Model:
-    """All record types, relationship types and state machines, by name.
+    """All record types, relationship types, state machines, guards and effects, by name.
 
     Parameters
     ----------
@@ -223,6 +262,8 @@ class Model:
             name: _state_machine(name, declared)
             for name, declared in declaration.state_machines.items()
         }
+        self.guards: Mapping[str, GuardDeclaration] = declaration.guards
+        self.effects: Mapping[str, EffectDeclaration] = declaration.effects
         self.record_types: dict[str, RecordType] = self._record_types(declaration.record_types)
         self.relationship_types: dict[str, RelationshipType] = {
             name: self._relationship_type(name, declared)
@@ -267,6 +308,17 @@ class Model:
             known = self._attributes_below[record_type]
             raise _unknown(f"attribute of {record_type}", name, known)
         return found
+
+    def orders_for(self, record_type: RecordType, transition: str) -> list[str]:
+        """The process types with a step that takes records of a type through a transition."""
+        return [
+            process.name
+            for process in self.record_types.values()
+            if process.procedure
+            and not process.abstract
+            and not {*process.procedure.concerns}.isdisjoint(record_type.ancestors)
+            and any(s.transition == transition for s in process.procedure.steps.values())
+        ]
 
     @cached_property
     def _attributes_below(self) -> dict[str, dict[str, Attribute]]:
@@ -426,6 +478,8 @@ class Model:
                 ),
                 becomes=tuple(declaration.becomes),
                 state_machine=machine,
+                requires=_together(parent.requires if parent else {}, declaration.requires),
+                procedure=declaration.procedure or (parent.procedure if parent else None),
                 redundancy={**(parent.redundancy if parent else {}), **declaration.redundancy},
             )
             for child in children.get(name, []):
@@ -454,6 +508,9 @@ class Model:
             one_target=declared.targets_per_source == "one",
             one_source=declared.sources_per_target == "one",
             acyclic=declared.acyclic,
+            by_product=declared.managed,
+            ends_with_service=declared.ends_with_service,
+            slots=declared.slots,
             symmetric=declared.symmetric,
             attributes={
                 **{n: make_attribute(n, a, name) for n, a in declared.attributes.items()},
@@ -476,16 +533,45 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
         initial=declared.initial or "",
         observed=declared.observed,
         vanished=declared.vanished,
+        entered=declared.entered,
         states={
-            n: State(n, s.label, s.operational, s.terminal) for n, s in declared.states.items()
+            n: State(
+                n,
+                s.label,
+                s.operational,
+                s.terminal,
+                s.frozen,
+                s.approval,
+                s.timers,
+                tuple(s.entry),
+                tuple(s.exit),
+            )
+            for n, s in declared.states.items()
         },
         transitions={
             n: Transition(
-                n, t.label, frozenset(t.source), t.target, tuple(t.guards), tuple(t.effects)
+                n,
+                t.label,
+                frozenset(t.source),
+                t.target,
+                tuple(t.by),
+                tuple(t.requires),
+                tuple(t.guards),
+                tuple(t.effects),
             )
             for n, t in declared.transitions.items()
         },
     )
+
+
+def _together(
+    inherited: Mapping[str, tuple[str, ...]], own: Mapping[str, list[str]]
+) -> dict[str, tuple[str, ...]]:
+    """What a type requires for each transition, beside what its ancestors do."""
+    return {
+        name: tuple(dict.fromkeys((*inherited.get(name, ()), *own.get(name, ()))))
+        for name in (*inherited, *(n for n in own if n not in inherited))
+    }
 
 
 def _state_attribute(machine: StateMachine, declared_by: str) -> Attribute:

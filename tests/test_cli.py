@@ -100,11 +100,11 @@ def test_a_record_is_created_changed_related_and_remembered(cmdb: Command) -> No
     assert "Nothing to change" in cmdb(
         "relate", "esx-01", "CONTAINED_IN", "R01", "rack_position=10"
     )
-    cmdb("set", "esx-01", "lifecycle_state=in_use", "serial_number=", "--reason", "CHG-7")
+    cmdb("set", "esx-01", "lifecycle_state=in_stock", "serial_number=", "--reason", "CHG-7")
     cmdb("relate", "R01", "CONTAINS", "esx-01", "--remove")
     record = json.loads(cmdb("show", server, "--json"))
     assert record["attributes"] == {
-        "name": "esx-01", "tags": ["a", "b"], "purchase_price": "CNY 5.50", "lifecycle_state": "in_use",
+        "name": "esx-01", "tags": ["a", "b"], "purchase_price": "CNY 5.50", "lifecycle_state": "in_stock",
     }  # fmt: skip
     assert record["relationships"] == []
     entries = json.loads(cmdb("history", "esx-01", "--json"))
@@ -114,7 +114,7 @@ def test_a_record_is_created_changed_related_and_remembered(cmdb: Command) -> No
     shown = cmdb("history", "esx-01", "--first", "2")
     assert "serial_number: SN1 -> –" in shown
     assert "--before 5" in shown
-    assert "in_use (在运)" in cmdb("diff", "2")
+    assert "in_stock (库存)" in cmdb("diff", "2")
 
 
 def test_conditions_of_every_sign(cmdb: Command) -> None:

@@ -209,12 +209,13 @@ class RecordPlanner:
     def _check_transition(
         self, record: Record, record_type: RecordType, changes: dict[str, tuple[Any, str]]
     ) -> None:
-        """A state that no transition leads to is left as it is: lives follow their state machine."""
+        """A state to which no way leads that a source may take is left as it is: lives follow their
+        state machine, and orders decide what is scrapped."""
         machine = record_type.state_machine
         if machine is None or STATE_ATTRIBUTE not in changes or record_type.name != record.type:
             return
         current, (wanted, _) = record.attributes.get(STATE_ATTRIBUTE), changes[STATE_ATTRIBUTE]
-        if wanted is None or (current is not None and machine.between(current, wanted) is None):
+        if wanted is None or (current is not None and machine.observing(current, wanted) is None):
             del changes[STATE_ATTRIBUTE]
 
     def _reappear(

@@ -36,7 +36,7 @@ from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.store.changes import Replay
 from cmdb.store.topology import LinkBlock, NodeBlock, Topology
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
-from schema.model import Model
+from schema.model import ROOT, Model
 
 FORMAT: Final = 2
 """Format of what a store keeps; a store of a higher one is refused."""
@@ -53,6 +53,14 @@ class Neighbour(NamedTuple):
     of: str
     relationship: Relationship
     record: Record
+
+
+class Span(NamedTuple):
+    """From which revision on, and until which, an attribute had a value; until None: it still has."""
+
+    value: Any
+    since: int
+    until: int | None
 
 
 class Statistics(NamedTuple):
@@ -238,6 +246,11 @@ class GraphStore(ABC):
         """`dependencies`, or `dependents`."""
 
     @abstractmethod
+    def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
+        """``(id, revision, until, value)`` of the live records and their images; `NEVER` of live ones.
+        One statement."""
+
+    @abstractmethod
     def _revision_at(self, instant: datetime) -> int:
         """`revision_at`, the instant in UTC."""
 
@@ -285,7 +298,11 @@ class GraphStore(ABC):
             plan = prepared
             if plan is None or change_set.based_on is None:
                 plan = prepare(
-                    change_set.operations, transaction, revision.number, managed=change_set.managed
+                    change_set.operations,
+                    transaction,
+                    revision.number,
+                    managed=change_set.managed,
+                    process=change_set.process,
                 )
             if not plan:
                 return CommitResult(revision.number - 1, False)
@@ -295,7 +312,27 @@ class GraphStore(ABC):
         try:
             return self._writing(work)
         except StaleError as stale:
-            raise self._conflict(stale) from None
+            raise self.conflict(stale) from None
+
+    def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
+        """The values that an attribute of some records ever had, the earliest first. One statement.
+
+        Costs with the history of these records. Where a record had no value the value is None.
+
+        Raises
+        ------
+        UnknownNameError
+        """
+        self.model.attribute(ROOT, attribute)
+        found: dict[str, list[Span]] = {}
+        for id, revision, until, value in sorted(self._held(ids, attribute), key=lambda h: h[:2]):
+            spans = found.setdefault(id, [])
+            end = None if until == NEVER else until
+            if spans and same_values(spans[-1].value, value):
+                spans[-1] = spans[-1]._replace(until=end)
+            elif not spans or spans[-1].since != revision:
+                spans.append(Span(value, revision, end))
+        return found
 
     def initialise(self, model: Model, actor: str) -> CommitResult:
         """Give an empty store its first model."""
@@ -508,7 +545,7 @@ class GraphStore(ABC):
             change_set.effective_on,
         )
 
-    def _conflict(self, stale: StaleError) -> ConflictError:
+    def conflict(self, stale: StaleError) -> ConflictError:
         """Who changed the record since the revision its writer expected."""
         interferences = []
         before: int | None = None

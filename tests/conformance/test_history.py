@@ -20,8 +20,30 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.revisions import Changes, Commit, RecordChange, Revision
 from cmdb.store import GraphStore
+from cmdb.store.base import Span
 from cmdb.store.opening import create_empty_store
 from tests.support.building import add, commit, create
+
+
+def test_the_values_an_attribute_ever_had_are_told_with_their_spans(store: GraphStore) -> None:
+    one, other = add(store, "Device", "d", size=1), add(store, "Device", "e")
+    first = store.last_revision().number
+    commit(store, Update(one, {"size": 2}))
+    commit(store, Update(one, {"colour": "red"}))
+    commit(store, Update(one, {"size": None}))
+    commit(store, Update(one, {"size": 2, "price": "CNY 5.50", "dates": ["2026-01-02"]}))
+    assert store.spans([one, other, new_id()], "size") == {
+        one: [
+            Span(1, first - 1, first + 1),
+            Span(2, first + 1, first + 3),
+            Span(None, first + 3, first + 4),
+            Span(2, first + 4, None),
+        ],
+        other: [Span(None, first, None)],
+    }
+    assert store.spans([one], "price")[one][-1].value == store.record(one).attributes["price"]
+    assert store.spans([one], "dates")[one][-1].value == store.record(one).attributes["dates"]
+    assert store.spans([], "size") == {}
 
 
 def test_a_history_tells_what_happened_to_a_record_and_around_it(store: GraphStore) -> None:

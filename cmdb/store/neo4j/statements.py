@@ -334,6 +334,17 @@ LINKS_FROM: Final = (
 )
 """The relationships that begin at some records, as of a revision."""
 
+
+def held(attribute: str) -> str:
+    """The values of an attribute of some records, live and of their images: rows of (id, revision, until,
+    value); until is null of live ones."""
+    return (
+        f"CALL () {{ UNWIND $ids AS id MATCH (n:`Record` {{id: id}}) RETURN id, n, null AS until"
+        " UNION ALL UNWIND $ids AS id MATCH (n:`_RecordImage` {id: id}) RETURN id, n, n.until AS until }"
+        f" RETURN collect([id, n.revision, until, n.`{attribute}`]) AS answer"
+    )
+
+
 STATISTICS: Final = (
     "CALL () { MATCH (n:`Record`) RETURN count(n) AS records }"
     " CALL () { MATCH ()-[x]->() RETURN count(x) AS relationships }"

@@ -318,6 +318,21 @@ class Neo4jStore(GraphStore):
         records = map(read, self._answer(Compiler.get, as_of, ids=ids))
         return {record.id: record for record in records}
 
+    def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
+        asked = {"ids": sorted({id for id in ids if id.isascii()})}
+        read = self.properties.to_attributes
+        return [
+            (
+                id,
+                revision,
+                NEVER if until is None else until,
+                None if value is None else read({attribute: value})[attribute],
+            )
+            for id, revision, until, value in self._database.answer(
+                statements.held(attribute), asked
+            )
+        ]
+
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
         asked = [self.properties.to_property(attribute, value) for value in values]
         found = self._database.answer(statements.holders_of_any(attribute), {"values": asked})

@@ -216,6 +216,27 @@ class SqliteStore(GraphStore):
         )
         return {row[0]: self._record(row) for row in self._all(statement, compiler.parameters)}
 
+    def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
+        compiler = Compiler(None)
+        _ = self.model
+        ids = [id for id in ids if id.isascii()]
+        value = f"attributes -> '$.{attribute}'"
+        statement = (
+            f"SELECT r.id, r.revision, {NEVER}, r.{value} FROM records r"
+            f" WHERE r.id IN {compiler.one_of(ids)}"
+            f" UNION ALL SELECT r.id, i.revision, i.until, i.{value}"
+            " FROM records r JOIN record_images i ON i.node = r.node"
+            f" WHERE r.id IN {compiler.one_of(ids)}"
+        )
+        return [
+            (id, revision, until, self._value(attribute, value))
+            for id, revision, until, value in self._all(statement, compiler.parameters)
+        ]
+
+    def _value(self, attribute: str, text: str | None) -> Any:
+        said = {} if text is None else {attribute: json.loads(text)}
+        return self.model.from_json(said).get(attribute)
+
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
         asked = [self.model.to_json({attribute: value})[attribute] for value in values]
         rows = self._all(
