@@ -123,6 +123,7 @@ class EffectDeclaration(Declaration):
     relates: dict[str, SnakeName] = Field(
         {}, description="Relationship or inverse name -> the input that names the other end."
     )
+    replaces: bool = Field(False, description="The others of that relationship are closed.")
 
 
 class StageDeclaration(Declaration):

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from cmdb.change_sets import Create, Operation, Update
 from cmdb.reconciliation.identification import Identity, Question
 from cmdb.reconciliation.precedence import (
+    MANUAL,
     Precedence,
     Provenance,
     provenance_of,
@@ -158,7 +159,8 @@ class RecordPlanner:
         earlier = before.get(self.source)
         claim = self._claim(draft, draft.values, earlier)
         changes, provenance = self.outcome(record, record_type, {self.source: claim}, before)
-        if before and not reporting(before):
+        by_hand = before.get(MANUAL, {}).get("values", {})
+        if before and not reporting(before) and STATE_ATTRIBUTE not in by_hand:
             self._reappear(record, record_type, changes)
         name = self.names[record.id] = record.name
         entry = Entry("updated", record_type.name, name, record.id, draft.subject.place)

@@ -1,0 +1,172 @@
+"""Who acts, in which roles, and for whom: people, organisations, delegation, as of now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import NamedTuple
+
+from cmdb.queries import Query
+from cmdb.records import Record
+from cmdb.store import GraphStore
+from lifecycle.refusals import NotAllowedError
+from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE
+from schema.process_checks import ROLES
+from schema.processes import RELATIVE_ROLES
+
+HAS_ROLE, ROLE_NAMES = ROLES
+DELEGATES_TO = "DELEGATES_TO"
+
+
+class Actor(NamedTuple):
+    """A person who acts; ``acts_for`` are the ids of those who have delegated to them today."""
+
+    record: Record
+    acts_for: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The person's own id, then those they act for."""
+        return (self.record.id, *self.acts_for)
+
+
+class Directory:
+    """What one decision asks about people; it remembers what it has read.
+
+    Parameters
+    ----------
+    today
+        The day on which delegations must be in force.
+    """
+
+    def __init__(self, store: GraphStore, today: date) -> None:
+        self.store, self.today = store, today
+        self._lines: dict[str, list[Record]] = {}
+        self._held: dict[str, Mapping[str, frozenset[str]]] = {}
+        self._holders: dict[str, Mapping[str, frozenset[str]]] = {}
+
+    def actor(self, name: str) -> Actor:
+        """The person who goes by this user name, employee number, id, or unambiguous name.
+
+        Raises
+        ------
+        NotAllowedError
+            There is none, there are several, or they have left.
+        """
+        record = self._person(name)
+        if not self._active(record):
+            raise NotAllowedError(
+                f"{record.name} is no longer with us.", "Somebody else must do it."
+            )
+        given = self.store.neighbours([record.id], [DELEGATES_TO], "in")
+        acts_for = [
+            n.record.id
+            for n in given
+            if self._in_force(n.relationship.attributes) and self._active(n.record)
+        ]
+        return Actor(record, tuple(acts_for))
+
+    def _person(self, name: str) -> Record:
+        for attribute in ("username", "employee_number", "id", "name"):
+            page = self.store.find(Query("Person", {attribute: {"eq": name}}, first=2))
+            if len(page.records) == 1:
+                return page.records[0]
+            if page.records:
+                raise NotAllowedError(
+                    f"Several people have the {attribute} {name!r}.", "Give a user name or an id."
+                )
+        raise NotAllowedError(
+            f"Nobody is known as {name!r}, so nobody can answer for it.",
+            f"`cmdb create Person name=… username={name}`, and give --actor a user name.",
+        )
+
+    def _active(self, record: Record) -> bool:
+        machine = self.store.model.record_types[record.type].state_machine
+        state = record.attributes.get(STATE_ATTRIBUTE, "")
+        return machine is None or state not in machine.states or machine.states[state].operational
+
+    def _in_force(self, attributes: Mapping[str, object]) -> bool:
+        begins, ends = attributes.get("valid_from"), attributes.get("valid_until")
+        return (not isinstance(begins, date) or begins <= self.today) and (
+            not isinstance(ends, date) or self.today <= ends
+        )
+
+    def line(self, organisation: str | None) -> list[Record]:
+        """An organisation and those above it, itself first. One statement a level, once."""
+        if organisation is None:
+            return []
+        if organisation not in self._lines:
+            found = list(self.store.get([organisation]).values())
+            while found:
+                above = self.store.neighbours([found[-1].id], [ORGANISATION_TREE], "out")
+                if not above:
+                    break
+                found.append(above[0].record)
+            self._lines[organisation] = found
+        return self._lines[organisation]
+
+    def within(self, organisation: str | None, other: str | None) -> bool:
+        """Whether an organisation is another one, or stands below it."""
+        return any(record.id == other for record in self.line(organisation))
+
+    def holders(self, role: str, organisation: str) -> frozenset[str]:
+        """Ids of the people who have a role in this very organisation."""
+        if organisation not in self._holders:
+            found: defaultdict[str, set[str]] = defaultdict(set)
+            for near in self.store.neighbours([organisation], [HAS_ROLE], "in"):
+                if self._active(near.record):
+                    for name in near.relationship.attributes.get(ROLE_NAMES, ()):
+                        found[name].add(near.record.id)
+            self._holders[organisation] = {n: frozenset(ids) for n, ids in found.items()}
+        return self._holders[organisation].get(role, frozenset())
+
+    def holds(self, actor: Actor, role: str, organisation: str | None) -> str | None:
+        """Who of those that the actor speaks for has a role in an organisation or above it: an id."""
+        if organisation is None:
+            return None
+        above = {record.id for record in self.line(organisation)}
+        for person in actor.ids:
+            if any(role in roles for at, roles in self._roles(person).items() if at in above):
+                return person
+        return None
+
+    def _roles(self, person: str) -> Mapping[str, frozenset[str]]:
+        if person not in self._held:
+            self._held[person] = {
+                n.record.id: frozenset(n.relationship.attributes.get(ROLE_NAMES, ()))
+                for n in self.store.neighbours([person], [HAS_ROLE], "out")
+            }
+        return self._held[person]
+
+    def may(
+        self,
+        actor: Actor,
+        roles: Iterable[str],
+        record: Record,
+        organisation: str | None,
+        process: Record | None = None,
+    ) -> str | None:
+        """In whose name the actor may do what is open to these roles: an id, or None.
+
+        Parameters
+        ----------
+        record
+            What it is done to: relative roles are read off it, and off the process.
+        organisation
+            Where the other roles must be held, or above it.
+        """
+        for role in roles:
+            if role in RELATIVE_ROLES:
+                attribute = "requested_by" if role == "requester" else role
+                named = {r.attributes.get(attribute) for r in (record, process) if r is not None}
+                found = next((id for id in actor.ids if id in named), None)
+            else:
+                found = self.holds(actor, role, organisation)
+            if found is not None:
+                return found
+        return None
