@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -28,9 +27,9 @@ from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
 from cmdb.reconciliation.recomputing import apply, recompute, withdraw
 from cmdb.reconciliation.runs import Run, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
-from cmdb.store import GraphStore, create_store, open_store
-from schema.loading import load_model
-from tests.support.neo4j_server import Neo4jServer
+from cmdb.store import GraphStore, open_store
+from schema.model import Model
+from tests.support.observing import shipped_model
 from tests.support.reporting import (
     Reported,
     link,
@@ -43,24 +42,10 @@ from tests.support.reporting import (
     thing,
 )
 
-MODEL = load_model([])
-
-
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store can be made. A Neo4j keeps the constraints of the test before: most are the same."""
-    if request.param == "neo4j":
-        server: Neo4jServer = request.getfixturevalue("neo4j_server")
-        server.empty()
-        return server.url
-    return f"sqlite:///{tmp_path}/store.db"
-
 
 @pytest.fixture
-def store(url: str) -> Iterator[GraphStore]:
-    """A new store with the shipped model."""
-    with create_store(url, MODEL) as store:
-        yield store
+def model() -> Model:
+    return shipped_model()
 
 
 def rack(name: str = "R1", room: str = "A301") -> Observation:
