@@ -14,14 +14,14 @@ from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Observation
 from cmdb.reconciliation.planning import Entry
 from cmdb.reconciliation.precedence import Precedence, provenance_of
-from cmdb.reconciliation.recomputing import Planned, apply, recompute, withdraw
+from cmdb.reconciliation.recomputing import Planned, recompute, withdraw
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.reconciliation.standing import standing_of
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from schema.model import Model
 from tests.support.observing import shipped_model
-from tests.support.reporting import link, linked, only, report, server, thing
+from tests.support.reporting import carry_out, link, linked, only, report, server, thing
 
 
 @pytest.fixture
@@ -70,9 +70,7 @@ def relate(store: GraphStore, rack: str, machine: str = "s") -> None:
 
 def do(store: GraphStore, plan: Iterator[Planned], dry_run: bool = False) -> list[str]:
     lines: list[Entry] = []
-    apply(
-        store, plan, actor="li", source="x", reason="", report=lines.append, dry_run=dry_run
-    )  # fmt: skip
+    carry_out(store, plan, "x", lines.append, dry_run)
     return sorted(f"{line.action} {line.what}" for line in lines)
 
 

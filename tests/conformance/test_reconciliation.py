@@ -24,7 +24,7 @@ from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Item, Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
 from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
-from cmdb.reconciliation.recomputing import apply, recompute, withdraw
+from cmdb.reconciliation.recomputing import recompute, withdraw
 from cmdb.reconciliation.runs import Run, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.store import GraphStore, open_store
@@ -32,6 +32,7 @@ from schema.model import Model
 from tests.support.observing import shipped_model
 from tests.support.reporting import (
     Reported,
+    carry_out,
     link,
     linked,
     only,
@@ -471,28 +472,12 @@ def test_what_a_person_sets_stays_until_precedence_says_otherwise(store: GraphSt
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (128, "AIX")
     above = Precedence({"ansible": 200})
-    done = apply(
-        store,
-        recompute(store, above),
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    done = carry_out(store, recompute(store, above))
     assert len(done) == 1
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (96, "Linux")
     below = Precedence({"ansible": 50})
-    apply(
-        store,
-        recompute(store, below),
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, recompute(store, below))
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (128, "AIX")
 
@@ -509,15 +494,7 @@ def test_precedence_by_attribute_counts_for_that_one_only(store: GraphStore) -> 
     )
     assert only(store, "Server").attributes["memory_mib"] == 64
     precedence = Precedence({"ledger": 70, "ansible": 50}, {"ansible": {"Computer.memory_mib": 90}})
-    apply(
-        store,
-        recompute(store, precedence),
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, recompute(store, precedence))
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (96, "A")
 
@@ -530,25 +507,9 @@ def test_a_withdrawn_source_leaves_what_the_others_said(store: GraphStore) -> No
         server("s", serial_number="SN1", memory_mib=96, os_name="B"),
         server("t", serial_number="SN2"),
     )
-    apply(
-        store,
-        withdraw(store, "ledger", precedence_of(sources(store))),
-        actor="li",
-        source="ledger",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, withdraw(store, "ledger", precedence_of(sources(store))), "ledger")
     assert only(store, "Server", name="s").attributes["memory_mib"] == 96
-    apply(
-        store,
-        withdraw(store, "ansible", precedence_of(sources(store))),
-        actor="li",
-        source="ansible",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, withdraw(store, "ansible", precedence_of(sources(store))), "ansible")
     assert {r.attributes["lifecycle_state"] for r in store.find(Query("Server")).records} == {
         "idle"
     }
