@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Each worker has a Neo4j of its own; one that is provided serves one worker.
+WORKERS := $(if $(CMDB_TEST_NEO4J_URI),1,2)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt docs bench soak neo4j lock clean
 
@@ -12,7 +15,7 @@ demo: .venv/.installed ## load an example estate into the embedded store and sho
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
 test: .venv/.installed ## run the whole test suite (ARGS="-k name" for a part of it)
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/.installed ## format, lint, types, layers, generated docs
 	$(BIN)/ruff format --check

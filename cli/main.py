@@ -6,6 +6,8 @@ import io
 import os
 import sys
 import traceback
+from functools import cache
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -70,7 +72,7 @@ def run(arguments: list[str]) -> int:
     ``CMDB_DEBUG=1`` shows the traceback of a defect.
     """
     try:
-        result = app(arguments, prog_name="cmdb", standalone_mode=False)
+        result = _command()(arguments, prog_name="cmdb", standalone_mode=False)
         sys.stdout.flush()
         if result == EXIT_CODES["interrupted"][0]:
             raise KeyboardInterrupt
@@ -113,6 +115,12 @@ def run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return EXIT_CODES["internal"][0]
+
+
+@cache
+def _command() -> Any:
+    """The command and its subcommands, made from their signatures once in a process."""
+    return typer.main.get_command(app)
 
 
 def _closed_pipe() -> int:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from schema.attributes import Attribute, make_attribute
@@ -521,8 +521,9 @@ class Model:
         )
 
 
+@lru_cache(4)
 def read_document(document: str) -> Model:
-    """The model that `Model.document` wrote."""
+    """The model that `Model.document` wrote; stores that are open together mostly have one model."""
     return Model(ModelDeclaration.model_validate_json(document))
 
 

@@ -24,17 +24,15 @@ SMALL_MODEL = Path(__file__).parent / "support" / "small_model"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the Neo4j server share a worker too, so that there is one of each."""
+    """Tests that ask for the Neo4j server are marked, so that they can be left out."""
     for item in items:
         if "neo4j_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.neo4j)
-        if item.get_closest_marker("neo4j"):
-            item.add_marker(pytest.mark.xdist_group("neo4j"))
 
 
 @pytest.fixture(scope="session")
 def neo4j_server() -> Iterator[Neo4jServer]:
-    """A real Neo4j, started when the first test asks for it."""
+    """A real Neo4j, this worker's own, started when the first test asks for it."""
     try:
         server = find_server()
     except Neo4jUnavailableError as error:
@@ -42,14 +40,21 @@ def neo4j_server() -> Iterator[Neo4jServer]:
         if os.environ.get("CMDB_REQUIRE_NEO4J") == "1":
             pytest.fail(f"{reason} CMDB_REQUIRE_NEO4J=1 makes this a failure.", pytrace=False)
         pytest.skip(reason)
+    if not server.disposable and int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+        pytest.fail("Workers would empty CMDB_TEST_NEO4J_URI under each other: use one.", False)
     with server:
+        server.wipe()
         yield server
 
 
 @pytest.fixture
 def neo4j_store_url(neo4j_server: Neo4jServer) -> str:
-    """The URL of an empty Neo4j, credentials and all."""
-    neo4j_server.wipe()
+    """The URL of an empty Neo4j, credentials and all.
+
+    It keeps the constraints and indexes of the test before: most are the same, and without them
+    the server would plan every statement anew. A new store brings them in line with its model.
+    """
+    neo4j_server.empty()
     return neo4j_server.url
 
 

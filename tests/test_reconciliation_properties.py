@@ -24,11 +24,11 @@ from cmdb.reconciliation import runs
 from cmdb.reconciliation.observations import Link, Observation, Ref
 from cmdb.reconciliation.planning import ACTIONS
 from cmdb.reconciliation.precedence import Precedence
-from cmdb.reconciliation.recomputing import apply, recompute
+from cmdb.reconciliation.recomputing import recompute
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.store import GraphStore, create_store
 from schema.loading import load_model
-from tests.support.reporting import linked, report
+from tests.support.reporting import carry_out, linked, report
 
 MODEL = load_model([])
 PRECEDENCE = {"ledger": 70, "ansible": 50, "nmap": 30}
@@ -332,15 +332,7 @@ def new_store() -> Iterator[GraphStore]:
 def _recomputed(store: GraphStore, ranks: dict[str, int]) -> None:
     assert set(precedence_of(sources(store)).general) <= set(ranks)
     plan = recompute(store, Precedence(ranks))
-    apply(
-        store,
-        plan,
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, plan)
 
 
 def _outcome(reports: list[Any], ranks: dict[str, int] = PRECEDENCE) -> dict[str, Any]:

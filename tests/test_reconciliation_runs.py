@@ -24,7 +24,16 @@ from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.store import GraphStore, create_store
 from cmdb.store.opening import create_empty_store
 from tests.support.observing import shipped_model
-from tests.support.reporting import link, linked, only, report, report_portions, server, thing
+from tests.support.reporting import (
+    carry_out,
+    link,
+    linked,
+    only,
+    report,
+    report_portions,
+    server,
+    thing,
+)
 
 
 @pytest.fixture
@@ -152,15 +161,7 @@ def test_what_sources_say_of_a_merged_person_is_of_the_one_that_stays(store: Gra
     one, two = only(store, "Person", name="p1"), only(store, "Person", name="p2")
     merge(store, one, two, actor="li")
     plan = recomputing.recompute(store, precedence_of(sources(store)))
-    recomputing.apply(
-        store,
-        plan,
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, plan)
     assert {r.attributes["custodian"] for r in store.find(Query("Server")).records} == {one.id}
 
 
@@ -215,9 +216,7 @@ def test_a_place_that_stood_by_is_taken_whatever_else_the_record_holds(store: Gr
     found = only(store, "Server", name="chassis")
     assert linked(store, found) == {("CONTAINED_IN", "A"), ("CONTAINS", "blade")}
     plan = recomputing.withdraw(store, "hi", precedence_of(sources(store)))
-    recomputing.apply(
-        store, plan, actor="li", source="hi", reason="", report=lambda _: None, dry_run=False
-    )
+    carry_out(store, plan, "hi")
     assert linked(store, found) == {("CONTAINED_IN", "B"), ("CONTAINS", "blade")}
 
 

@@ -110,7 +110,13 @@ class QueryCompiler(ABC):
             return (
                 f"({same} AND {amount} {SYMBOLS[operator]} {self.parameter(float(value.amount))})"
             )
-        return f"{expression} {SYMBOLS[operator]} {self.parameter(self.stored(kind, value))}"
+        stored = self.stored(kind, value)
+        return self.compared(expression, SYMBOLS[operator], self.parameter(stored), stored)
+
+    def compared(self, expression: str, symbol: str, parameter: str, value: Any) -> str:
+        """A comparison with one value as the store keeps it, already gathered; text goes by code
+        points, as it is sorted."""
+        return f"{expression} {symbol} {parameter}"
 
     def _not(self, condition: str) -> str:
         return f"NOT coalesce({condition}, {self.false})"
@@ -144,7 +150,8 @@ class QueryCompiler(ABC):
                 equal += f"{expression} IS NULL AND "
                 continue
             parameter = self.parameter(value)
-            behind = f"{expression} {'<' if descending else '>'} {parameter}"
+            symbol = "<" if descending else ">"
+            behind = self.compared(expression, symbol, parameter, value)
             alternatives.append(f"{equal}({behind} OR {expression} IS NULL)")
             equal += f"{expression} = {parameter} AND "
         alternatives.append(f"{equal}{self.row}.id > {self.parameter(query.position[-1])}")

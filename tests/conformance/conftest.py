@@ -9,6 +9,7 @@ import pytest
 
 from cmdb.store import GraphStore, create_store
 from schema.model import Model
+from tests.support.neo4j_server import Neo4jServer
 
 
 @pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
@@ -19,8 +20,33 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/store.db"
 
 
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Likewise, for a store that a module's tests share, all of them reading only."""
+    if request.param == "neo4j":
+        server: Neo4jServer = request.getfixturevalue("neo4j_server")
+        server.empty()
+        return server.url
+    return f"sqlite:///{tmp_path_factory.mktemp('module')}/store.db"
+
+
 @pytest.fixture
 def store(url: str, model: Model) -> Iterator[GraphStore]:
     """A new store, at revision 1."""
     with create_store(url, model) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def kept_file(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[GraphStore]:
+    """An embedded store that all examples of a module's properties go on filling."""
+    with create_store(f"sqlite:///{tmp_path_factory.mktemp('kept')}/store.db", model) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def kept_neo4j(neo4j_server: Neo4jServer, model: Model) -> Iterator[GraphStore]:
+    """Likewise, in Neo4j."""
+    neo4j_server.empty()
+    with create_store(neo4j_server.url, model) as store:
         yield store

@@ -249,7 +249,7 @@ def test_neo4j_agrees_with_the_oracle(
 ) -> None:
     class Machine(StoreAgainstOracle):
         def new_store(self) -> GraphStore:
-            neo4j_server.wipe()
+            neo4j_server.empty()
             return create_store(neo4j_store_url, model)
 
     run_state_machine_as_test(Machine, settings=bounded(8, 25))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.ids import new_id
-from cmdb.store import GraphStore, create_store
+from cmdb.store import GraphStore
 from impact.analysis import Outage, dependencies
 from impact.rules import Effect
 from impact.snapshots import Snapshot, partial, standing
@@ -220,20 +220,6 @@ def check_history(store: GraphStore, data: st.DataObject) -> None:
         history.check(snapshot, roots, depth, newest=False)
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[GraphStore]:
-    path: Path = tmp_path_factory.mktemp("impact") / "store.db"
-    with create_store(f"sqlite:///{path}", model) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def server(neo4j_server: Any, model: Model) -> Iterator[GraphStore]:
-    neo4j_server.wipe()
-    with create_store(neo4j_server.url, model) as store:
-        yield store
-
-
 QUIET = list(HealthCheck)
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 """Making an example smaller takes too long: each is a history of commits."""
@@ -241,14 +227,14 @@ PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 @given(data=st.data())
 @settings(max_examples=10, suppress_health_check=QUIET, phases=PHASES)
-def test_sqlite_says_what_the_reference_says(file: GraphStore, data: st.DataObject) -> None:
-    check_history(file, data)
+def test_sqlite_says_what_the_reference_says(kept_file: GraphStore, data: st.DataObject) -> None:
+    check_history(kept_file, data)
 
 
 @given(data=st.data())
 @settings(max_examples=3, suppress_health_check=QUIET, phases=PHASES)
-def test_neo4j_says_what_the_reference_says(server: GraphStore, data: st.DataObject) -> None:
-    check_history(server, data)
+def test_neo4j_says_what_the_reference_says(kept_neo4j: GraphStore, data: st.DataObject) -> None:
+    check_history(kept_neo4j, data)
 
 
 # -- by example ---------------------------------------------------------------------------------------

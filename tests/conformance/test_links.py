@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,28 +14,19 @@ from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Observation
 from cmdb.reconciliation.planning import Entry
 from cmdb.reconciliation.precedence import Precedence, provenance_of
-from cmdb.reconciliation.recomputing import Planned, apply, recompute, withdraw
+from cmdb.reconciliation.recomputing import Planned, recompute, withdraw
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.reconciliation.standing import standing_of
 from cmdb.records import Record
-from cmdb.store import GraphStore, create_store
-from schema.loading import load_model
-from tests.support.neo4j_server import Neo4jServer
-from tests.support.reporting import link, linked, only, report, server, thing
-
-MODEL = load_model([])
+from cmdb.store import GraphStore
+from schema.model import Model
+from tests.support.observing import shipped_model
+from tests.support.reporting import carry_out, link, linked, only, report, server, thing
 
 
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
-    """A new store with the shipped model."""
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        neo4j: Neo4jServer = request.getfixturevalue("neo4j_server")
-        neo4j.empty()
-        url = neo4j.url
-    with create_store(url, MODEL) as made:
-        yield made
+@pytest.fixture
+def model() -> Model:
+    return shipped_model()
 
 
 def holding(rack: str, *devices: Observation | str) -> Observation:
@@ -80,9 +70,7 @@ def relate(store: GraphStore, rack: str, machine: str = "s") -> None:
 
 def do(store: GraphStore, plan: Iterator[Planned], dry_run: bool = False) -> list[str]:
     lines: list[Entry] = []
-    apply(
-        store, plan, actor="li", source="x", reason="", report=lines.append, dry_run=dry_run
-    )  # fmt: skip
+    carry_out(store, plan, "x", lines.append, dry_run)
     return sorted(f"{line.action} {line.what}" for line in lines)
 
 

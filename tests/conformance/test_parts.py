@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,24 +11,15 @@ from cmdb.reconciliation.duplicates import merge, open_tasks, unmerge
 from cmdb.reconciliation.observations import Link, Observation
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.records import Record
-from cmdb.store import GraphStore, create_store
-from schema.loading import load_model
-from tests.support.neo4j_server import Neo4jServer
+from cmdb.store import GraphStore
+from schema.model import Model
+from tests.support.observing import shipped_model
 from tests.support.reporting import link, linked, only, report, server, thing
 
-MODEL = load_model([])
 
-
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
-    """A new store with the shipped model."""
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        neo4j: Neo4jServer = request.getfixturevalue("neo4j_server")
-        neo4j.empty()
-        url = neo4j.url
-    with create_store(url, MODEL) as made:
-        yield made
+@pytest.fixture
+def model() -> Model:
+    return shipped_model()
 
 
 def module(slot: str, serial: str) -> Link:

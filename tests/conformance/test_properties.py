@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +11,9 @@ from hypothesis import strategies as st
 
 from cmdb.change_sets import Update
 from cmdb.queries import Query, Sort
-from cmdb.store import GraphStore, create_store
+from cmdb.store import GraphStore
 from schema.kinds import KINDS, Money
-from schema.model import Model
 from tests.support.building import commit, create
-from tests.support.neo4j_server import Neo4jServer
 from tests.support.oracle import holds
 from tests.support.values import INSTANTS
 
@@ -51,20 +47,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "dates": st.lists(st.dates(), max_size=3),
 }  # fmt: skip
 ATTRIBUTES = st.fixed_dictionaries({"name": NAME}, optional=VALUES)
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[GraphStore]:
-    path: Path = tmp_path_factory.mktemp("properties") / "store.db"
-    with create_store(f"sqlite:///{path}", model) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def server(neo4j_server: Neo4jServer, model: Model) -> Iterator[GraphStore]:
-    neo4j_server.wipe()
-    with create_store(neo4j_server.url, model) as store:
-        yield store
 
 
 def check_values(store: GraphStore, first: dict[str, Any], second: dict[str, Any]) -> None:
@@ -173,28 +155,28 @@ QUIET = list(HealthCheck)
 @given(first=ATTRIBUTES, second=ATTRIBUTES)
 @settings(max_examples=150, suppress_health_check=QUIET)
 def test_sqlite_keeps_values(
-    file: GraphStore, first: dict[str, Any], second: dict[str, Any]
+    kept_file: GraphStore, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    check_values(file, first, second)
+    check_values(kept_file, first, second)
 
 
 @pytest.mark.neo4j
 @given(first=ATTRIBUTES, second=ATTRIBUTES)
 @settings(max_examples=60, suppress_health_check=QUIET)
 def test_neo4j_keeps_values(
-    server: GraphStore, first: dict[str, Any], second: dict[str, Any]
+    kept_neo4j: GraphStore, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    check_values(server, first, second)
+    check_values(kept_neo4j, first, second)
 
 
 @given(data=st.data())
 @settings(max_examples=80, suppress_health_check=QUIET)
-def test_sqlite_filters_by_the_book(file: GraphStore, data: st.DataObject) -> None:
-    check_filters(file, data)
+def test_sqlite_filters_by_the_book(kept_file: GraphStore, data: st.DataObject) -> None:
+    check_filters(kept_file, data)
 
 
 @pytest.mark.neo4j
 @given(data=st.data())
 @settings(max_examples=40, suppress_health_check=QUIET)
-def test_neo4j_filters_by_the_book(server: GraphStore, data: st.DataObject) -> None:
-    check_filters(server, data)
+def test_neo4j_filters_by_the_book(kept_neo4j: GraphStore, data: st.DataObject) -> None:
+    check_filters(kept_neo4j, data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from cmdb.store import GraphStore, create_store
 from schema.kinds import KINDS
 from schema.model import Model
 from tests.support.building import commit, create
-from tests.support.neo4j_server import Neo4jServer
 from tests.support.oracle import holds
 
 VALUES: dict[str, dict[str, Any]] = {
@@ -91,18 +89,9 @@ class Estate:
         return {record.name for record in page.records}
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def estate(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model: Model
-) -> Iterator[Estate]:
-    if request.param == "neo4j":
-        server: Neo4jServer = request.getfixturevalue("neo4j_server")
-        server.wipe()
-        url = server.url
-    else:
-        path: Path = tmp_path_factory.mktemp("reading") / "store.db"
-        url = f"sqlite:///{path}"
-    with create_store(url, model) as store:
+@pytest.fixture(scope="module")
+def estate(module_url: str, model: Model) -> Iterator[Estate]:
+    with create_store(module_url, model) as store:
         yield Estate(store)
 
 

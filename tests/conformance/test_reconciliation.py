@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,14 +24,15 @@ from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Item, Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
 from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
-from cmdb.reconciliation.recomputing import apply, recompute, withdraw
+from cmdb.reconciliation.recomputing import recompute, withdraw
 from cmdb.reconciliation.runs import Run, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
-from cmdb.store import GraphStore, create_store, open_store
-from schema.loading import load_model
-from tests.support.neo4j_server import Neo4jServer
+from cmdb.store import GraphStore, open_store
+from schema.model import Model
+from tests.support.observing import shipped_model
 from tests.support.reporting import (
     Reported,
+    carry_out,
     link,
     linked,
     only,
@@ -43,24 +43,10 @@ from tests.support.reporting import (
     thing,
 )
 
-MODEL = load_model([])
-
-
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store can be made. A Neo4j keeps the constraints of the test before: most are the same."""
-    if request.param == "neo4j":
-        server: Neo4jServer = request.getfixturevalue("neo4j_server")
-        server.empty()
-        return server.url
-    return f"sqlite:///{tmp_path}/store.db"
-
 
 @pytest.fixture
-def store(url: str) -> Iterator[GraphStore]:
-    """A new store with the shipped model."""
-    with create_store(url, MODEL) as store:
-        yield store
+def model() -> Model:
+    return shipped_model()
 
 
 def rack(name: str = "R1", room: str = "A301") -> Observation:
@@ -486,28 +472,12 @@ def test_what_a_person_sets_stays_until_precedence_says_otherwise(store: GraphSt
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (128, "AIX")
     above = Precedence({"ansible": 200})
-    done = apply(
-        store,
-        recompute(store, above),
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    done = carry_out(store, recompute(store, above))
     assert len(done) == 1
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (96, "Linux")
     below = Precedence({"ansible": 50})
-    apply(
-        store,
-        recompute(store, below),
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, recompute(store, below))
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (128, "AIX")
 
@@ -524,15 +494,7 @@ def test_precedence_by_attribute_counts_for_that_one_only(store: GraphStore) -> 
     )
     assert only(store, "Server").attributes["memory_mib"] == 64
     precedence = Precedence({"ledger": 70, "ansible": 50}, {"ansible": {"Computer.memory_mib": 90}})
-    apply(
-        store,
-        recompute(store, precedence),
-        actor="li",
-        source="precedence",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, recompute(store, precedence))
     found = only(store, "Server")
     assert (found.attributes["memory_mib"], found.attributes["os_name"]) == (96, "A")
 
@@ -545,25 +507,9 @@ def test_a_withdrawn_source_leaves_what_the_others_said(store: GraphStore) -> No
         server("s", serial_number="SN1", memory_mib=96, os_name="B"),
         server("t", serial_number="SN2"),
     )
-    apply(
-        store,
-        withdraw(store, "ledger", precedence_of(sources(store))),
-        actor="li",
-        source="ledger",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, withdraw(store, "ledger", precedence_of(sources(store))), "ledger")
     assert only(store, "Server", name="s").attributes["memory_mib"] == 96
-    apply(
-        store,
-        withdraw(store, "ansible", precedence_of(sources(store))),
-        actor="li",
-        source="ansible",
-        reason="",
-        report=lambda _: None,
-        dry_run=False,
-    )
+    carry_out(store, withdraw(store, "ansible", precedence_of(sources(store))), "ansible")
     assert {r.attributes["lifecycle_state"] for r in store.find(Query("Server")).records} == {
         "idle"
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,22 +15,12 @@ from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store
 from schema.model import Model
 from tests.support.building import add, commit, create
-from tests.support.neo4j_server import Neo4jServer
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def shelf(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model: Model
-) -> Iterator[GraphStore]:
+@pytest.fixture(scope="module")
+def shelf(module_url: str, model: Model) -> Iterator[GraphStore]:
     """A store with some devices in it, read only."""
-    if request.param == "neo4j":
-        server: Neo4jServer = request.getfixturevalue("neo4j_server")
-        server.wipe()
-        url = server.url
-    else:
-        path: Path = tmp_path_factory.mktemp("search") / "store.db"
-        url = f"sqlite:///{path}"
-    with create_store(url, model) as store:
+    with create_store(module_url, model) as store:
         commit(
             store,
             create("Device", "web"),
@@ -170,27 +159,14 @@ def check_searches(store: GraphStore, data: st.DataObject) -> None:
         assert found.total == len(expected)
 
 
-@pytest.fixture(scope="module")
-def pile(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[GraphStore]:
-    with create_store(f"sqlite:///{tmp_path_factory.mktemp('pile')}/s.db", model) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def neo4j_pile(neo4j_server: Neo4jServer, model: Model) -> Iterator[GraphStore]:
-    neo4j_server.wipe()
-    with create_store(neo4j_server.url, model) as store:
-        yield store
-
-
 @given(data=st.data())
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
-def test_sqlite_searches_by_substring(pile: GraphStore, data: st.DataObject) -> None:
-    check_searches(pile, data)
+def test_sqlite_searches_by_substring(kept_file: GraphStore, data: st.DataObject) -> None:
+    check_searches(kept_file, data)
 
 
 @pytest.mark.neo4j
 @given(data=st.data())
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
-def test_neo4j_searches_by_substring(neo4j_pile: GraphStore, data: st.DataObject) -> None:
-    check_searches(neo4j_pile, data)
+def test_neo4j_searches_by_substring(kept_neo4j: GraphStore, data: st.DataObject) -> None:
+    check_searches(kept_neo4j, data)

@@ -196,19 +196,10 @@ class Estate:
         return Relate(source, type_, target, port | ({"group": group} if group else {}))
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def estate(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Estate]:
+@pytest.fixture(scope="module")
+def estate(module_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     """Read only."""
-    folder = tmp_path_factory.mktemp("topology")
-    url = f"sqlite:///{folder}/store.db"
-    if request.param == "neo4j":
-        server: Any = request.getfixturevalue("neo4j_server")
-        server.wipe()
-        url = server.url
-    (folder / "model").mkdir()
-    with create_store(url, extended(folder / "model")) as store:
+    with create_store(module_url, extended(tmp_path_factory.mktemp("model"))) as store:
         yield Estate(store)
 
 

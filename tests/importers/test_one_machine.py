@@ -30,7 +30,7 @@ from tests.support import firmware
 from tests.support.machine_lab import Lab, look_at_machine, require
 from tests.support.observing import Observed, shipped_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one-machine")]
+pytestmark = pytest.mark.slow
 
 FIRMWARE = {"dmidecode"}
 """What knows serial number and UUID alone."""

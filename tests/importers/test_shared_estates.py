@@ -80,13 +80,7 @@ def imported(folder: Path, *importers: str) -> Iterator[Imported]:
         yield Imported(store, path, sources)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=pytest.mark.xdist_group(f"estate-{name}"))
-        for name in WITH_SHARED_DATA
-    ],
-)
+@pytest.fixture(scope="module", params=WITH_SHARED_DATA)
 def estate(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Imported]:
@@ -239,7 +233,6 @@ def test_no_secret_of_a_source_is_in_the_file(estate: Imported) -> None:
     assert_no_secret_is_in_the_file(estate, secrets_of(estate.sources[0].importer))
 
 
-@pytest.mark.xdist_group("estate-dmidecode")
 @pytest.mark.parametrize("estate", ["dmidecode"], indirect=True)
 def test_machines_with_scrubbed_serial_numbers_stay_apart(estate: Imported) -> None:
     machines = {key for s in ("hw-netbox-agent", "hw-linuxhw-dmi") for key in estate.claimed(s)[0]}
@@ -255,7 +248,6 @@ def test_machines_with_scrubbed_serial_numbers_stay_apart(estate: Imported) -> N
 # -- all of them -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xdist_group("estate-together")
 def test_all_sources_in_one_store(together: Imported) -> None:
     assert len({source.source for source in together.sources}) == len(together.sources)
     assert list(check(together.store)) == []

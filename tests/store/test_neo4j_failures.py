@@ -30,6 +30,7 @@ from cmdb.store.neo4j.connections import parse_url, translated
 from schema.model import Model
 from tests.support.building import add
 from tests.support.neo4j_server import Neo4jServer
+from tests.support.observing import shipped_model
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,27 @@ def test_no_store_there_yet_or_one_already(neo4j_store_url: str, model: Model) -
     create_store(neo4j_store_url, model).close()
     with pytest.raises(StoreExistsError, match="store at"):
         create_store(neo4j_store_url, model)
+
+
+@pytest.mark.neo4j
+def test_a_new_store_has_the_schema_of_its_model_whatever_was_there(
+    neo4j_store_url: str, neo4j_server: Neo4jServer, model: Model
+) -> None:
+    def schema() -> set[tuple[str, ...]]:
+        create_store(neo4j_store_url, model).close()
+        with neo4j_server.driver() as driver:
+            rows, _, _ = driver.execute_query(
+                "SHOW INDEXES YIELD name, type, labelsOrTypes, properties, owningConstraint, state"
+            )
+        return {tuple(map(str, row.values())) for row in rows}
+
+    neo4j_server.wipe()
+    of_its_own = schema()
+    assert len(of_its_own) > 20
+    neo4j_server.empty()
+    create_store(neo4j_store_url, shipped_model()).close()
+    neo4j_server.empty()
+    assert schema() == of_its_own
 
 
 @pytest.mark.neo4j

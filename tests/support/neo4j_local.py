@@ -23,6 +23,13 @@ FACTORY_PASSWORD = "neo4j"
 HOST = "127.0.0.1"
 OPENED_MODULES = ("java.nio", "sun.nio.ch", "java.io", "java.util.concurrent")
 
+# A server that lives for minutes never earns back what the optimising compiler and the parallel
+# collector take from the two cores that the tests have.
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+# Nor is a statement planned anew because the last test left more or fewer records behind.
+KEEP_PLANS = "dbms.cypher.min_replan_interval=1h\n"
+
 # Ends the server when the process that started it is gone, however it went: its end of the pipe
 # closes. (PR_SET_PDEATHSIG would not do: it follows the thread that started the server.)
 GUARD = 'read -r _ || kill -KILL "$1"'
@@ -56,6 +63,8 @@ class LocalNeo4j(Neo4jServer):
         Its memory, as Java writes sizes.
     apoc
         With the procedures of APOC core.
+    short_lived
+        Quick to start rather than fast in the long run: it is for a few minutes of tests.
     """
 
     def __init__(
@@ -66,12 +75,14 @@ class LocalNeo4j(Neo4jServer):
         heap: str = "1g",
         page_cache: str = "512m",
         apoc: bool = False,
+        short_lived: bool = False,
     ) -> None:
         self._java, self._jars = find_java(), fetch_jars(apoc=apoc)
         self._temporary = home is None
         self.home = (home or Path(tempfile.mkdtemp(prefix="cmdb-neo4j-"))).resolve()
         self.port = port or free_port()
         self._heap, self._page_cache = heap, page_cache
+        self._short_lived = short_lived
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._written = False
@@ -177,9 +188,10 @@ class LocalNeo4j(Neo4jServer):
     def _write_home(self) -> None:
         for folder in ("conf", "data", "logs", "plugins"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
-        (self.home / "conf" / "neo4j.conf").write_text(
-            CONFIGURATION.format(host=HOST, port=self.port, page_cache=self._page_cache)
-        )
+        settings = CONFIGURATION.format(host=HOST, port=self.port, page_cache=self._page_cache)
+        if self._short_lived:
+            settings += KEEP_PLANS
+        (self.home / "conf" / "neo4j.conf").write_text(settings)
         for jar in self._jars.glob("apoc-*.jar"):
             link = self.home / "plugins" / jar.name
             link.unlink(missing_ok=True)
@@ -191,6 +203,7 @@ class LocalNeo4j(Neo4jServer):
             str(self._java),
             f"-Xms{self._heap}",
             f"-Xmx{self._heap}",
+            *(SHORT_LIVED if self._short_lived else ()),
             *(f"--add-opens=java.base/{module}=ALL-UNNAMED" for module in OPENED_MODULES),
             "-cp",
             f"{self._jars}/*",

@@ -163,7 +163,7 @@ def find_server() -> Neo4jServer:
         return ProvidedNeo4j(uri, user, os.environ.get("CMDB_TEST_NEO4J_PASSWORD", ""))
     if neo4j_docker.engine_answers():
         return neo4j_docker.DockerNeo4j()
-    return neo4j_local.LocalNeo4j()
+    return neo4j_local.LocalNeo4j(short_lived=True)
 
 
 if __name__ == "__main__":

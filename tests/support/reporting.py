@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cmdb.integrity import check
 from cmdb.queries import Query
+from cmdb.reconciliation import recomputing
 from cmdb.reconciliation.observations import Item, Link, Observation, Portion, Ref
 from cmdb.reconciliation.planning import Entry
+from cmdb.reconciliation.recomputing import Planned
 from cmdb.reconciliation.runs import Run, Summary
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -71,6 +73,19 @@ def report_portions(
     if checked:
         assert list(check(store, lambda _: None)) == []
     return Reported(summary, lines)
+
+
+def carry_out(
+    store: GraphStore,
+    plan: Iterator[Planned],
+    source: str = "precedence",
+    report: Callable[[Entry], None] = lambda _: None,
+    dry_run: bool = False,
+) -> list[int]:
+    """Commit what recomputing or withdrawing planned; gives the revisions."""
+    return recomputing.apply(
+        store, plan, actor="li", source=source, reason="", report=report, dry_run=dry_run
+    )
 
 
 def only(store: GraphStore, type_: str, **values: Any) -> Record:

@@ -18,6 +18,9 @@ from cmdb.store.topology import sides
 from schema.kinds import Kind
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, STATE_ATTRIBUTE, Model
 
+BEYOND: Final = r"[\x{10000}-\x{10FFFF}]"
+BELOW: Final = r"[\x{E000}-\x{FFFF}]"
+MISPLACED: Final = 50
 CAUGHT_UP: Final = "CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()"
 
 
@@ -237,6 +240,19 @@ class Compiler(QueryCompiler):
     def holds(self, alias: str, name: str, value: Any) -> str:
         return f"{self.parameter(value)} IN {self.attribute(alias, name)}"
 
+    def compared(self, expression: str, symbol: str, parameter: str, value: Any) -> str:
+        """The server sorts text by code points, but compares it with a parameter by units of UTF-16,
+        where what lies beyond U+FFFF comes before U+E000 (seen on 5.26.18; an index does not)."""
+        plain = super().compared(expression, symbol, parameter, value)
+        if symbol == "=" or not isinstance(value, str):
+            return plain
+        greater, less = misplaced(value)
+        if symbol.startswith("<"):
+            greater, less = less, greater
+        if less:
+            plain = f"({plain} AND NOT {expression} =~ {self.parameter(less)})"
+        return f"({plain} OR {expression} =~ {self.parameter(greater)})" if greater else plain
+
     def contains(self, expression: str, text: str) -> str:
         return f"{expression} CONTAINS {self.parameter(text)}"
 
@@ -299,3 +315,19 @@ def _terms(text: str) -> Iterator[str]:
             yield f'"{match["characters"]}"'
         elif match["letters"].isascii():
             yield f"*{match['letters']}*"
+
+
+def misplaced(text: str) -> tuple[str, str]:
+    """Patterns of what is greater than a text by code points and less by units of UTF-16, and the
+    other way round; empty where there is nothing of the kind.
+
+    They tell texts apart up to the `MISPLACED`th place at which the two orders can disagree.
+    """
+    places = [at for at, character in enumerate(text) if character >= "\ue000"][:MISPLACED]
+    greater = [f"{re.escape(text[:at])}{BEYOND}" for at in places if text[at] <= "\uffff"]
+    less = [f"{re.escape(text[:at])}{BELOW}" for at in places if text[at] > "\uffff"]
+    return _any_of(greater), _any_of(less)
+
+
+def _any_of(beginnings: Sequence[str]) -> str:
+    return f"(?s)(?:{'|'.join(beginnings)}).*" if beginnings else ""

@@ -182,7 +182,7 @@ class Neo4jStore(GraphStore):
             for row in self._database.rows(
                 f"SHOW {kinds} YIELD name WHERE name STARTS WITH $prefix RETURN name", prefix=prefix
             ):
-                if row["name"] not in wanted:
+                if wanted.pop(row["name"], None) is None:
                     self._database.define((f"DROP {kind} `{row['name']}` IF EXISTS",))
         self._database.define(list(wanted.values()))
         rows = self._database.rows(
