@@ -14,7 +14,17 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import bare, cartography, impact, loading, opening, reaching, reading, reconciling
+from bench import (
+    bare,
+    cartography,
+    impact,
+    loading,
+    opening,
+    orders,
+    reaching,
+    reading,
+    reconciling,
+)
 from bench.estate import operations
 from bench.measuring import Report
 from cmdb.bulk import load
@@ -27,8 +37,8 @@ SMALL = 1_000
 HOSTS: Final = 10
 """So many records of the size for each host."""
 RECONCILING: Final = ("ledger", "ansible", "ledger-memory", "cartography")
-PARTS: Final = ("estate", *RECONCILING, "impact")
-"""What is measured: an estate loaded and read; sources reconciled; what outages do."""
+PARTS: Final = ("estate", *RECONCILING, "impact", "orders")
+"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders."""
 
 
 def main() -> None:
@@ -65,6 +75,8 @@ def main() -> None:
             if "estate" in parts:
                 {"sqlite": on_sqlite, "neo4j": on_neo4j}[name](report, size, rounds)
             reconcile(report, name, size, rounds, parts)
+            if "orders" in parts and size == sizes[0]:
+                orders.measure(report, name, FRESH[name])
             if "impact" in parts and size <= impact.LARGEST:
                 impact.measure(report, name, FRESH[name], size, rounds)
         if "impact" in parts:
