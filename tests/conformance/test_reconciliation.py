@@ -13,14 +13,7 @@ from cmdb.errors import ConflictError, InvalidChangeError, SourceError
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.reconciliation import runs
-from cmdb.reconciliation.duplicates import (
-    MergeError,
-    decide,
-    merge,
-    open_tasks,
-    undo,
-    unmerge,
-)
+from cmdb.reconciliation.duplicates import MergeError, decide, merge, unmerge
 from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Item, Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
@@ -28,6 +21,8 @@ from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
 from cmdb.reconciliation.recomputing import apply, recompute, withdraw
 from cmdb.reconciliation.runs import Run, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
+from cmdb.reconciliation.tasks import open_tasks
+from cmdb.reconciliation.undoing import undo
 from cmdb.store import GraphStore, create_store, open_store
 from schema.loading import load_model
 from tests.support.neo4j_server import Neo4jServer
