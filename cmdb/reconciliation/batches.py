@@ -13,6 +13,7 @@ from cmdb.reconciliation.candidates import Candidates
 from cmdb.reconciliation.identification import Identifier, Identity, KnownKeys
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.neighbourhood import End
+from cmdb.reconciliation.novelty import Novelty
 from cmdb.reconciliation.observations import Ref
 from cmdb.reconciliation.planning import (
     BatchPlan,
@@ -52,6 +53,8 @@ class BatchPlanner:
         What the source has called so far.
     decided
         Key -> id that a person chose.
+    novelty
+        What need not be looked up.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class BatchPlanner:
         precedence: Precedence,
         known: KnownKeys,
         decided: Mapping[str, str],
+        novelty: Novelty,
     ) -> None:
         self.store, self.model = store, store.model
+        self.novelty = novelty
         self.source, self.precedence, self.decided = source, precedence, decided
         self.known = known
         self.names: dict[str, str] = {}
@@ -212,8 +217,16 @@ class _Batch:
             )
 
     def identify(self) -> None:
-        known, decided = self.planner.known, self.planner.decided
-        identifier = Identifier(self.store, self.source, Candidates(), known, new_id, decided)
+        planner = self.planner
+        identifier = Identifier(
+            self.store,
+            self.source,
+            Candidates(),
+            planner.known,
+            new_id,
+            planner.decided,
+            planner.novelty,
+        )
         identifier.identify(
             self.subjects,
             [c for c, _ in self.claims],

@@ -18,6 +18,7 @@ from cmdb.errors import ConflictError, InvalidChangeError
 from cmdb.pending import Pending
 from cmdb.reconciliation.batches import BatchPlanner, Waiting
 from cmdb.reconciliation.catalogue import MENTIONED, SPOILT
+from cmdb.reconciliation.novelty import Novelty
 from cmdb.reconciliation.observations import Observation
 from cmdb.reconciliation.planning import BatchPlan, Step
 from cmdb.reconciliation.run_state import RunState
@@ -94,8 +95,10 @@ class Committer:
             for key, task in self._tasks.items()
             if "decision" in task.attributes
         }
+        self._novelty = Novelty(state.store)
+        view = cast("GraphStore", self._view)
         self.planner = BatchPlanner(
-            cast("GraphStore", self._view), state.source, state.precedence, self, decided
+            view, state.source, state.precedence, self, decided, self._novelty
         )
 
     # -- what the source calls things -------------------------------------------------------------
@@ -137,6 +140,7 @@ class Committer:
     def _plan(self, batch: Batch, revision: int) -> None:
         """Plan a batch at a revision; statements that rules forbid are taken out."""
         batch.change_set = None
+        self._novelty.at(revision)
         while not self._planned(batch, revision):
             pass
 
@@ -200,9 +204,11 @@ class Committer:
         if self.state.rehearsed:
             self.store.commit(change_set, batch.effect)
         if self.state.rehearsed or not batch.effect:
+            self._novelty.add(batch.effect, change_set.based_on)
             self._landed(batch)
             return
         batch.revision = change_set.based_on + 1
+        self._novelty.add(batch.effect, batch.revision)
         batch.keys = {key: (MENTIONED, id_) for key, id_ in batch.plan.mentioned.items()}
         for statement, id_, told in zip(batch.statements, batch.plan.ids, batch.told, strict=True):
             if id_ is not None:
@@ -221,6 +227,7 @@ class Committer:
             self.state.noted(batch.done.result())
         except ConflictError:
             self._view.clear()
+            self._novelty.end()
             self._commit(batch)
             return False
         self._view.clear()
@@ -236,7 +243,10 @@ class Committer:
                 assert batch.change_set is not None
                 if batch.effect:
                     self.state.begin()
-                    self.state.noted(self.store.commit(batch.change_set, batch.effect))
+                    done = self.store.commit(batch.change_set, batch.effect)
+                    self.state.noted(done)
+                    if done.committed:
+                        self._novelty.add(batch.effect, done.revision)
                 self._landed(batch)
                 return
 
@@ -246,8 +256,7 @@ class Committer:
         self._tasks |= batch.tasks
         if batch.effect:
             state.look_for_source()
-        for entry in plan.entries:
-            state.line(entry)
+        state.lines(plan.entries)
         state.summary.add_unchanged(plan.unchanged)
         for statement, id_, told in zip(batch.statements, plan.ids, batch.told, strict=True):
             if id_ is None or statement.rejections:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cmdb.reconciliation.candidates import Candidates, agree
 from cmdb.reconciliation.families import Family
+from cmdb.reconciliation.novelty import Novelty
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.standing import standing_of
 from cmdb.reconciliation.statements import Claim, Reference, Subject
@@ -100,6 +101,8 @@ class Identifier:
         What the source has called so far.
     new_id
         Makes the id of a record that is yet to be created.
+    novelty
+        What need not be looked up.
 
     Attributes
     ----------
@@ -115,8 +118,10 @@ class Identifier:
         known: KnownKeys,
         new_id: Callable[[], str],
         decided: Mapping[str, str],
+        novelty: Novelty,
     ) -> None:
         self.store, self.model, self.source = store, store.model, source
+        self._novelty = novelty
         self.candidates, self._known, self._new_id = candidates, known, new_id
         self._decided = decided
         self._family = Family(self.model)
@@ -258,6 +263,7 @@ class Identifier:
     def _look_up(self, subjects: Sequence[Subject]) -> None:
         """Ask the store for all records that a rule of these could find; a statement an attribute."""
         asked: defaultdict[str, set[Any]] = defaultdict(set)
+        types: defaultdict[str, set[str]] = defaultdict(set)
         scopes: defaultdict[str, set[str]] = defaultdict(set)
         for subject in subjects:
             values = self._values(subject)
@@ -265,10 +271,12 @@ class Identifier:
             for first in names_of.absolute:
                 if first in values:
                     asked[first].add(values[first])
+                    types[first].add(subject.type)
             parents = self._parents.get(id(subject), ()) if names_of.scopes else ()
             for relationship, first in names_of.optional:
                 if first in values and not any(name == relationship for name, _ in parents):
                     asked[first].add(values[first])
+                    types[first].add(subject.type)
             for relationship, parent in parents:
                 known = self.identities.get(id(parent))
                 if known and (known.record or id(parent) in self._settled):
@@ -276,7 +284,8 @@ class Identifier:
         names = {name for s in subjects for name in self._rule_names(s.type).first}
         wholes: set[str] = set()
         for attribute, wanted in asked.items():
-            for record in self.store.holders(attribute, wanted):
+            possible = self._novelty.possible(attribute, wanted, types[attribute])
+            for record in self.store.holders(attribute, possible) if possible else ():
                 if record.type in self.model.record_types:
                     self.candidates.add(record, names)
                     wholes.add(provenance_of(record.attributes).get(self.source, {}).get("of", ""))

@@ -51,8 +51,7 @@ class LateLinks:
                     waiting = [w for i, w in enumerate(waiting) if i not in bad]
                     continue
                 self.state.noted(done)
-            for entry in entries:
-                self.state.line(entry)
+            self.state.lines(entries)
             for item in waiting:
                 if ids.get(item.ref) is None:
                     self._spoil(item.near, ids)

@@ -142,12 +142,13 @@ class RunState:
 
     # -- telling ----------------------------------------------------------------------------------
 
-    def line(self, entry: Entry) -> None:
-        """One line of the plan."""
-        self.summary.add(entry)
-        self._report(entry)
+    def lines(self, entries: Sequence[Entry]) -> None:
+        """Lines of the plan."""
+        self.summary.add_all(entries)
+        for entry in entries:
+            self._report(entry)
 
     def reject(self, place: str, reason: str, document: int = 0) -> None:
         """Report what cannot be used; its document is read again next time, to report it again."""
         self.prints.pop(document, None)
-        self.line(Entry("rejected", "", "", "", place, without_secrets(reason)))
+        self.lines([Entry("rejected", "", "", "", place, without_secrets(reason))])

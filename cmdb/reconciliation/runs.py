@@ -16,7 +16,7 @@ from cmdb.errors import CmdbError, SourceError
 from cmdb.pending import rehearsal
 from cmdb.reconciliation.catalogue import MENTIONED, key_number, number_of
 from cmdb.reconciliation.committing import Committer, Told
-from cmdb.reconciliation.digests import said
+from cmdb.reconciliation.digests import Sayings
 from cmdb.reconciliation.late_links import LateLinks
 from cmdb.reconciliation.observations import Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
@@ -149,6 +149,7 @@ class Run:
             state.prints[number] = print_
         state.catalogue.known_documents.pop(number, None)
         begun, size, told, done = len(self._pending), self._size, 0, 0
+        said, salt = Sayings().said, self._salt
         try:
             for item in portion.items():
                 item.key = clean_key(item.key)
@@ -157,7 +158,7 @@ class Run:
                     self._spoken_of.add(item.key)
                     state.reject(item.place, item.reason, number)
                     continue
-                self._pending.append((item, number_of(said(item) + self._salt), number))
+                self._pending.append((item, number_of(said(item) + salt), number))
                 self._size += 1 + len(item.links)
                 told += 1
                 if len(self._pending) >= BATCH or self._size >= SUBJECTS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cmdb.reconciliation.planning import Entry
@@ -34,10 +36,13 @@ class Summary:
     unread: int = 0
     kept: int = 0
 
-    def add(self, entry: Entry, count: int = 1) -> None:
-        self.counts[entry.action] = self.counts.get(entry.action, 0) + count
-        key = (entry.action, entry.type)
-        self.by_type[key] = self.by_type.get(key, 0) + count
+    def add(self, entry: Entry) -> None:
+        self.add_all((entry,))
+
+    def add_all(self, entries: Iterable[Entry]) -> None:
+        for key, count in Counter((e.action, e.type) for e in entries).items():
+            self.counts[key[0]] = self.counts.get(key[0], 0) + count
+            self.by_type[key] = self.by_type.get(key, 0) + count
 
     def add_unchanged(self, count: int) -> None:
         """Statements that changed nothing; they have no lines."""

@@ -61,6 +61,5 @@ def _withdraw(state: RunState, ids: Sequence[str], names: dict[str, str]) -> Non
                 state.noted(state.store.commit(state.change_set(operations, revision)))
             except ConflictError:
                 continue
-        for entry in entries:
-            state.line(entry)
+        state.lines(entries)
         return
