@@ -38,7 +38,8 @@ class Novelty:
     def at(self, revision: int) -> None:
         """What follows is about a revision of the store, or is refused when it is committed."""
         if self._there is None:
-            self._there = [str(c.values[0]) for c in self._store.count_by(Query(), ["type"])]
+            there = (str(c.values[0]) for c in self._store.count_by(Query(), ["type"]))
+            self._there = [name for name in there if name in self._store.model.record_types]
             self._revision = revision
         elif revision != self._revision:
             self.end()
