@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import impact, model_commands, reconciliation, records, stores
+from cli import deciding, impact, importing, model_commands, records, sources, stores
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
 from schema.errors import CmdbError, ModelError
@@ -39,15 +39,15 @@ app.command()(impact.impact)
 app.command("dependencies")(impact.depends)
 app.command()(impact.single_points)
 app.command()(impact.root_cause)
-app.command("importers")(reconciliation.list_importers)
-app.command("import")(reconciliation.import_)
-app.add_typer(reconciliation.app, name="sources")
-app.command()(reconciliation.why)
-app.command()(reconciliation.duplicates)
-app.command()(reconciliation.decide)
-app.command()(reconciliation.merge)
-app.command()(reconciliation.unmerge)
-app.command()(reconciliation.undo)
+app.command("importers")(importing.list_importers)
+app.command("import")(importing.import_)
+app.add_typer(sources.app, name="sources")
+app.command()(sources.why)
+app.command()(deciding.duplicates)
+app.command()(deciding.decide)
+app.command()(deciding.merge)
+app.command()(deciding.unmerge)
+app.command()(deciding.undo)
 app.command()(stores.export)
 app.command()(stores.copy)
 app.command()(stores.dump)

@@ -299,8 +299,10 @@ class Preparation:
         attributes: Mapping[str, Any] = NO_ATTRIBUTES
         if given or relationship_type.required or relationship_type.defaults:
             attributes = self._clean(index, key, relationship_type, given)
-            attributes = {**relationship_type.defaults, **attributes}
-            self._require(index, key, relationship_type, attributes)
+            if relationship_type.defaults:
+                attributes = {**relationship_type.defaults, **attributes}
+            if relationship_type.required:
+                self._require(index, key, relationship_type, attributes)
         if not self.managed and key in self.live and PROVENANCE in self.live[key].attributes:
             said = provenance_of(self.live[key].attributes)
             said = {source: claim for source, claim in said.items() if "closed" not in claim}

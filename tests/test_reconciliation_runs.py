@@ -17,10 +17,12 @@ from cmdb.ids import new_id
 from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.reconciliation import recomputing
-from cmdb.reconciliation.duplicates import MergeError, decide, merge, open_tasks, undo
+from cmdb.reconciliation.duplicates import MergeError, decide, merge
 from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Item, Observation, Portion
 from cmdb.reconciliation.sources import precedence_of, sources
+from cmdb.reconciliation.tasks import open_tasks
+from cmdb.reconciliation.undoing import undo
 from cmdb.store import GraphStore, create_store
 from cmdb.store.opening import create_empty_store
 from tests.support.observing import shipped_model

@@ -9,9 +9,11 @@ from typing import Any, Final, NamedTuple
 
 from cmdb.change_sets import Create, Update
 from cmdb.ids import new_id
-from cmdb.reconciliation.identification import Candidates, Identifier, Identity, KnownKeys
+from cmdb.reconciliation.candidates import Candidates
+from cmdb.reconciliation.identification import Identifier, Identity, KnownKeys
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.neighbourhood import End
+from cmdb.reconciliation.novelty import Novelty
 from cmdb.reconciliation.observations import Ref
 from cmdb.reconciliation.planning import (
     BatchPlan,
@@ -21,11 +23,11 @@ from cmdb.reconciliation.planning import (
     Step,
     named,
 )
-from cmdb.reconciliation.precedence import MANUAL, Precedence, provenance_of, reporting
+from cmdb.reconciliation.precedence import Precedence, provenance_of
 from cmdb.reconciliation.statements import Claim, Reference, Statement, Subject
-from cmdb.records import Record, RelationshipKey
+from cmdb.reconciliation.withdrawing import retire
+from cmdb.records import RelationshipKey
 from cmdb.store import GraphStore
-from schema.model import PROVENANCE, STATE_ATTRIBUTE
 
 
 class Waiting(NamedTuple):
@@ -51,6 +53,8 @@ class BatchPlanner:
         What the source has called so far.
     decided
         Key -> id that a person chose.
+    novelty
+        What need not be looked up.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class BatchPlanner:
         precedence: Precedence,
         known: KnownKeys,
         decided: Mapping[str, str],
+        novelty: Novelty,
     ) -> None:
         self.store, self.model = store, store.model
+        self.novelty = novelty
         self.source, self.precedence, self.decided = source, precedence, decided
         self.known = known
         self.names: dict[str, str] = {}
@@ -211,8 +217,16 @@ class _Batch:
             )
 
     def identify(self) -> None:
-        known, decided = self.planner.known, self.planner.decided
-        identifier = Identifier(self.store, self.source, Candidates(), known, new_id, decided)
+        planner = self.planner
+        identifier = Identifier(
+            self.store,
+            self.source,
+            Candidates(),
+            planner.known,
+            new_id,
+            planner.decided,
+            planner.novelty,
+        )
         identifier.identify(
             self.subjects,
             [c for c, _ in self.claims],
@@ -387,40 +401,3 @@ class _Batch:
 NAMES: Final = 20_000
 """Names of records that are remembered for the lines of the plan."""
 _STRENGTH: Final = {"mention": 0, "part": 1, "statement": 2}
-
-
-def retire(planner: RecordPlanner, record: Record, source: str) -> tuple[Update, Entry] | None:
-    """A source does not report a record any more.
-
-    Its word no longer counts. If nobody else reports the record, and nobody made it by hand, it goes to
-    the state that its type declares for what has vanished, where a transition leads there; the last
-    word on it stays readable. None where nothing changes.
-    """
-    before = provenance_of(record.attributes)
-    claim = before.get(source)
-    if claim is None or claim.get("vanished"):
-        return None
-    record_type = planner.model.record_types[record.type]
-    others = {*reporting(before)} - {source} or "made" in before.get(MANUAL, {})
-    changes: dict[str, tuple[Any, str]] = {}
-    provenance: dict[str, Any] = {**before, source: {**claim, "vanished": True}}
-    if others:
-        gone = {"key": claim.get("key", ""), "vanished": True, "values": {}}
-        gone |= {n: v for n, v in claim.items() if n == "standby"}
-        changes, provenance = planner.outcome(record, record_type, {source: gone}, before)
-    else:
-        machine = record_type.state_machine
-        state = record.attributes.get(STATE_ATTRIBUTE)
-        if (
-            machine is not None
-            and machine.vanished
-            and state is not None
-            and state == machine.observed
-            and machine.between(state, machine.vanished)
-        ):
-            changes[STATE_ATTRIBUTE] = (machine.vanished, source)
-    attributes: dict[str, Any] = {n: value for n, (value, _) in changes.items()}
-    attributes[PROVENANCE] = provenance
-    entry = Entry("retired" if not others else "updated", record.type, record.name, record.id)
-    entry.differences = planner.differences(record, changes)
-    return Update(record.id, attributes, record.revision), entry

@@ -7,25 +7,25 @@ which a thing that the source has not named so far is found under its new name).
 record decides. Where it finds several, and no later rule tells which, or a later rule finds another
 record, a person is asked (`Question`); nothing is merged by guess.
 
-Types take part together when they could be one thing: one is the other's ancestor, they share a
-concrete ancestor (a switch and a router are both network devices), or one is provisional and may
-become the other.
+Types take part together when they could be one thing (`families`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from cmdb.reconciliation.candidates import Candidates, agree
+from cmdb.reconciliation.families import Family
+from cmdb.reconciliation.novelty import Novelty
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.standing import standing_of
 from cmdb.reconciliation.statements import Claim, Reference, Subject
-from cmdb.reconciliation.vendors import vendor
 from cmdb.records import Record
 from cmdb.store import GraphStore
-from schema.model import IdentificationRule, Model, RecordType
+from schema.model import IdentificationRule
 
 
 class Evidence(NamedTuple):
@@ -60,78 +60,6 @@ class Identity:
     record: Record | None
     type: str
     evidence: Evidence | None = None
-
-
-@dataclass
-class Family:
-    """Which types a type can be one thing with, by a model."""
-
-    model: Model
-    _known: dict[tuple[str, str], str | None] = field(default_factory=dict)
-
-    def common(self, said: str, there: str) -> str | None:
-        """The type of a record of type ``there`` that is said to be a ``said``; None if it cannot be."""
-        key = (said, there)
-        if key not in self._known:
-            self._known[key] = self._common(said, there)
-        return self._known[key]
-
-    def _common(self, said: str, there: str) -> str | None:
-        types = self.model.record_types
-        new, old = types[said], types[there]
-        if said == there or said in old.ancestors:
-            return there
-        if there in new.ancestors:
-            return said
-        if self._becomes(old, new):
-            return said
-        if self._becomes(new, old):
-            return there
-        shared = [n for n in new.ancestors if n in old.ancestors and not types[n].abstract]
-        return there if shared else None
-
-    def _becomes(self, provisional: RecordType, other: RecordType) -> bool:
-        return any(name in other.ancestors for name in provisional.becomes)
-
-
-class Candidates:
-    """Records that could be meant, found by value: those of the store, and those about to be made.
-
-    Attributes
-    ----------
-    by_value
-        (attribute, value) -> ids.
-    """
-
-    def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
-        self.by_value: defaultdict[tuple[str, Any], list[str]] = defaultdict(list)
-        self._below: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-
-    def add(self, record: Record, attributes: Iterable[str]) -> None:
-        """A record that may be found by some of its attributes."""
-        new = record.id not in self.records
-        self.records[record.id] = record
-        for name in attributes:
-            value = record.attributes.get(name)
-            if value is None or type(value) is list or type(value) is dict:
-                continue
-            found = self.by_value[name, value]
-            if new or record.id not in found:
-                found.append(record.id)
-
-    def put_below(self, parent: str, relationship: str, record: Record) -> None:
-        """A record that stands at the other end of a parent's relationship."""
-        self.records.setdefault(record.id, record)
-        found = self._below[parent, relationship]
-        if record.id not in found:
-            found.append(record.id)
-
-    def holding(self, attribute: str, value: Any) -> list[Record]:
-        return [self.records[id] for id in self.by_value.get((attribute, value), ())]
-
-    def below(self, parent: str, relationship: str) -> list[Record]:
-        return [self.records[id] for id in self._below.get((parent, relationship), ())]
 
 
 class KnownKeys(Protocol):
@@ -173,6 +101,8 @@ class Identifier:
         What the source has called so far.
     new_id
         Makes the id of a record that is yet to be created.
+    novelty
+        What need not be looked up.
 
     Attributes
     ----------
@@ -188,8 +118,10 @@ class Identifier:
         known: KnownKeys,
         new_id: Callable[[], str],
         decided: Mapping[str, str],
+        novelty: Novelty,
     ) -> None:
         self.store, self.model, self.source = store, store.model, source
+        self._novelty = novelty
         self.candidates, self._known, self._new_id = candidates, known, new_id
         self._decided = decided
         self._family = Family(self.model)
@@ -318,7 +250,7 @@ class Identifier:
         for rule in self._rules(subject):
             if rule.relationship:
                 continue
-            same = self._agree(rule, subject.attributes, record.attributes)
+            same = agree(rule, subject.attributes, record.attributes)
             if same is not None:
                 return same or "name" in rule.attributes
         return True
@@ -331,6 +263,7 @@ class Identifier:
     def _look_up(self, subjects: Sequence[Subject]) -> None:
         """Ask the store for all records that a rule of these could find; a statement an attribute."""
         asked: defaultdict[str, set[Any]] = defaultdict(set)
+        types: defaultdict[str, set[str]] = defaultdict(set)
         scopes: defaultdict[str, set[str]] = defaultdict(set)
         for subject in subjects:
             values = self._values(subject)
@@ -338,10 +271,12 @@ class Identifier:
             for first in names_of.absolute:
                 if first in values:
                     asked[first].add(values[first])
+                    types[first].add(subject.type)
             parents = self._parents.get(id(subject), ()) if names_of.scopes else ()
             for relationship, first in names_of.optional:
                 if first in values and not any(name == relationship for name, _ in parents):
                     asked[first].add(values[first])
+                    types[first].add(subject.type)
             for relationship, parent in parents:
                 known = self.identities.get(id(parent))
                 if known and (known.record or id(parent) in self._settled):
@@ -349,7 +284,8 @@ class Identifier:
         names = {name for s in subjects for name in self._rule_names(s.type).first}
         wholes: set[str] = set()
         for attribute, wanted in asked.items():
-            for record in self.store.holders(attribute, wanted):
+            possible = self._novelty.possible(attribute, wanted, types[attribute])
+            for record in self.store.holders(attribute, possible) if possible else ():
                 if record.type in self.model.record_types:
                     self.candidates.add(record, names)
                     wholes.add(provenance_of(record.attributes).get(self.source, {}).get("of", ""))
@@ -442,7 +378,7 @@ class Identifier:
                 for whole in sorted(wholes)
                 for record in self.candidates.below(whole, rule.relationship or "")
             ]
-        return [record for record in near if self._agree(rule, values, record.attributes)]
+        return [record for record in near if agree(rule, values, record.attributes)]
 
     def _may_be(
         self, subject: Subject, values: Mapping[str, Any], record: Record, position: int
@@ -457,7 +393,7 @@ class Identifier:
         for stronger in self._rules(subject)[:position]:
             if stronger.relationship:
                 continue
-            if self._agree(stronger, values, record.attributes) is False:
+            if agree(stronger, values, record.attributes) is False:
                 return False
         return True
 
@@ -500,23 +436,6 @@ class Identifier:
             return ()
         return (claim["key"], *claim.get("also", ()))
 
-    def _agree(
-        self, rule: IdentificationRule, one: Mapping[str, Any], other: Mapping[str, Any]
-    ) -> bool | None:
-        """Whether two have the same values by a rule.
-
-        None where one of them has not got them, or where only what need not be there differs: that
-        neither finds a record nor rules one out.
-        """
-        for name in rule.attributes:
-            if name not in one or name not in other:
-                return None
-        for name in rule.attributes:
-            if not _same(one[name], other[name]):
-                return False
-        both = (name for name in rule.agreeing if name in one and name in other)
-        return True if all(_alike(name, one[name], other[name]) for name in both) else None
-
     def _evidence(
         self, rule: IdentificationRule, values: Mapping[str, Any], record: Record
     ) -> Evidence:
@@ -557,14 +476,3 @@ class Identifier:
         if self._wholes(subject):
             self._taken.add(id_)
         self.identities[id(subject)] = Identity(id_, None, subject.type)
-
-
-def _alike(attribute: str, one: Any, other: Any) -> bool:
-    """Whether two values of an attribute do not differ; makers have many ways to write their names."""
-    return _same(one, other) or (attribute == "vendor" and vendor(one) == vendor(other))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return one == other or one.casefold() == other.casefold()
-    return bool(one == other)

@@ -6,7 +6,7 @@ It is read with a fixed number of questions, whatever the number of records.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from cmdb.reconciliation.precedence import provenance_of
@@ -53,15 +53,21 @@ class Neighbourhood:
         self._whole: set[str] = set()
         self._new: set[str] = set()
         self._read: set[Place] = set()
+        self._places: dict[RelationshipKey, list[Place]] = {}
         self._limited: dict[str, list[End]] = {
             name: [end for end, one in zip(ENDS, (t.one_target, t.one_source), strict=True) if one]
             for name, t in self.model.relationship_types.items()
         }
 
-    def places(self, key: RelationshipKey) -> list[Place]:
+    def places(self, key: RelationshipKey) -> Sequence[Place]:
         """Where a relationship can be the only one of its type."""
-        source, type_, target = key
-        return [(source if end == "s" else target, type_, end) for end in self._limited[type_]]
+        found = self._places.get(key)
+        if found is None:
+            source, type_, target = key
+            found = self._places[key] = [
+                (source if end == "s" else target, type_, end) for end in self._limited[type_]
+            ]
+        return found
 
     def add(self, neighbours: Iterable[Neighbour]) -> None:
         """Relationships in force, with the records at their other ends."""

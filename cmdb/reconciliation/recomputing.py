@@ -9,7 +9,7 @@ from cmdb.change_sets import ChangeSet, Create, Operation, Update
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.planning import Entry, RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, provenance_of
-from cmdb.reconciliation.runs import withdrawals
+from cmdb.reconciliation.withdrawing import withdrawals
 from cmdb.records import RelationshipKey
 from cmdb.store import GraphStore
 from schema.model import PROVENANCE

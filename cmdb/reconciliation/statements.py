@@ -173,7 +173,10 @@ class Reader:
         subject = Subject(observation.type, key, attributes, role, place, called)
         seen[id(observation)] = subject
         statement.subjects.append(subject)
-        statement.rejections += [Rejection(place, f"{subject}: {why}") for why in unfit.values()]
+        if unfit:
+            statement.rejections += [
+                Rejection(place, f"{subject}: {why}") for why in unfit.values()
+            ]
         if self._reused is not None and role == "mention":
             if len(self._reused) >= REUSED:
                 self._reused.clear()
@@ -213,9 +216,10 @@ class Reader:
             far = self._add(statement, to, way.role, place, seen, depth + 1)
         if far is subject:
             raise UnusableError("it is linked to itself")
-        statement.rejections += [
-            Rejection(place, f"{link.name} of {subject}: {why}") for why in unfit.values()
-        ]
+        if unfit:
+            statement.rejections += [
+                Rejection(place, f"{link.name} of {subject}: {why}") for why in unfit.values()
+            ]
         if type_ is None:
             statement.references.append(Reference(subject, link.name, far))
         elif way.outward:

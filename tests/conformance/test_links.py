@@ -9,7 +9,7 @@ import pytest
 from cmdb.change_sets import ChangeSet, Create, Relate, Unrelate, Update
 from cmdb.ids import new_id
 from cmdb.reconciliation import runs
-from cmdb.reconciliation.duplicates import merge, undo, unmerge
+from cmdb.reconciliation.duplicates import merge, unmerge
 from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Observation
 from cmdb.reconciliation.planning import Entry
@@ -17,6 +17,7 @@ from cmdb.reconciliation.precedence import Precedence, provenance_of
 from cmdb.reconciliation.recomputing import Planned, recompute, withdraw
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.reconciliation.standing import standing_of
+from cmdb.reconciliation.undoing import undo
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from schema.model import Model

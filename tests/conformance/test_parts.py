@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 
 from cmdb.queries import Query
-from cmdb.reconciliation.duplicates import merge, open_tasks, unmerge
+from cmdb.reconciliation.duplicates import merge, unmerge
 from cmdb.reconciliation.observations import Link, Observation
 from cmdb.reconciliation.precedence import provenance_of
+from cmdb.reconciliation.tasks import open_tasks
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from schema.model import Model

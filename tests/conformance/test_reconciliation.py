@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -12,14 +12,7 @@ from cmdb.errors import ConflictError, InvalidChangeError, SourceError
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.reconciliation import runs
-from cmdb.reconciliation.duplicates import (
-    MergeError,
-    decide,
-    merge,
-    open_tasks,
-    undo,
-    unmerge,
-)
+from cmdb.reconciliation.duplicates import MergeError, decide, merge, unmerge
 from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.observations import Item, Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
@@ -27,6 +20,9 @@ from cmdb.reconciliation.precedence import Precedence, provenance_of, verdict
 from cmdb.reconciliation.recomputing import recompute, withdraw
 from cmdb.reconciliation.runs import Run, VanishRefusedError
 from cmdb.reconciliation.sources import precedence_of, sources
+from cmdb.reconciliation.tasks import open_tasks
+from cmdb.reconciliation.undoing import undo
+from cmdb.records import Record
 from cmdb.store import GraphStore, open_store
 from schema.model import Model
 from tests.support.observing import shipped_model
@@ -220,6 +216,39 @@ def test_two_sources_that_agree_on_an_identity_make_one_record(store: GraphStore
         "memory_mib": 64,
     }
     assert done.lines[0].why == "now reported by it too, identified by serial_number + vendor?"
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_what_nobody_has_is_not_looked_up_and_what_somebody_has_is_found(
+    store: GraphStore, monkeypatch: pytest.MonkeyPatch, apply: bool
+) -> None:
+    """Records of earlier batches, those of types that were there before, and those others make meanwhile."""
+    monkeypatch.setattr(runs, "BATCH", 1)
+    report(store, "rooms", thing("Site", "s", name="青石站", site_code="QS1"))
+    asked: list[tuple[str, set[str]]] = []
+    holders = store.holders
+
+    def noted(attribute: str, values: Collection[str]) -> list[Record]:
+        asked.append((attribute, set(values)))
+        return holders(attribute, values)
+
+    monkeypatch.setattr(store, "holders", noted)
+
+    def items() -> Iterator[Item]:
+        yield server("a", serial_number="SN1")
+        yield server("b", serial_number="SN2")
+        yield thing("Host", "also-b", serial_number="SN2")
+        yield thing("Site", "site", site_code="QS1")
+        assert ("site_code", {"QS1"}) in asked
+        assert not any(values & {"SN1", "a", "b"} for _, values in asked)
+        made = Create("Server", {"name": "c", "serial_number": "SN3"}, new_id())
+        store.commit(ChangeSet([made], "li"))
+        yield server("also-c", serial_number="SN3")
+        yield server("d", serial_number="SN4")
+
+    done = report_portions(store, "ledger", [Portion("all", None, items)], apply=apply)
+    assert done.lines_of("created") == ["a", "b", "d"]
+    assert not apply or len(store.find(Query("Server")).records) == 4
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ import pytest
 from cli.main import run
 from cmdb.integrity import check
 from cmdb.queries import Query
-from cmdb.reconciliation.duplicates import merge, open_tasks
+from cmdb.reconciliation.duplicates import merge
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.reconciliation.runs import Run, Summary
+from cmdb.reconciliation.tasks import open_tasks
 from cmdb.records import Record
 from cmdb.store import GraphStore, create_store, open_store
 from importers.reading import documents

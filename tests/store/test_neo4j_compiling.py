@@ -87,12 +87,13 @@ def test_neighbours_and_get(model: Model) -> None:
 
 
 def test_what_is_written(model: Model) -> None:
-    assert statements.create_records(model.record_types["Server"]) == (
-        "UNWIND $rows AS row CREATE (n:`Record`:`Item`:`Device`:`Server`) SET n = row"
+    assert statements.CREATE_RECORDS == (
+        "UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
     )
-    assert statements.relate("RUNS_ON") == (
-        "UNWIND $rows AS row MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
-        " CREATE (s)-[x:`RUNS_ON`]->(t) SET x = row[2]"
+    assert statements.RELATE == (
+        "UNWIND $groups AS g UNWIND g.rows AS row"
+        " MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+        " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
     )
     assert statements.model_constraints(model)["cmdb_unique_Device_row_column"] == (
         "CREATE CONSTRAINT `cmdb_unique_Device_row_column` IF NOT EXISTS FOR (n:`Device`)"

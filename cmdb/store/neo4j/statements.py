@@ -85,23 +85,21 @@ def labelled(name: str) -> str:
     return ":`Record`" if name == "Record" else f":`Record`:`{name}`"
 
 
-def labels(record_type: RecordType) -> str:
-    return "".join(f":`{name}`" for name in record_type.ancestors)
+# -- writing ----------------------------------------------------------------------------------------
+#
+# What is new goes in one statement for all types, grouped by type: planning a statement costs the
+# server as much as running it for thousands of rows. What changes is rare: a statement for each type.
 
 
-# -- writing: one statement for all rows of a type --------------------------------------------------
-
-
-def create_records(record_type: RecordType) -> str:
-    return f"UNWIND $rows AS row CREATE (n{labels(record_type)}) SET n = row"
-
-
-def relate(relationship_type: str) -> str:
-    """(source)-[:TYPE]->(target), where none was."""
-    return (
-        "UNWIND $rows AS row MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
-        f" CREATE (s)-[x:`{relationship_type}`]->(t) SET x = row[2]"
-    )
+CREATE_RECORDS: Final = (
+    "UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
+)
+RELATE: Final = (
+    "UNWIND $groups AS g UNWIND g.rows AS row"
+    " MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+    " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
+)
+"""(source)-[:TYPE]->(target), where none was."""
 
 
 def alter(relationship_type: str) -> str:

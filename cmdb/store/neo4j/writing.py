@@ -33,7 +33,7 @@ class Known(NamedTuple):
 class Neo4jWriteTransaction:
     """Reads and the one write within a managed transaction that holds the writers' lock.
 
-    Implements `cmdb.commits.WriteTransaction`. Rows of one type go in one statement.
+    Implements `cmdb.commits.WriteTransaction`.
 
     Attributes
     ----------
@@ -132,9 +132,16 @@ class Neo4jWriteTransaction:
         self._run(statements.WRITE_REVISION, revision=_revision_properties(revision, plan))
         assert self.model is not None
         self.met.update((record.id, record.type) for record in plan.created)
-        for type_, records in _grouped(plan.created, lambda record: record.type).items():
-            rows = [self._record_row(record) for record in records]
-            self._run(statements.create_records(self.model.record_types[type_]), rows=rows)
+        created = _grouped(plan.created, lambda record: record.type)
+        groups = [
+            {
+                "labels": list(self.model.record_types[type_].ancestors),
+                "rows": [self._record_row(record) for record in records],
+            }
+            for type_, records in created.items()
+        ]
+        if groups:
+            self._run(statements.CREATE_RECORDS, groups=groups)
         self._update(revision.number, plan.updated)
         self._links(revision.number, plan)
         self.last = revision
@@ -194,8 +201,13 @@ class Neo4jWriteTransaction:
         for type_, links in _grouped(altered, lambda link: link.type).items():
             rows = [self._link_row(link) for link in links]
             self._run(statements.alter(type_), rows=rows)
-        for type_, links in _grouped(plan.related, lambda link: link.type).items():
-            self._run(statements.relate(type_), rows=[self._link_row(link) for link in links])
+        related = _grouped(plan.related, lambda link: link.type)
+        groups = [
+            {"type": type_, "rows": [self._link_row(link) for link in links]}
+            for type_, links in related.items()
+        ]
+        if groups:
+            self._run(statements.RELATE, groups=groups)
 
     def _record_row(self, record: Record) -> dict[str, Any]:
         row = self.properties.to_properties(record.attributes)
