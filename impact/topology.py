@@ -132,6 +132,8 @@ class Topology:
         moment is what a `View` knows.
     adjacency
         The rows by provider and by dependent.
+    work
+        Room that searches work in, kept for the next one; shared with forks.
 
     Building costs a few passes over the rows; a change costs with what it touches. While it is changed
     nobody else may use it; forks may be used, and changed, elsewhere at the same time.
@@ -150,6 +152,7 @@ class Topology:
         self._past = Columns(node=none, begin=none, end=none, operational=none.astype(bool))
         self._then: dict[int, View] = {}
         self.live = View(self, self.holds(slice(None)))
+        self.work: list[Any] = []
 
     def _take_nodes(self, nodes: Nodes) -> Ints:
         """Sort the nodes by id; gives the number that each has got."""
