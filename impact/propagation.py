@@ -120,6 +120,11 @@ class Propagation:
         """The last step of the path of each."""
         return self._events.rows.take(self._listed)
 
+    def counts(self) -> dict[str, int]:
+        """Affected nodes by effect, the worst first."""
+        found = np.bincount(self.effect, minlength=len(Effect))
+        return {effect.word: int(found[effect]) for effect in reversed(Effect) if effect}
+
     # -- paths ------------------------------------------------------------------------------------
 
     def path(self, node: int) -> list[Step]:

@@ -235,6 +235,11 @@ class Topology:
         """The links that hold, whether their provider serves others or not."""
         return map(self.link, np.flatnonzero(self.rows["end"] == OPEN).tolist())
 
+    def has(self, link: Link) -> bool:
+        """Whether a link is there now, whatever its label."""
+        ends = self._ends(link)
+        return ends is not None and len(self._held(*ends)) > 0
+
     def rows_from(self, node: int) -> Longs:
         """The rows in which a node is the provider, whether they hold or not."""
         return self.adjacency.rows_from(node)
