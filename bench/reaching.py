@@ -37,6 +37,8 @@ BOUNDED_FROM: Final = 3_000
 CANDIDATES: Final = 600
 LARGEST: Final = 1_000_000
 """The largest graph that is given to others than array engines."""
+EXTREME: Final = 10_000_000
+"""The size at which the array engine is measured alone, when it is for long."""
 SECONDS: Final = 4.0
 """How long a comparison may take, about."""
 STORE: Final = "memory"

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from impact.columns import Bools
-from impact.propagation import Propagation, propagate
+from impact.propagation import Propagation, propagate, reachable
 from impact.rules import Effect
 from impact.topology import Link, Topology
 from impact.views import View
@@ -125,13 +125,17 @@ class Outage:
 
     def _only_together(self, depth: int | None) -> Bools:
         """Nodes on which the roots together do more than each of them alone."""
+        topology, view = self.topology, self.view
         if len(self._roots) < 2:
-            return np.zeros(len(self.outcome.effect), bool)
-        alone = np.zeros(len(self.outcome.effect), np.uint8)
-        for node, effect in self._roots.items():
-            one = propagate(self.topology, {node: effect}, view=self.view, depth=depth)
-            np.maximum(alone, one.effect, out=alone)
-        return self.outcome.effect > alone
+            return np.zeros(len(topology), bool)
+        reached = [reachable(topology, [root], view) for root in self._roots]
+        shared = np.bincount(np.concatenate(reached), minlength=len(topology)) > 1
+        alone = np.zeros(len(topology), np.uint8)
+        for (root, effect), nodes in zip(self._roots.items(), reached, strict=True):
+            if shared.take(nodes).any():  # else it has to do with none of the others
+                one = propagate(topology, {root: effect}, view=view, depth=depth)
+                np.maximum(alone, one.effect, out=alone)
+        return shared & (self.outcome.effect > alone)
 
     def _affected(self) -> list[Affected]:
         outcome, topology = self.outcome, self.topology
