@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from impact.columns import Bools
+from impact.elements import Link
 from impact.propagation import Propagation, propagate, reachable
 from impact.rules import Effect
-from impact.topology import Link, Topology
+from impact.topology import Topology
 from impact.views import View
 
 GIVEN: Final = ""

@@ -38,7 +38,10 @@ class Compiled:
         self._lock = Lock()
 
     def load(self) -> bool:
-        """Compile now, as a process does that will ask much; False where numba is not installed."""
+        """Let machine code answer from now on, as a process does that will ask much.
+
+        A kernel is compiled with its first question. False where numba is not installed.
+        """
         with self._lock:
             if self.spread is None:
                 try:

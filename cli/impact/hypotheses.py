@@ -8,7 +8,8 @@ from cli.impact.finding import Finder
 from cli.words import find_record
 from cmdb.errors import CmdbError, QueryError
 from cmdb.store import GraphStore
-from impact.topology import Link, Topology
+from impact.elements import Link
+from impact.topology import Topology
 
 
 def changed(

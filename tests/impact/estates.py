@@ -12,9 +12,10 @@ import numpy as np
 
 from impact import kernels
 from impact.compiled import COMPILED
+from impact.elements import OPEN, UNLABELLED, Link, Links, Node, Nodes
 from impact.propagation import ROOT, propagate, reachable
 from impact.rules import Effect, Rules
-from impact.topology import OPEN, UNLABELLED, Link, Links, Node, Nodes, Topology
+from impact.topology import Topology
 from impact.views import View
 from schema.loading import load_model
 from tests.support.impact_reference import (

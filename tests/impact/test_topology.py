@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from impact import topology as module
-from impact.topology import OPEN, UNLABELLED, Links, Nodes, Topology
+from impact.elements import OPEN, UNLABELLED, Links, Nodes
+from impact.topology import Topology
 from tests.impact import estates
 from tests.impact.estates import RULES, answer, id_of, link, links_of, node, of, reached, topology
 from tests.support import impact_reference as reference
