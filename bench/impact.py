@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -114,7 +115,7 @@ def _bare(url: str, model: Model) -> Iterator[Rows]:
             notifications_min_severity=neo4j.NotificationMinimumSeverity.OFF,
         ) as session,
     ):
-        yield lambda: [list(session.run(text)) for text in _cypher(links)]
+        yield lambda: [deque(session.run(text), maxlen=0) for text in _cypher(links)]
 
 
 def _sql(links: Sequence[str], records: Sequence[str]) -> tuple[str, str]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from bench.estate import CELL, operations
 from cmdb.change_sets import Create, Relate
+from impact.elements import OPEN, UNLABELLED, Links, Nodes
 from impact.rules import Rules
-from impact.topology import OPEN, UNLABELLED, Links, Nodes, Topology
+from impact.topology import Topology
 from schema.model import STATE_ATTRIBUTE
 
 SEED = 1

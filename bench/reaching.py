@@ -2,8 +2,8 @@
 
 Roots are looked for from which so many CIs can be reached as are asked for. The plain question is put
 to all of them; each is timed in turns with `impact.propagation.reachable`. Then the power fails in so
-many cells as it takes, and all that impact analysis says of it, effects, groups, distances and paths,
-is timed against the plain question from the same roots.
+many cells as it takes, and all that impact analysis says of it, effects, groups, distances and paths
+(one of them written out), is timed against the plain question from the same roots. All by machine code.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from bench import rivals
 from bench.layers import layered
 from bench.measuring import Figure, Report, side_by_side
+from impact.compiled import COMPILED
 from impact.propagation import propagate, reachable
 from impact.rules import Effect, Rules
 from impact.topology import Topology
@@ -36,6 +37,8 @@ BOUNDED_FROM: Final = 3_000
 CANDIDATES: Final = 600
 LARGEST: Final = 1_000_000
 """The largest graph that is given to others than array engines."""
+EXTREME: Final = 10_000_000
+"""The size at which the array engine is measured alone, when it is for long."""
 SECONDS: Final = 4.0
 """How long a comparison may take, about."""
 STORE: Final = "memory"
@@ -49,6 +52,8 @@ def measure(report: Report, server: Callable[..., Neo4jServer] | None, size: int
     server
         Makes a server, with ``apoc=True`` one with APOC; without any, Neo4j is left out.
     """
+    if not COMPILED.load():
+        report.console.print("numba is not installed: all in numpy", markup=False)
     topology = layered(Rules(load_model([])), size)
     report.add(
         Figure(
@@ -184,12 +189,12 @@ def _effects(report: Report, topology: Topology, size: int, target: int) -> None
     feeds = power_feeds(topology, target)
     given = dict.fromkeys(feeds, Effect.DOWN)
     begin = time.perf_counter()
-    count = len(propagate(topology, given).nodes)
+    nodes = propagate(topology, given).nodes
+    count, last = len(nodes), int(nodes[-1])
     turns = _turns(time.perf_counter() - begin)
 
     def analyse(_: int) -> object:
-        outcome = propagate(topology, given)
-        return outcome.path(int(outcome.nodes[-1]))
+        return propagate(topology, given).path(last)
 
     whole, plain = side_by_side(analyse, lambda _: reachable(topology, feeds), range(turns))
     report.add(

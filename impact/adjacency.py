@@ -26,18 +26,25 @@ class Adjacency:
         The same rows by dependent.
     nodes
         How many there are.
+
+    Attributes
+    ----------
+    sorted
+        How many rows are not in the tail.
+    first
+        Where those of each node as provider begin.
     """
 
     def __init__(self, rows: Columns, into: Longs, nodes: int) -> None:
         self._rows, self._nodes = rows, nodes
         self.sorted = rows.count
-        self._first = begins(rows["provider"], nodes)
+        self.first = begins(rows["provider"], nodes)
         self._into, self._into_first = into.astype(np.int32), begins(rows["dependent"], nodes)
         self._tail = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, bool)
 
     @property
     def nbytes(self) -> int:
-        arrays: list[NDArray[Any]] = [self._first, self._into, self._into_first, *self._tail]
+        arrays: list[NDArray[Any]] = [self.first, self._into, self._into_first, *self._tail]
         return sum(array.nbytes for array in arrays)
 
     def fork(self, rows: Columns) -> Adjacency:
@@ -49,7 +56,7 @@ class Adjacency:
     # -- of one node, whether they hold or not ----------------------------------------------------
 
     def rows_from(self, node: int) -> Longs:
-        return self._of(node, "provider", self._first, None)
+        return self._of(node, "provider", self.first, None)
 
     def rows_into(self, node: int) -> Longs:
         return self._of(node, "dependent", self._into_first, self._into)
@@ -107,11 +114,11 @@ class Adjacency:
 
     def _spans(self, nodes: Longs) -> tuple[Ints, Ints]:
         """Where the sorted rows of some nodes as provider begin and end."""
-        return self._first.take(nodes, mode="clip"), self._first[1:].take(nodes, mode="clip")
+        return self.first.take(nodes, mode="clip"), self.first[1:].take(nodes, mode="clip")
 
     def _in_tail(self, nodes: Longs) -> tuple[Longs, Longs]:
         """The rows in the tail that have one of some nodes as provider, and which of them it is."""
-        providers, rows, any_ = self._sorted_tail()
+        providers, rows, any_ = self.late
         if not len(rows):
             return rows, rows
         which = np.flatnonzero(any_.take(nodes, mode="clip"))
@@ -120,7 +127,8 @@ class Adjacency:
         source = np.arange(len(own)).repeat(end - begin)
         return rows.take(_within(begin, end, source)), which.take(source)
 
-    def _sorted_tail(self) -> tuple[Ints, Longs, Bools]:
+    @property
+    def late(self) -> tuple[Ints, Longs, Bools]:
         """Of the rows in the tail: their providers, sorted; they; whether each node is one of those."""
         if len(self._tail[0]) < self._rows.count - self.sorted:
             provider = self._rows["provider"][self.sorted :]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from impact.propagation import Propagation, propagate
+from impact.columns import Bools
+from impact.elements import Link
+from impact.propagation import Propagation, propagate, reachable
 from impact.rules import Effect
-from impact.topology import Link, Topology
+from impact.topology import Topology
 from impact.views import View
 
 GIVEN: Final = ""
@@ -118,19 +120,23 @@ class Outage:
         operational = topology.nodes["operational"]
         self.idle = [id for id, n in places.items() if n is not None and not operational[n]]
         self.outcome = propagate(topology, self._roots, view=self.view, depth=depth)
-        self.truncated = "" if self.outcome.complete else _cut_off(depth)
+        self.truncated = "" if self.outcome.complete else cut_off(depth)
         self._together = self._only_together(depth)
         self.affected = self._affected()
 
-    def _only_together(self, depth: int | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _only_together(self, depth: int | None) -> Bools:
         """Nodes on which the roots together do more than each of them alone."""
-        alone = np.zeros(len(self.outcome.effect), np.uint8)
+        topology, view = self.topology, self.view
         if len(self._roots) < 2:
-            return np.zeros(len(alone), bool)
-        for node, effect in self._roots.items():
-            one = propagate(self.topology, {node: effect}, view=self.view, depth=depth)
-            np.maximum(alone, one.effect[: len(alone)], out=alone)
-        return np.asarray(self.outcome.effect > alone)
+            return np.zeros(len(topology), bool)
+        reached = [reachable(topology, [root], view) for root in self._roots]
+        shared = np.bincount(np.concatenate(reached), minlength=len(topology)) > 1
+        alone = np.zeros(len(topology), np.uint8)
+        for (root, effect), nodes in zip(self._roots.items(), reached, strict=True):
+            if shared.take(nodes).any():  # else it has to do with none of the others
+                one = propagate(topology, {root: effect}, view=view, depth=depth)
+                np.maximum(alone, one.effect, out=alone)
+        return shared & (self.outcome.effect > alone)
 
     def _affected(self) -> list[Affected]:
         outcome, topology = self.outcome, self.topology
@@ -193,6 +199,17 @@ class Outage:
         """How a group is in the end."""
         return group_state(self.topology, self.view, group, self.outcome)
 
+    def groups_of(self, id: str) -> list[GroupState]:
+        """How the groups are that a CI's providers form, whether they have lost a member or not."""
+        [node] = self.topology.find([id])
+        if node is None:
+            return []
+        rows = self.topology.rows_into(node)
+        groups = np.unique(
+            self.topology.rows["group"].take(rows.compress(self.view.active.take(rows)))
+        )
+        return [self.group(group) for group in groups.tolist() if group >= 0]
+
     def touched(self) -> list[GroupState]:
         """All groups that have lost a member, those with the least left to lose first."""
         found = [self.group(int(g)) for g in np.flatnonzero(self.outcome.impaired)]
@@ -200,8 +217,7 @@ class Outage:
 
     def counts(self) -> dict[str, int]:
         """Affected CIs by effect, the worst first."""
-        found = np.bincount(self.outcome.effects, minlength=4)
-        return {effect.word: int(found[effect]) for effect in reversed(Effect) if effect}
+        return self.outcome.counts()
 
 
 def group_state(
@@ -236,117 +252,6 @@ def group_state(
     )
 
 
-def _cut_off(depth: int | None) -> str:
+def cut_off(depth: int | None) -> str:
     """Why an answer is not whole."""
     return f"depth: no further than {depth} {'step' if depth == 1 else 'steps'}"
-
-
-# -- differences ------------------------------------------------------------------------------------
-
-
-class Change(NamedTuple):
-    """What is otherwise for one CI."""
-
-    id: str
-    type: str
-    before: str
-    after: str
-
-
-class Difference(NamedTuple):
-    """Two outages compared: the CIs that fare worse in the second, and those that fare better.
-
-    ``unchanged`` counts those that are affected in both alike.
-    """
-
-    worse: list[Change]
-    better: list[Change]
-    unchanged: int
-
-
-def compare(before: Outage, after: Outage) -> Difference:
-    """What an outage does that another does not: of another moment, or with changes to the graph."""
-    was = {a.id: a for a in before.affected}
-    now = {a.id: a for a in after.affected}
-    worse, better, same = [], [], 0
-    for id in sorted(was.keys() | now.keys()):
-        one, other = (side[id].effect if id in side else "none" for side in (was, now))
-        change = Change(id, (now.get(id) or was[id]).type, one, other)
-        order = Effect[other.upper()] - Effect[one.upper()]
-        if order > 0:
-            worse.append(change)
-        elif order < 0:
-            better.append(change)
-        else:
-            same += 1
-    return Difference(worse, better, same)
-
-
-# -- what a CI stands on ----------------------------------------------------------------------------
-
-
-class Dependency(NamedTuple):
-    """A CI that another one stands on, directly or not.
-
-    Attributes
-    ----------
-    distance
-        Relationships between them, by the shortest way.
-    by
-        The CI next to it on that way, and the relationship type.
-    """
-
-    id: str
-    type: str
-    distance: int
-    by: str
-    relationship: str
-
-
-class Dependencies(NamedTuple):
-    """All that some CIs stand on, the closest first; ``truncated`` says why it is not all."""
-
-    found: list[Dependency]
-    unknown: list[str]
-    truncated: str
-
-
-def dependencies(
-    topology: Topology,
-    ids: Sequence[str],
-    *,
-    view: View | None = None,
-    depth: int | None = None,
-) -> Dependencies:
-    """What some CIs stand on: whose failure could reach them, whatever the rules make of it.
-
-    O(rows into what is found).
-    """
-    view = view or topology.live
-    places = dict(zip(ids, topology.find(ids), strict=True))
-    frontier = sorted({node for node in places.values() if node is not None})
-    seen, found, distance = set(frontier), [], 0
-    truncated = ""
-    while frontier:
-        level: dict[int, tuple[str, int]] = {}
-        for node in frontier:
-            rows = topology.rows_into(node)
-            for row in rows[view.active[rows]].tolist():
-                provider = int(topology.rows["provider"][row])
-                if provider not in seen:
-                    level.setdefault(provider, (topology.id(node), row))
-        if level and distance == depth:
-            truncated = _cut_off(depth)
-            break
-        distance += 1
-        seen |= level.keys()
-        new = [
-            Dependency(
-                topology.id(node), topology.type(node), distance, by, topology.link(row).type
-            )
-            for node, (by, row) in level.items()
-        ]
-        found += sorted(new, key=lambda d: d.id)
-        frontier = sorted(level)
-    unknown = [id for id, node in places.items() if node is None]
-    return Dependencies(found, unknown, truncated)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impact.columns import Bools, Ints, Longs
-from impact.topology import SINGLE, Topology
+from impact.elements import SINGLE
+from impact.topology import Topology
 from impact.views import View
 
 Words = NDArray[np.uint64]

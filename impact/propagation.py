@@ -10,7 +10,8 @@ as it takes the last of the members that tip it.
 A member has made a group what it is only if it counts there: a degraded one does not take it down. So an
 effect never gets worse along a path, and a path never comes to the same CI twice.
 
-Each round costs with the rows of the nodes that changed in the round before, in numpy throughout.
+The rounds are worked out in numpy (`rounds`), or by machine code where that pays (`compiled`): what they
+find is the same.
 """
 
 from __future__ import annotations
@@ -22,17 +23,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from impact.columns import Bools, Ints, Longs, joined, paired, split
+from impact import compiled, rounds
+from impact.columns import Ints, Longs
+from impact.compiled import COMPILED
+from impact.rounds import Effects
 from impact.rules import Effect
 from impact.topology import Topology
 from impact.views import View
 
-Effects = NDArray[np.uint8]
-
-ROOT: Final = -1
-_DENSE: Final = 32
-"""One dependent for so many nodes, and a mask of all nodes is the fastest way to see which are new."""
-AT_RISK, DEGRADED, DOWN = (np.uint8(e) for e in (Effect.AT_RISK, Effect.DEGRADED, Effect.DOWN))
+ROOT: Final = rounds.ROOT
 
 
 class Step(NamedTuple):
@@ -44,28 +43,11 @@ class Step(NamedTuple):
     row: int
 
 
-class _Events(NamedTuple):
-    """What changed in a round, by id: nodes, what they are now, by which row, after which event."""
-
-    nodes: Longs
-    effects: Effects
-    rows: Longs
-    causes: Longs
-
-
 class Propagation:
     """The outcome.
 
     Attributes
     ----------
-    nodes
-        All affected nodes, by round, then by id.
-    effects, distances, rows
-        Of each of them; the row is the last step of its path.
-    effect
-        Of every node.
-    impaired, down
-        Of every group: how many members are degraded or down, and how many are down.
     complete
         Whether it went to the end; otherwise ``depth`` rounds were not enough.
     """
@@ -74,97 +56,76 @@ class Propagation:
         self, topology: Topology, view: View, roots: Mapping[int, Effect], depth: int | None
     ) -> None:
         self.topology, self.view = topology, view
-        self.effect: Effects = np.zeros(len(topology), np.uint8)
-        self._lost = np.zeros((topology.groups.count, 2), np.int32)
-        self.impaired, self.down = self._lost[:, 0], self._lost[:, 1]
-        self._place = np.empty(len(topology), np.int32)
-        self.complete = True
-        rounds = self._run(roots, depth)
-        sizes = [len(events.nodes) for events in rounds]
-        self._events = _Events(*map(np.concatenate, zip(*rounds, strict=True)))
-        self._round = np.arange(len(sizes), dtype=np.int32).repeat(sizes)
+        given = {node: int(effect) for node, effect in roots.items() if effect}
+        if COMPILED.spread is not None:
+            found = compiled.spread(COMPILED.spread, topology, view, given, depth)
+        else:
+            with COMPILED.instead():
+                found = rounds.spread(topology, view, given, depth)
+        self._events, self._losses, self.complete = found
+
+    # -- of every node and group ------------------------------------------------------------------
+
+    @cached_property
+    def effect(self) -> Effects:
+        """Of every node."""
+        effect = np.zeros(len(self.topology), np.uint8)
+        effect[self._events.nodes] = self._events.effects  # of several, the last set stays
+        return effect
+
+    @cached_property
+    def _lost(self) -> Ints:
+        lost = np.zeros((self.topology.groups.count, 2), np.int32)
+        lost[self._losses.groups] = self._losses.members
+        return lost
+
+    @property
+    def impaired(self) -> Ints:
+        """Of every group: how many members are degraded or down."""
+        return self._lost[:, 0]
+
+    @property
+    def down(self) -> Ints:
+        """Of every group: how many members are down."""
+        return self._lost[:, 1]
+
+    # -- of the affected nodes, by round, then by id ----------------------------------------------
+
+    @cached_property
+    def _listed(self) -> Longs:
+        """The event with which each came to what it is."""
+        events = self._events
         # an effect only ever gets worse, so a node's last event is the one with the effect it has
-        last = np.flatnonzero(self._events.effects == self.effect.take(self._events.nodes))
-        self.nodes: Longs = self._events.nodes.take(last)
-        self.effects: Effects = self._events.effects.take(last)
-        self.distances: Ints = self._round.take(last)
-        self.rows: Longs = self._events.rows.take(last)
+        last = np.flatnonzero(events.effects == self.effect.take(events.nodes))
+        rank = self.topology.nodes["rank"].take(events.nodes.take(last))
+        return last.take(np.lexsort((rank, events.rounds.take(last))))
 
-    def _run(self, roots: Mapping[int, Effect], depth: int | None) -> list[_Events]:
-        """Round after round, until nothing changes."""
-        given = {node: effect for node, effect in roots.items() if effect}
-        nodes = self.topology.in_order(np.fromiter(given, np.int64, len(given)))
-        effects = np.asarray([given[node] for node in nodes.tolist()], np.uint8)
-        nothing = np.full(len(nodes), ROOT)
-        rounds = [_Events(nodes, effects, nothing, nothing)]
-        count = 0
-        while len(rounds[-1].nodes):
-            was = self.effect.take(rounds[-1].nodes)
-            self.effect[rounds[-1].nodes] = rounds[-1].effects
-            follows = self._follows(rounds[-1], was, count)
-            if len(rounds) - 1 == depth:
-                self.complete = not len(follows.nodes)
-                break
-            count += len(rounds[-1].nodes)
-            rounds.append(follows)
-        return rounds
+    @property
+    def nodes(self) -> NDArray[np.integer]:
+        """All affected nodes."""
+        return self._events.nodes.take(self._listed)
 
-    def _follows(self, events: _Events, was: Effects, first: int) -> _Events:
-        """What follows in a round from the events of the round before.
+    @property
+    def effects(self) -> Effects:
+        """What each of them is."""
+        return self._events.effects.take(self._listed)
 
-        Parameters
-        ----------
-        was
-            What the nodes of those events were before them.
-        first
-            The number of the first of those events.
-        """
-        travels = np.flatnonzero(events.effects >= DEGRADED)
-        now = events.effects.take(travels)
-        rows, source = self.topology.adjacency.fan_out(events.nodes.take(travels), self.view)
-        dependent, group, soft = self.topology.adjacency.onward(rows)
-        passed = now.take(source)
-        joint = np.flatnonzero(group >= 0)
-        if len(joint):
-            fresh = was.take(travels) < DEGRADED
-            passed[joint] = self._joint(group.take(joint), source.take(joint), now, fresh)
-        np.subtract(passed, soft, out=passed, where=passed > 0)
-        worse = np.flatnonzero(passed > self.effect.take(dependent))
-        nodes, best = self._worst(dependent.take(worse), passed.take(worse))
-        best = worse.take(best)
-        causes = travels.take(source.take(best))
-        causes += first
-        return _Events(nodes, passed.take(best), rows.take(best), causes)
+    @property
+    def distances(self) -> Ints:
+        """The round in which each became so."""
+        return self._events.rounds.take(self._listed)
 
-    def _joint(self, group: Ints, source: Longs, now: Effects, fresh: Bools) -> Effects:
-        """What some groups pass on by those of their members that have made them so.
+    @property
+    def rows(self) -> NDArray[np.integer]:
+        """The last step of the path of each."""
+        return self._events.rows.take(self._listed)
 
-        Parameters
-        ----------
-        group, source
-            Of each row: its group, and which of the changed nodes is its provider.
-        now, fresh
-            Of each changed node: its effect, and whether it was neither degraded nor down before.
-        """
-        down = now == DOWN
-        np.add.at(joined(self._lost), group, joined(paired(fresh, down)).take(source))
-        lost, spare = split(joined(self._lost).take(group)), self.view.spare.take(group)
-        short, gone = lost[:, 0] > spare, lost[:, 1] > spare
-        passed = AT_RISK + short.view(np.uint8) + gone.view(np.uint8)
-        passed *= np.where(gone, down.take(source), fresh.take(source))
-        return passed
+    def counts(self) -> dict[str, int]:
+        """Affected nodes by effect, the worst first."""
+        found = np.bincount(self.effect, minlength=len(Effect))
+        return {effect.word: int(found[effect]) for effect in reversed(Effect) if effect}
 
-    def _worst(self, dependent: Longs, passed: Effects) -> tuple[Longs, Longs]:
-        """For each dependent once, by id, the first place where the worst is passed to it."""
-        place = self._place
-        for effect in np.flatnonzero(np.bincount(passed)).astype(np.uint8):
-            places = np.flatnonzero(passed == effect)[::-1].astype(np.int32)
-            place[dependent.take(places)] = places  # of several, the last set stays
-        first = place.take(dependent) == np.arange(len(dependent), dtype=np.int32)
-        nodes = self.topology.in_order(dependent.compress(first))
-        return nodes, place.take(nodes).astype(np.int64)
-
-    # -- the outcome ------------------------------------------------------------------------------
+    # -- paths ------------------------------------------------------------------------------------
 
     def path(self, node: int) -> list[Step]:
         """Why a node is affected: from it back to a root."""
@@ -175,7 +136,7 @@ class Propagation:
                 Step(
                     int(events.nodes[event]),
                     Effect(int(events.effects[event])),
-                    int(self._round[event]),
+                    int(events.rounds[event]),
                     int(events.rows[event]),
                 )
             )
@@ -184,8 +145,8 @@ class Propagation:
 
     @cached_property
     def _last(self) -> Ints:
-        """The last event of each affected node, where the rounds had their places."""
-        last = self._place
+        """The last event of each affected node."""
+        last = np.empty(len(self.topology), np.int32)
         last[self._events.nodes] = np.arange(len(self._events.nodes), dtype=np.int32)
         return last
 
@@ -216,28 +177,12 @@ def propagate(
     return Propagation(topology, view or topology.live, roots, depth)
 
 
-def reachable(topology: Topology, roots: ArrayLike, view: View | None = None) -> Longs:
-    """The plain question: every node that failure could get to, whatever the rules say, by breadth.
-
-    For comparison with searches that know no effects.
-    """
-    view = view or topology.live
-    new = np.ones(len(topology), bool)
-    place = np.empty(len(topology), np.int32)
-    frontier = np.unique(np.asarray(roots, np.int64))
-    found = [frontier]
-    while len(frontier):
-        new[frontier] = False
-        dependent = topology.adjacency.dependents(frontier, view)
-        if len(dependent) * _DENSE > len(topology):
-            hit = np.zeros(len(topology), bool)
-            hit[dependent] = True
-            hit &= new
-            frontier = np.flatnonzero(hit)
-        else:
-            dependent = dependent.compress(new.take(dependent)).astype(np.int64)
-            places = np.arange(len(dependent), dtype=np.int32)
-            place[dependent] = places
-            frontier = dependent.compress(place.take(dependent) == places)
-        found.append(frontier)
-    return np.concatenate(found)
+def reachable(
+    topology: Topology, roots: ArrayLike, view: View | None = None
+) -> NDArray[np.integer]:
+    """The plain question: every node that failure could get to, whatever the rules say, by breadth."""
+    view, nodes = view or topology.live, np.asarray(roots, np.int64)
+    if COMPILED.reach is not None:
+        return compiled.reach(COMPILED.reach, topology, view, nodes)
+    with COMPILED.instead():
+        return rounds.reach(topology, view, nodes)

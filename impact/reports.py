@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from impact.analysis import Affected, Outage
+from impact.analysis import Affected, GroupState, Outage
 from impact.pictures import Arrow, Box, GroupMark, Picture
 from impact.rules import Rules
+from impact.windows import Window
 from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
 
 SERVICE: Final = "Service"
@@ -242,18 +243,11 @@ def plain(outage: Outage, told: Report, only: Iterable[Affected]) -> dict[str, A
                 "effect": one.effect,
                 "distance": one.distance,
                 "only_together": one.together,
-                "path": [
-                    {
-                        **reason._asdict(),
-                        "group": reason.group
-                        and {**reason.group._asdict(), "margin": reason.group.margin},
-                    }
-                    for reason in outage.why(one.id)
-                ],
+                "path": _path(outage, one.id),
             }
             for one in only
         ],
-        "groups": [{**g._asdict(), "margin": g.margin} for g in outage.touched()],
+        "groups": [plain_group(group) for group in outage.touched()],
         "services": [one.id for one in told.services],
         "types": {type: dict(counts) for type, counts in told.types.items()},
         "organisations": dict(told.organisations),
@@ -261,3 +255,38 @@ def plain(outage: Outage, told: Report, only: Iterable[Affected]) -> dict[str, A
         "passed_over": told.passed_over,
         "stale_sources": told.stale,
     }
+
+
+def plain_window(window: Window, told: Report) -> dict[str, Any]:
+    """Several outages in one window as JSON."""
+    together = window.together
+    return {
+        "revision": together.at,
+        "complete": not together.truncated,
+        "truncated": together.truncated or None,
+        "not_found": together.unknown,
+        "not_operational": together.idle,
+        "outages": [
+            {"roots": {id: effect.word for id, effect in outage.items()}, "counts": counts}
+            for outage, counts in zip(window.outages, window.counts, strict=True)
+        ],
+        "counts": together.counts(),
+        "broken": [
+            {**one._asdict(), "name": told.names.get(one.id), "path": _path(together, one.id)}
+            for one in window.broken
+        ],
+        "groups": [plain_group(group) for group in window.tipped],
+        "passed_over": told.passed_over,
+        "stale_sources": told.stale,
+    }
+
+
+def plain_group(group: GroupState) -> dict[str, Any]:
+    return {**group._asdict(), "margin": group.margin}
+
+
+def _path(outage: Outage, id: str) -> list[dict[str, Any]]:
+    return [
+        {**reason._asdict(), "group": reason.group and plain_group(reason.group)}
+        for reason in outage.why(id)
+    ]

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import numpy as np
 
+from impact.elements import OPEN, Link, Links, Node, Nodes
 from impact.propagation import propagate
 from impact.rules import Effect, End, Rules
-from impact.topology import OPEN, Link, Links, Node, Nodes, Topology
+from impact.topology import Topology
 from impact.views import View
 from schema.model import STATE_ATTRIBUTE, Model
 

@@ -11,101 +11,22 @@ rows). What comes later waits behind it in a short tail.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impact.adjacency import Adjacency, word
 from impact.columns import Bools, Columns, Ints, Longs, Numbered, ordering
+from impact.elements import OPEN, SINGLE, UNLABELLED, Kind, Link, Links, Node, Nodes
 from impact.ids import Ids, as_bytes
 from impact.rules import Redundancy, Rules
 from impact.views import View
 
-OPEN: Final = 2**31 - 1
-"""The end of an interval that has none yet."""
-SINGLE: Final = -1
-"""The group of a row that is in none."""
-UNLABELLED: Final = -1
-"""The label of a row that names no group."""
 _NOTHING: Final = np.empty(0, np.int64)
 TAIL: Final = 50_000
 """Rows and nodes that may wait in the tail before the table should be built anew."""
-
-
-class Node(NamedTuple):
-    """One configuration item.
-
-    Attributes
-    ----------
-    operational
-        Whether it serves others.
-    needs
-        What it says itself of the redundancy it needs, by relationship type.
-    """
-
-    id: str
-    type: str
-    operational: bool = True
-    needs: Mapping[str, Any] | None = None
-
-
-class Link(NamedTuple):
-    """One relationship with an impact rule; ``label`` is the group that it names."""
-
-    type: str
-    provider: str
-    dependent: str
-    label: str = ""
-
-
-class Nodes(NamedTuple):
-    """Configuration items, column by column: ids of 16 bytes, indexes into ``type_names``.
-
-    ``needs`` has an entry for each that says something of the redundancy it needs.
-    """
-
-    ids: NDArray[np.bytes_]
-    types: NDArray[np.int16]
-    type_names: Sequence[str]
-    operational: Bools
-    needs: Mapping[int, Mapping[str, Any]]
-
-
-class Links(NamedTuple):
-    """Relationships with an impact rule, column by column.
-
-    Attributes
-    ----------
-    provider, dependent
-        Places in `Nodes`.
-    rule
-        Codes of rules.
-    label
-        Indexes into ``labels``, or `UNLABELLED`.
-    begin, end
-        Intervals of revisions [begin, end); `OPEN` where one holds.
-    """
-
-    provider: Ints
-    dependent: Ints
-    rule: NDArray[np.int16]
-    label: Ints
-    labels: Sequence[str]
-    begin: Ints
-    end: Ints
-
-
-class Kind(NamedTuple):
-    """What decides on a CI's redundancy groups: its type, and what it says itself, as JSON."""
-
-    type: str
-    needs: str = ""
-
-    @classmethod
-    def of(cls, type: str, needs: Mapping[str, Any] | None) -> Kind:
-        return cls(type, json.dumps(needs, sort_keys=True) if needs else "")
 
 
 class Topology:
@@ -132,6 +53,8 @@ class Topology:
         moment is what a `View` knows.
     adjacency
         The rows by provider and by dependent.
+    work
+        Room that searches work in, kept for the next one; shared with forks.
 
     Building costs a few passes over the rows; a change costs with what it touches. While it is changed
     nobody else may use it; forks may be used, and changed, elsewhere at the same time.
@@ -150,6 +73,7 @@ class Topology:
         self._past = Columns(node=none, begin=none, end=none, operational=none.astype(bool))
         self._then: dict[int, View] = {}
         self.live = View(self, self.holds(slice(None)))
+        self.work: list[Any] = []
 
     def _take_nodes(self, nodes: Nodes) -> Ints:
         """Sort the nodes by id; gives the number that each has got."""
@@ -231,6 +155,11 @@ class Topology:
     def open_links(self) -> Iterator[Link]:
         """The links that hold, whether their provider serves others or not."""
         return map(self.link, np.flatnonzero(self.rows["end"] == OPEN).tolist())
+
+    def has(self, link: Link) -> bool:
+        """Whether a link is there now, whatever its label."""
+        ends = self._ends(link)
+        return ends is not None and len(self._held(*ends)) > 0
 
     def rows_from(self, node: int) -> Longs:
         """The rows in which a node is the provider, whether they hold or not."""

@@ -179,6 +179,62 @@ def test_what_if_links_were_otherwise(cmdb: Commands) -> None:
     assert effects(answer)[REPORTS] == "down"
     text = cmdb("impact", ONE, "--without", f"{SALES_APP} RUNS_ON {TWO}")
     assert "Against as it is now: 4 worse, 0 better, 1 unchanged" in text
+    assert f"  {SALES_APP} RUNS_ON: 0 -> -1 (nodes: 0 left of 1, 1 needed)" in text
+    [changed] = without["difference"]["groups"]
+    assert [changed[side]["margin"] for side in ("before", "after")] == [0, -1]
+
+
+def test_what_if_tells_of_redundancy_that_no_outage_touches(cmdb: Commands) -> None:
+    answer = cmdb.json("impact", REPORTS_APP, "--without", f"{SALES_APP} RUNS_ON {TWO}")
+    assert (answer["difference"]["worse"], answer["groups"]) == ([], [])
+    [changed] = answer["difference"]["groups"]
+    assert [(g["total"], g["margin"]) for g in changed.values()] == [(2, 1), (1, 0)]
+
+
+def test_redundancy_against_another_time(cmdb: Commands) -> None:
+    cmdb("relate", SALES_APP, "RUNS_ON", TWO, "--remove")
+    [changed] = cmdb.json("impact", TWO, "--versus", "2")["difference"]["groups"]
+    assert (changed["before"]["margin"], changed["after"]) == (0, None)
+    text = cmdb("impact", TWO, "--versus", "2")
+    assert f"  {SALES_APP} RUNS_ON: 0 -> untouched (nodes: 1 left of 2, 1 needed)" in text
+
+
+# -- windows ------------------------------------------------------------------------------------------
+
+
+def test_a_window_tells_what_only_the_combination_breaks(cmdb: Commands) -> None:
+    text = cmdb("window", ONE, "+", TWO, "+", "spare")
+    assert f"{ONE}: 1 down, 1 at_risk\n" in text
+    assert "Together: 5 down, 2 degraded\n" in text
+    assert "4 CIs fare worse only because of the combination (revision 2)" in text
+    assert f"  {SALES} (BusinessService): down, alone none; spared without {ONE} or {TWO}" in text
+    assert (
+        f"Redundancy that is lost only together\n  {SALES_APP} RUNS_ON: nodes: 0 left of 2" in text
+    )
+    assert "Not operational, so nothing depends on it: spare." in text
+    answer = cmdb.json("window", ONE, "+", TWO, "+", "spare")
+    broken = {one["name"]: (one["alone"], one["together"]) for one in answer["broken"]}
+    assert broken == {
+        SALES_APP: ("at_risk", "down"),
+        SALES: ("none", "down"),
+        REPORTS_APP: ("none", "degraded"),
+        REPORTS: ("none", "degraded"),
+    }
+    assert [one["spared_by"] for one in answer["broken"]] == [[0, 1]] * 4
+    assert [outage["counts"]["at_risk"] for outage in answer["outages"]] == [1, 1, 0]
+    assert [group["margin"] for group in answer["groups"]] == [-1]
+
+
+def test_what_one_outage_of_a_window_breaks_is_not_the_combination(cmdb: Commands) -> None:
+    answer = cmdb.json("window", ONE, TWO, "+", REPORTS_APP)
+    assert (answer["broken"], answer["groups"]) == ([], [])
+    assert "0 CIs fare worse" in cmdb("window", ONE, TWO, "+", REPORTS_APP)
+
+
+def test_one_outage_is_no_window(cmdb: Commands) -> None:
+    for words in ([ONE, TWO], [ONE, "+"]):
+        _, error = cmdb.failing("window", *words)
+        assert "That is one outage. Put a + between two" in error
 
 
 def test_impact_of_what_serves_nobody(cmdb: Commands) -> None:

@@ -20,6 +20,8 @@ OPEN: Final = 2**31 - 1
 Row: TypeAlias = tuple[Any, ...]
 """Number, id, type, state, redundancy as JSON, begin, until of a record; source, target, type, group,
 begin, until of a relationship."""
+Columns: TypeAlias = list[list[Any]]
+"""Rows, column by column."""
 
 
 class NodeBlock(NamedTuple):
@@ -82,31 +84,33 @@ def sides(ends: Mapping[str, End], providers: bool) -> Iterator[tuple[End, End, 
         yield near, far, sorted(name for name, end in ends.items() if end == provider)
 
 
-def joined(live: Sequence[Row], images: Sequence[Row]) -> Sequence[Row]:
+def joined(live: Columns, images: Sequence[Row]) -> Columns:
     """All rows; those that differ in nothing but their intervals, which meet, are one."""
     if not images:
         return live
+    rows = list(zip(*live, strict=True))
     numbers = {image[0] for image in images}
-    rows = [row for row in live if row[0] not in numbers]
-    meeting = [*images, *(row for row in live if row[0] in numbers)]
+    meeting = [*images, *(row for row in rows if row[0] in numbers)]
+    rows = [row for row in rows if row[0] not in numbers]
     begins: dict[tuple[Row, int], int] = {}
     for row in sorted(meeting, key=itemgetter(-2)):
         same, begin = row[:-2], row[-2]
         begins[same, row[-1]] = begins.pop((same, begin), begin)
     rows += ((*same, begin, until) for (same, until), begin in begins.items())
-    return rows
+    return columns(rows, len(live))
 
 
-def node_block(rows: Sequence[Row]) -> NodeBlock:
-    numbers, ids, types, states, needs, begin, until = _columns(rows, 7)
+def columns(rows: Sequence[Row], count: int) -> Columns:
+    """Rows of so many values, column by column."""
+    return [list(map(itemgetter(column), rows)) for column in range(count)]
+
+
+def node_block(found: Columns) -> NodeBlock:
+    numbers, ids, types, states, needs, begin, until = found
     said = {place: orjson.loads(text) for place, text in enumerate(needs) if text}
     said = {place: value for place, value in said.items() if isinstance(value, dict)}
     return NodeBlock(numbers, ids, types, states, begin, until, said)
 
 
-def link_block(rows: Sequence[Row]) -> LinkBlock:
-    return LinkBlock(*_columns(rows, 6))
-
-
-def _columns(rows: Sequence[Row], count: int) -> list[list[Any]]:
-    return [list(map(itemgetter(column), rows)) for column in range(count)]
+def link_block(found: Columns) -> LinkBlock:
+    return LinkBlock(*found)

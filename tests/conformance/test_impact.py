@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.ids import new_id
 from cmdb.store import GraphStore
-from impact.analysis import Outage, dependencies
+from impact.analysis import Outage
+from impact.dependencies import dependencies
 from impact.rules import Effect
 from impact.snapshots import Snapshot, partial, standing
 from impact.topology import Topology

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 
-from impact.propagation import ROOT, propagate
+from impact import kernels
+from impact.compiled import COMPILED
+from impact.elements import OPEN, UNLABELLED, Link, Links, Node, Nodes
+from impact.propagation import ROOT, propagate, reachable
 from impact.rules import Effect, Rules
-from impact.topology import OPEN, UNLABELLED, Link, Links, Node, Nodes, Topology
+from impact.topology import Topology
 from impact.views import View
 from schema.loading import load_model
 from tests.support.impact_reference import (
@@ -123,13 +127,43 @@ def link(plain: PlainLink, label: str = "") -> Link:
 # -- answers ----------------------------------------------------------------------------------------
 
 
+@contextmanager
+def looping() -> Iterator[None]:
+    """Let the kernels do the work, as they are written; compiled is tested by itself."""
+    before = COMPILED.reach, COMPILED.spread
+    COMPILED.reach, COMPILED.spread = kernels.reach, kernels.spread
+    try:
+        yield
+    finally:
+        COMPILED.reach, COMPILED.spread = before
+
+
 def answer(
     topology: Topology,
     roots: Mapping[str, int],
     depth: int | None = None,
     view: View | None = None,
 ) -> Answer:
-    """What the engine says, in the reference's words."""
+    """What the engine says, in the reference's words: in numpy, and the same by the kernels."""
+    said = _answer(topology, roots, depth, view)
+    with looping():
+        assert _answer(topology, roots, depth, view) == said
+    return said
+
+
+def reached(topology: Topology, roots: Sequence[int], view: View | None = None) -> set[str]:
+    """What the engine says can be reached, both ways."""
+    said = reachable(topology, roots, view).tolist()
+    with looping():
+        found = reachable(topology, roots, view).tolist()
+    assert len(said) == len(found) == len({*found})
+    assert {*said} == {*found}
+    return {topology.id(node) for node in said}
+
+
+def _answer(
+    topology: Topology, roots: Mapping[str, int], depth: int | None, view: View | None
+) -> Answer:
     view = view or topology.live
     places = dict(zip(roots, topology.find(roots), strict=True))
     given = {n: Effect(roots[id]) for id, n in places.items() if n is not None}

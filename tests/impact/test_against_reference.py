@@ -10,10 +10,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impact.propagation import reachable
 from impact.topology import Topology
 from tests.impact import estates
-from tests.impact.estates import PLAIN_RULES, answer, cis_of, known, links_of, topology
+from tests.impact.estates import PLAIN_RULES, answer, cis_of, known, links_of, reached, topology
 from tests.support import impact_reference as reference
 from tests.support.impact_reference import (
     AT_RISK,
@@ -89,7 +88,7 @@ def test_a_path_leads_back_to_a_root_and_comes_to_no_ci_twice(
 @given(whole_estates(), ROOTS)
 def test_all_that_is_affected_could_be_reached(estate: Estate, roots: dict[str, int]) -> None:
     built = topology(estate)
-    found = {built.id(n) for n in reachable(built, [n for n in built.find(roots) if n is not None])}
+    found = reached(built, [n for n in built.find(roots) if n is not None])
     assert found == reference.reachable(estate, roots)
     assert propagate(estate, roots).effects.keys() <= found
 

@@ -45,7 +45,7 @@ from cmdb.store.neo4j.history import History
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.topology import Reader
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
-from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, link_block, node_block
+from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, columns, link_block, node_block
 from schema.errors import UnknownNameError
 from schema.model import ORGANISATION_TREE, Model, read_document
 
@@ -361,9 +361,9 @@ class Neo4jStore(GraphStore):
             lambda c: c.count_by(parsed, attributes), query.as_of, query.organisation
         )
         counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
-        for *columns, count in rows:
+        for *group, count in rows:
             values = []
-            for name, value in zip(attributes, columns, strict=True):
+            for name, value in zip(attributes, group, strict=True):
                 if name == "type":
                     value = (
                         value[0] if len(value) == 1 else self.properties.type_of(frozenset(value))
@@ -385,9 +385,10 @@ class Neo4jStore(GraphStore):
             (number, id, self.properties.type_of(frozenset(labels)), *said, OPEN)
             for number, (id, labels, *said) in enumerate(records)
         ]
-        return node_block(nodes), link_block(
-            [(numbers[source], numbers[target], *rest, OPEN) for source, target, *rest in links]
-        )
+        ends_of = [
+            (numbers[source], numbers[target], *rest, OPEN) for source, target, *rest in links
+        ]
+        return node_block(columns(nodes, 7)), link_block(columns(ends_of, 6))
 
     def neighbours(
         self,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.properties import Properties
-from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, Row, joined, link_block, node_block
+from cmdb.store.topology import OPEN, Columns, LinkBlock, NodeBlock, joined, link_block, node_block
 from schema.model import STATE_ATTRIBUTE
 
 SIZE: Final = 5_000
@@ -40,12 +40,14 @@ class Reader:
                 break
             spans.append((after, last))
             named = ((self._type_of(frozenset(labels)), *columns) for labels, *columns in live)
-            if rows := joined(_rows(named), list(map(tuple, images))):
-                yield node_block(rows)
+            found = joined(_columns(named, 7), list(map(tuple, images)))
+            if found[0]:
+                yield node_block(found)
         for after, upto in spans:
             live, images = self._answer(self._links(types), types, after=after, upto=upto)
-            if rows := joined(_rows(live), list(map(tuple, images))):
-                yield link_block(rows)
+            found = joined(_columns(live, 6), list(map(tuple, images)))
+            if found[0]:
+                yield link_block(found)
 
     def _answer(self, statement: str, types: Sequence[str], **parameters: Any) -> Any:
         return self._database.answer(statement, {"at": self._at, "types": types, **parameters})
@@ -95,10 +97,11 @@ class Reader:
         )
 
 
-def _rows(groups: Iterable[Sequence[Any]]) -> list[Row]:
-    """Live rows of the columns of each type."""
-    return [
-        row
-        for type_, first, second, *rest in groups
-        for row in zip(first, second, repeat(type_), *rest, repeat(OPEN), strict=False)
-    ]
+def _columns(groups: Iterable[Sequence[Any]], count: int) -> Columns:
+    """So many columns of live rows, put together from those of each type."""
+    found: Columns = [[] for _ in range(count)]
+    for type_, first, second, *rest in groups:
+        types, until = repeat(type_, len(first)), repeat(OPEN, len(first))
+        for column, part in zip(found, (first, second, types, *rest, until), strict=True):
+            column += part
+    return found

@@ -47,7 +47,7 @@ from cmdb.store.sqlite.statements import (
 )
 from cmdb.store.sqlite.topology import blocks
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
-from cmdb.store.topology import LinkBlock, NodeBlock, link_block, node_block
+from cmdb.store.topology import LinkBlock, NodeBlock, columns, link_block, node_block
 from schema.errors import UnknownNameError
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
@@ -339,7 +339,8 @@ class SqliteStore(GraphStore):
         statement = compiler.dependencies(ids, ends, of_dependents)
         rows = self._all(statement, compiler.parameters)
         links = [row[1:] for row in rows if row[0] is None]
-        return node_block([row for row in rows if row[0] is not None]), link_block(links)
+        nodes = columns([row for row in rows if row[0] is not None], 7)
+        return node_block(nodes), link_block(columns(links, 6))
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
         while self._all(

@@ -1,0 +1,61 @@
+"""What if: links that are there and would not be, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cli.impact.finding import Finder
+from cli.words import find_record
+from cmdb.errors import CmdbError, QueryError
+from cmdb.store import GraphStore
+from impact.elements import Link
+from impact.topology import Topology
+
+
+def changed(
+    graph: GraphStore, finder: Finder, at: int | None, without: Iterable[str], with_: Iterable[str]
+) -> tuple[Topology, set[str]]:
+    """The topology with some links closed and others opened; and whose links those are."""
+    topology, view = finder.whole(at)
+    if view is not topology.live:
+        raise QueryError(
+            "What if the past had been otherwise cannot be asked.", "Leave --as-of out."
+        )
+    fork = topology.fork()
+    closed = [_link(graph, text, topology) for text in without]
+    for text, link in zip(without, closed, strict=True):
+        if not topology.has(link):
+            raise QueryError(f"There is no relationship {text!r}.", "`cmdb show` lists them.")
+    added = [_link(graph, text, topology) for text in with_]
+    fork.change(topology.revision + 1, [], closed, added)
+    return fork, {link.dependent for link in (*closed, *added)}
+
+
+def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
+    words = text.split()
+    places = [n for n, word in enumerate(words) if word in graph.model.relationship_types]
+    if len(places) != 1 or not 0 < places[0] < len(words) - 1:
+        raise QueryError(
+            f"{text!r} is no relationship.", "Write 'A TYPE B', with TYPE as `cmdb schema` has it."
+        )
+    place, group = places[0], ""
+    type = words[place]
+    if type not in topology.rules.rules:
+        raise QueryError(f"{type} has no impact rule.", "It makes no difference to impact.")
+    source = find_record(graph, " ".join(words[:place]))
+    rest = words[place + 1 :]
+    try:
+        target = find_record(graph, " ".join(rest))
+    except CmdbError:
+        if len(rest) < 2:
+            raise
+        target, group = find_record(graph, " ".join(rest[:-1])), rest[-1]
+    declared = graph.model.relationship_types[type]
+    if source.type not in declared.sources or target.type not in declared.targets:
+        raise QueryError(
+            f"{type} does not lead from {source.type} to {target.type}.",
+            f"`cmdb schema show {type}` says what it joins.",
+        )
+    ends = (source.id, target.id)
+    ends = ends if topology.rules.ends[type] == "source" else ends[::-1]
+    return Link(type, *ends, group)

@@ -1,0 +1,116 @@
+"""`cmdb impact`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.impact.differences import plain_difference, print_difference
+from cli.impact.drawing import DRAWN, drawer, title, write
+from cli.impact.finding import Finder
+from cli.impact.hypotheses import changed
+from cli.impact.options import CIs, Depth, EffectOption, Verbose, given_effect, revision, stale
+from cli.impact.printing import print_outage
+from cli.options import STORE_DEFAULT, At, Json, Store, opened
+from cli.words import find_record
+from cmdb.store import GraphStore
+from impact import reports
+from impact.analysis import Affected, Outage
+from impact.differences import compare
+
+
+def impact(
+    cis: CIs,
+    effect: EffectOption = "down",
+    as_of: At = "",
+    versus: Annotated[
+        str,
+        typer.Option(
+            "--versus", metavar="WHEN", help="Compare with what it would have hit at that time."
+        ),
+    ] = "",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without", metavar="LINK", help="What if 'A TYPE B' were not there? Repeatable."
+        ),
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="LINK",
+            help="What if 'A TYPE B' were there, or 'A TYPE B GROUP'? Repeatable.",
+        ),
+    ] = None,
+    depth: Depth = None,
+    record_type: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="Print only these, subtypes included.")
+    ] = "",
+    service_only: Annotated[
+        bool, typer.Option("--service-only", help="Print only affected services.")
+    ] = False,
+    table: Annotated[bool, typer.Option("--table", help="A table instead of a tree.")] = False,
+    picture: Annotated[
+        str,
+        typer.Option(
+            "--picture", metavar="FILE", help="Draw it: .svg, .html, .dot or .mmd (Mermaid)."
+        ),
+    ] = "",
+    first: Annotated[
+        int, typer.Option("--first", min=1, metavar="N", help="Most CIs to print or draw.")
+    ] = 50,
+    verbose: Verbose = False,
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """What is down, degraded or has lost redundancy when CIs fail, why, and whom to call."""
+    draw = drawer(picture)
+    with opened(store) as graph:
+        given = given_effect(effect)
+        at = revision(graph, as_of)
+        roots = {find_record(graph, ci, at).id: given for ci in cis}
+        changes = [*(without or ()), *(with_ or ())]
+        finder = Finder(graph, verbose, whole=bool(changes))
+        now = finder.outage(roots, at, depth)
+        outage, dependents = now, set[str]()
+        if changes:
+            fork, dependents = changed(graph, finder, at, without or (), with_ or ())
+            outage = Outage(fork, roots, at=now.at, depth=depth)
+        told = reports.report(outage, graph, stale(graph), now.at)
+        only = _only(graph, outage, record_type, service_only)
+        if picture:
+            most = max(first, DRAWN)
+            drawn = reports.picture(outage, told, graph.model, title(told, roots), most)
+            write(picture, draw(drawn))
+        difference = None
+        if versus:
+            difference = compare(finder.outage(roots, revision(graph, versus), depth), outage)
+        elif changes:
+            difference = compare(now, outage, dependents)
+        if json:
+            plain = reports.plain(outage, told, only)
+            if difference is not None:
+                plain["difference"] = plain_difference(difference)
+            output.print_json(plain)
+            return
+        print_outage(outage, told, only, first, table=table)
+        if difference is not None:
+            print_difference(graph, difference, told, versus)
+
+
+def _only(
+    graph: GraphStore, outage: Outage, record_type: str, service_only: bool
+) -> list[Affected]:
+    wanted: Collection[str] | None = None
+    if record_type:
+        wanted = graph.model.record_type(record_type).concrete
+    return [
+        one
+        for one in outage.affected
+        if (wanted is None or one.type in wanted)
+        and (not service_only or reports.is_service(graph.model, one.type))
+    ]
