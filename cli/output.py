@@ -34,7 +34,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str = "",
+    *,
+    stderr: bool = False,
+) -> None:
     """A table; cells are text, whatever brackets they hold."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
@@ -42,7 +48,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         table.add_column(column, overflow="fold", no_wrap=whole, min_width=36 if whole else None)
     for row in rows:
         table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    console().print(table)
+    console(stderr=stderr).print(table)
 
 
 def print_line(text: str, style: str = "") -> None:

@@ -331,7 +331,7 @@ class Engine:
                 how = (
                     f"an order does that: {', '.join(orders)}" if orders else "only orders do that"
                 )
-                case.refuse("role", f"{how} (`cmdb order new`)")
+                case.refuse("role", how, orders=orders)
             return
         if SYSTEM in roles:
             case.refuse("role", "the product itself does that, when it is time")
@@ -400,8 +400,10 @@ class Engine:
         if not refusals:
             return
         if refusals[0].code == "role":
+            by_order = "orders" in refusals[0].detail
             raise NotAllowedError(
-                f"{refusals[0].name}: {refusals[0].message}.", "Somebody who has that role may."
+                f"{refusals[0].name}: {refusals[0].message}.",
+                "`cmdb order new` drafts one." if by_order else "Somebody who has that role may.",
             )
         raise RefusedError(refusals)
 
