@@ -113,7 +113,7 @@ def no_live_dependents(cases: Sequence[Case], room: Room) -> None:
         if hit:
             text += f". Without it {_told(hit)}"
         if together and together != hit:
-            text += f". Without all {len(refused)} of them {_told(together)}"
+            text += f". Without these {len(refused)} together {_told(together)}"
         case.refuse(
             "no_live_dependents",
             text,
