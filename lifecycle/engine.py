@@ -17,6 +17,7 @@ from cmdb.change_sets import ChangeSet, Operation, Update
 from cmdb.commits import StaleError
 from cmdb.errors import ConflictError, Interference, StoreBusyError
 from cmdb.ids import new_id
+from cmdb.queries import parse_filter
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
 from lifecycle import effects, guards
@@ -508,7 +509,7 @@ def _is_process(model: Model, record: Record) -> bool:
 
 
 def verify(model: Model) -> None:
-    """Every guard and effect that the model leaves to the product is there."""
+    """Every guard and effect that the model leaves to the product is there, and every filter fits."""
     own_guards = {
         name for name, g in model.guards.items() if g.forbids is None and g.demands is None
     }
@@ -519,6 +520,15 @@ def verify(model: Model) -> None:
             f"The model declares {', '.join(unknown)} as the product's own, which it does not have.",
             "Say what a guard forbids or demands, and what an effect sets or relates; or correct the name.",
         )
+    for name, declared in model.guards.items():
+        for where in (declared.forbids, declared.demands):
+            try:
+                parse_filter(model, ["Record"], where or {})
+            except CmdbError as error:
+                raise CmdbError(
+                    f"The filter of the guard {name} does not fit the model: {error.message}",
+                    error.remedy,
+                ) from None
 
 
 def _label(model: Model, name: str) -> str:

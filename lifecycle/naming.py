@@ -13,6 +13,7 @@ from cmdb.store import GraphStore
 from schema.errors import UnknownNameError
 from schema.kinds import is_id
 from schema.model import PROVENANCE, Model, RecordType
+from schema.processes import SAID
 
 CI: Final = "ConfigurationItem"
 NUMBERS: Final = ("name", "asset_number", "serial_number")
@@ -113,8 +114,6 @@ def _some(texts: Sequence[str], between: str) -> str:
 
 # -- inputs -----------------------------------------------------------------------------------------------
 
-SAID: Final = ("serial_read", "checked", "reason")
-"""Inputs of every step that are no attribute and no effect's."""
 TODAY: Final = "today"
 """The input that nobody gives: the day on which it is done."""
 
