@@ -8,9 +8,15 @@ import typer
 
 from cli import output
 from cli.errors import EXIT_CODES
-from cli.model_processes import picture, print_machine, print_procedure, print_rule
+from cli.model_processes import (
+    model_in_use,
+    picture,
+    print_machine,
+    print_procedure,
+    print_rule,
+)
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
-from cmdb.errors import QueryError, StoreNotFoundError
+from cmdb.errors import QueryError
 from cmdb.model_changes import plan_model_change
 from schema.exports import FORMATS, export_model
 from schema.loading import load_model
@@ -76,14 +82,6 @@ def show(
                 _print_one(model, section, name)
             return
     model.record_type(name)  # says which names are near
-
-
-def model_in_use(store: str) -> Model:
-    try:
-        with opened(store) as graph:
-            return graph.model
-    except StoreNotFoundError:
-        return load_model()
 
 
 def _print_one(model: Model, section: str, name: str) -> None:

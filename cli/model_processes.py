@@ -9,15 +9,25 @@ from typing import Annotated, Final
 import typer
 
 from cli import output
-from cli.options import STORE_DEFAULT, Store
-from cmdb.errors import DumpError, QueryError
+from cli.options import STORE_DEFAULT, Store, opened
+from cmdb.errors import DumpError, QueryError, StoreNotFoundError
 from lifecycle import pictures
 from schema import process_exports as told
 from schema.errors import UnknownNameError
 from schema.exports import state_diagram
+from schema.loading import load_model
 from schema.model import Model, RecordType, StateMachine
 
 FORMATS: Final = ("svg", "mermaid")
+
+
+def model_in_use(store: str) -> Model:
+    """The model of a store; without the store, that of the files."""
+    try:
+        with opened(store) as graph:
+            return graph.model
+    except StoreNotFoundError:
+        return load_model()
 
 
 def print_machine(model: Model, machine: StateMachine) -> None:
@@ -113,8 +123,6 @@ def picture(
     store: Store = STORE_DEFAULT,
 ) -> None:
     """Draw a state machine: states, the ways between them, and who may take them."""
-    from cli.model_commands import model_in_use
-
     if format_ not in FORMATS:
         raise QueryError(f"There is no picture {format_!r}.", f"Use one of {', '.join(FORMATS)}.")
     found = _machine(model_in_use(store), machine)

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli import output
+from cli.confirming import plain_refusals
 from cli.options import STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
+from cli.order_words import OrderName
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import Stage, open_stage
@@ -87,7 +89,7 @@ def _plain(graph: GraphStore, order: Record, asked: Mapping[str, str]) -> dict[s
 
 
 def show(
-    order: Annotated[str, typer.Argument(metavar="ORDER", help="Its number.")],
+    order: OrderName,
     first: First = 50,
     actor: Actor = "",
     store: Store = STORE_DEFAULT,
@@ -251,6 +253,4 @@ def _plain_item(item: Item) -> dict[str, Any]:
 
 
 def _plain_choice(choice: Choice) -> dict[str, Any]:
-    from cli.confirming import plain_refusals
-
     return {"name": choice.transition.name, "refusals": plain_refusals(choice.refusals)}

@@ -17,6 +17,9 @@ from importers.reading import documents
 from lifecycle.naming import CI, find_devices, read_inputs
 from schema.model import Model, RecordType
 
+OrderName = Annotated[
+    str, typer.Argument(metavar="ORDER", help="Its number, as `cmdb order list` prints it.")
+]
 Words = Annotated[
     list[str] | None,
     typer.Argument(

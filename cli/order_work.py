@@ -11,7 +11,7 @@ from cli import output
 from cli.confirming import Yes, confirm, plain_refusals, print_refusals
 from cli.errors import EXIT_CODES
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
-from cli.order_words import concerned_by, day, pairs, told_apart, values_of
+from cli.order_words import OrderName, concerned_by, day, pairs, told_apart, values_of
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.desk import is_final_step
@@ -20,7 +20,6 @@ from lifecycle.items import count
 from lifecycle.naming import find_devices
 from lifecycle.orders import Carried, Orders
 
-OrderName = Annotated[str, typer.Argument(metavar="ORDER", help="Its number.")]
 Words = Annotated[
     list[str] | None,
     typer.Argument(

@@ -14,6 +14,7 @@ from cli.order_words import (
     DeviceType,
     Find,
     From,
+    OrderName,
     WhereDevices,
     Words,
     attributes_and_details,
@@ -36,9 +37,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Orders: devices commissioned, handed over, reused, scrapped …, with approvals.",
 )
-OrderName = Annotated[
-    str, typer.Argument(metavar="ORDER", help="Its number, as `cmdb order list` prints it.")
-]
 Comment = Annotated[str, typer.Option("--comment", metavar="TEXT", help="What you say to it.")]
 
 

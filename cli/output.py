@@ -176,13 +176,13 @@ def change_lines(model: Model, changes: Changes, names: Mapping[str, str]) -> It
         yield f"{sign} {record.type} {record.name}"
         if sign == "~":
             for name, (old, new) in differences(change.before, change.after, model).items():
-                yield f"    {name}: {shown(model, name, old)} -> {shown(model, name, new)}"
+                yield f"    {name}: {shown(model, name, old, names)} -> {shown(model, name, new, names)}"
     for link in changes.relationships:
         key = link.key
         sign = "+" if link.before is None else "-" if link.after is None else "~"
         yield f"{sign} {names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
         if sign == "~":
             for name, (old, new) in differences(link.before, link.after, model).items():
-                yield f"    {name}: {shown(model, name, old)} -> {shown(model, name, new)}"
+                yield f"    {name}: {shown(model, name, old, names)} -> {shown(model, name, new, names)}"
     if changes.model is not None:
         yield "~ the model was applied"

@@ -315,9 +315,14 @@ class Orders:
         ------
         RefusedError
             There is none.
+        NotFoundError
+            The order does not concern one of the devices.
         """
         record = self.store.record(order)
-        found = next_step(self.store, order, self.procedure(record), devices)
+        procedure = self.procedure(record)
+        found = next_step(self.store, order, procedure, devices)
+        if found is None and devices:
+            self._items(order, devices, next(iter(procedure.steps)), procedure)
         if found is None:
             raise RefusedError([Refusal(order, record.name, "step", "nothing is left to do in it")])
         return found
