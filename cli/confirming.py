@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
 
 import typer
+from rich.text import Text
 
 from cli import output
 from lifecycle.refusals import Refusal
@@ -51,7 +52,8 @@ def print_refusals(refusals: Sequence[Refusal], *, stderr: bool = False) -> None
     ]
     output.print_table(["record", "refused by", "why", "may override"], rows, stderr=stderr)
     if len(refusals) > SHOWN:
-        output.print_line(f"… and {len(refusals) - SHOWN:,} more; --json gives all.", "dim")
+        left = Text(f"… and {len(refusals) - SHOWN:,} more.")
+        output.console(stderr=stderr).print(left, style="dim")
 
 
 def plain_refusals(refusals: Iterable[Refusal]) -> list[dict[str, Any]]:

@@ -24,6 +24,11 @@ from schema.model import State, StateMachine, Transition
 _LINE: Final = 15
 _NAMED: Final = 2
 """Roles that are named at a transition; its tooltip names all."""
+_HEAD: Final = 68
+_NOTES: Final = (
+    "bold border: where it begins; grey: where it ends; green: in service or under way; yellow: votes",
+    "粗框为起点，灰色为终点，绿色为在运或办理中，黄色为审批",
+)
 _STYLE: Final = """
 text{font-size:12px;font-family:system-ui,"Segoe UI",Roboto,Helvetica,Arial,"PingFang SC","Microsoft YaHei",sans-serif;
 fill:#1c2127}
@@ -45,18 +50,20 @@ text{fill:#e4e8ee}text.faint{fill:#9aa5b1}.ground{fill:#14181d}.way{stroke:#7b87
 def svg(machine: StateMachine) -> str:
     """A drawing that stands alone, in English and Chinese; light or dark as the reader has it."""
     drawing = _drawn(machine)
-    note = "bold border: where it begins; grey: where it ends; green: in service or under way; yellow: votes"
     title = f"{machine.label.en} {machine.label.zh}"
-    width = max(drawing.width, columns(title) * TITLE, columns(note) * SMALL)
+    width = max(drawing.width, columns(title) * TITLE, *(columns(n) * SMALL for n in _NOTES))
     head = [
         tooltip(title),
         f"<style>{_STYLE}</style>",
-        rect(Spot(0, 0, width, drawing.height + 56), 0, wider=MARGIN, name="ground"),
+        rect(Spot(0, 0, width, drawing.height + _HEAD), 0, wider=MARGIN, name="ground"),
         text(0, 12, title, "title", anchor="start"),
-        text(0, 32, note, "small faint", anchor="start"),
-        moved(drawing.text, (width - drawing.width) / 2, 56),
+        *(
+            text(0, 32 + 15 * n, told, "small faint", anchor="start")
+            for n, told in enumerate(_NOTES)
+        ),
+        moved(drawing.text, (width - drawing.width) / 2, _HEAD),
     ]
-    return framed(Drawing("\n".join(head), width, drawing.height + 56), "machine")
+    return framed(Drawing("\n".join(head), width, drawing.height + _HEAD), "machine")
 
 
 def _drawn(machine: StateMachine) -> Drawing:
