@@ -36,7 +36,9 @@ from cmdb.revisions import Changes, CommitResult
 from cmdb.store import GraphStore
 from schema.model import PROVENANCE
 
-RecordName = Annotated[str, typer.Argument(metavar="RECORD", help="Its id, or its exact name.")]
+RecordName = Annotated[
+    str, typer.Argument(metavar="RECORD", help="Its id, its exact name, or an order's number.")
+]
 Conditions = Annotated[
     list[str] | None,
     typer.Argument(

@@ -11,12 +11,11 @@ from cli.confirming import Yes, confirm, plain_refusals
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.order_words import pairs, told_apart, values_of
 from cli.words import find_record
-from cmdb.errors import NotFoundError, QueryError
+from cmdb.errors import QueryError
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.desk import is_final, is_final_state
 from lifecycle.engine import Engine
-from lifecycle.orders import Orders
 
 
 def transition(
@@ -55,7 +54,7 @@ def transition(
     if len(names) + bool(correct) > 1:
         raise QueryError("One transition at a time.", "Name one, or --correct a state.")
     with opened(store) as graph:
-        engine, me, found = Engine(graph), actor_or_me(actor), _found(graph, record)
+        engine, me, found = Engine(graph), actor_or_me(actor), find_record(graph, record)
         if correct:
             if is_final_state(graph.model, found, correct):
                 confirm(f"To correct {found.name} to {correct}", yes)
@@ -80,16 +79,6 @@ def transition(
     else:
         shown = output.shown(graph.model, "lifecycle_state", state)
         output.print_line(f"{found.type} {found.name} is {shown} (revision {revision}).")
-
-
-def _found(graph: GraphStore, text: str) -> Record:
-    try:
-        return find_record(graph, text)
-    except NotFoundError as error:
-        try:
-            return Orders(Engine(graph)).find(text)
-        except NotFoundError:
-            raise error from None
 
 
 def _list(graph: GraphStore, engine: Engine, record: Record, actor: str, json: bool) -> None:

@@ -204,6 +204,19 @@ def test_what_cannot_be_undone_is_asked_about(
     assert "old is scrapped" in cmdb("transition", "old", "--actor", "bob")
 
 
+def test_proof_of_wiping_is_attached_by_the_orders_number(cmdb: Command, failing: Failing) -> None:
+    order = approved(cmdb, "donation", "spare", "recipient=school")
+    assert "in_approval" in cmdb("show", order)
+    cmdb("order", "approve", order, "--actor", "dora")
+    number, out, _ = failing("order", "execute", order, "--yes", "--actor", "bob")
+    assert (number, "no proof of wiping" in told(out)) == (code("refused"), True)
+    cmdb("create", "Evidence", "name=proof", "evidence_kind=wipe_certificate")
+    for document in (order, "spare"):
+        cmdb("relate", document, "DOCUMENTED_BY", "proof")
+    assert "done for 1" in cmdb("order", "execute", order, "--yes", "--actor", "bob")
+    assert f"{order} donate" in cmdb("history", "spare")
+
+
 def test_a_record_goes_through_a_transition(cmdb: Command, failing: Failing) -> None:
     listed = told(cmdb("transition", "gone"))
     for words in ("write_off", "ann is no director there", "recover", "it needs reason"):
