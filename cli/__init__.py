@@ -2,5 +2,6 @@
 
 ``main`` runs it and turns errors into one line and an exit code; ``options`` are shared by the
 subcommands; ``words`` turns what people type into filters and values; ``output`` prints for people
-and as JSON; the rest are groups of subcommands.
+and as JSON; ``confirming`` asks before what cannot be undone; ``order_words`` turns what people type at
+orders into devices and inputs; the rest are groups of subcommands.
 """

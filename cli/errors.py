@@ -8,11 +8,20 @@ from schema.errors import CmdbError
 
 EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "ok": (0, "done"),
-    "findings": (1, "`cmdb check` found damage, or `cmdb schema diff --exit-code` a difference"),
+    "findings": (
+        1,
+        "`cmdb check` found damage, `cmdb order check` a refusal, or `cmdb schema diff --exit-code` a difference",
+    ),
     "usage": (2, "wrong words or options"),
     "not_found": (3, "no such record"),
     "invalid_change": (4, "the change breaks a rule of the model; nothing was stored"),
     "model_change_refused": (4, "stored records forbid the model change"),
+    "refused": (
+        11,
+        "guards or requirements refuse it, for one device at least; the others went on",
+    ),
+    "not_allowed": (12, "this person may not do that, or nobody is known by that name"),
+    "unconfirmed": (2, "it cannot be undone, and nobody confirmed it; scripts say --yes"),
     "conflict": (5, "somebody else changed the record"),
     "invalid_query": (6, "the question does not fit the model"),
     "unknown_name": (6, "no such type, attribute or relationship type"),

@@ -12,9 +12,21 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import deciding, impact, importing, model_commands, records, sources, stores
+from cli import (
+    deciding,
+    impact,
+    importing,
+    model_commands,
+    orders,
+    records,
+    sources,
+    stores,
+    transitions,
+)
+from cli.confirming import print_refusals
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
+from lifecycle.refusals import RefusedError
 from schema.errors import CmdbError, ModelError
 
 app = typer.Typer(
@@ -35,6 +47,8 @@ app.command()(records.create)
 app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
+app.add_typer(orders.app, name="order")
+app.command()(transitions.transition)
 app.command()(impact.impact)
 app.command()(impact.window)
 app.command("dependencies")(impact.depends)
@@ -85,6 +99,8 @@ def run(arguments: list[str]) -> int:
             print(f"model_invalid: {mistake}", file=sys.stderr)
         return _failed(str(error.mistakes[0]) if error.mistakes else str(error), error)
     except CmdbError as error:
+        if isinstance(error, RefusedError) and len(error.refusals) > 1:
+            print_refusals(error.refusals, stderr=True)
         problems = getattr(error, "problems", ())
         if len(problems) < 2:
             return _failed("", error)

@@ -8,8 +8,15 @@ import typer
 
 from cli import output
 from cli.errors import EXIT_CODES
+from cli.model_processes import (
+    model_in_use,
+    picture,
+    print_machine,
+    print_procedure,
+    print_rule,
+)
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
-from cmdb.errors import QueryError, StoreNotFoundError
+from cmdb.errors import QueryError
 from cmdb.model_changes import plan_model_change
 from schema.exports import FORMATS, export_model
 from schema.loading import load_model
@@ -41,13 +48,16 @@ def check(json: Json = False) -> None:
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="[NAME]", help="A record type, relationship type or state machine."),
+        typer.Argument(
+            metavar="[NAME]",
+            help="A record type, relationship type, state machine, guard or effect.",
+        ),
     ] = "",
     store: Store = STORE_DEFAULT,
     json: Json = False,
 ) -> None:
     """Show the store's model, or one type of it; without a store, the model in the files."""
-    model = _model_in_use(store)
+    model = model_in_use(store)
     if not name:
         rows = [
             [t.name, t.label.zh, t.label.en, t.parent or "", "abstract" if t.abstract else ""]
@@ -63,7 +73,7 @@ def show(
         output.print_table(["record type", "类型", "label", "parent", ""], rows)
         output.print_table(["relationship type", "关系", "from and to"], links)
         return
-    for section in ("record_types", "relationship_types", "state_machines"):
+    for section in ("record_types", "relationship_types", "state_machines", "guards", "effects"):
         declared = getattr(model.declaration, section).get(name)
         if declared is not None:
             if json:
@@ -74,23 +84,12 @@ def show(
     model.record_type(name)  # says which names are near
 
 
-def _model_in_use(store: str) -> Model:
-    try:
-        with opened(store) as graph:
-            return graph.model
-    except StoreNotFoundError:
-        return load_model()
-
-
 def _print_one(model: Model, section: str, name: str) -> None:
     if section == "state_machines":
-        machine = model.state_machines[name]
-        output.print_line(f"{name}  {machine.label.en} {machine.label.zh}", "bold")
-        rows = [
-            [w.name, w.label.zh, ", ".join(sorted(w.source)), w.target]
-            for w in machine.transitions.values()
-        ]
-        output.print_table(["transition", "变迁", "from", "to"], rows)
+        print_machine(model, model.state_machines[name])
+        return
+    if section in ("guards", "effects"):
+        print_rule(model, section, name)
         return
     owner: RecordType | RelationshipType
     if section == "record_types":
@@ -119,6 +118,8 @@ def _print_one(model: Model, section: str, name: str) -> None:
     ]
     if rows:
         output.print_table(["attribute", "属性", "kind", "", "values"], rows)
+    if isinstance(owner, RecordType):
+        print_procedure(model, owner)
 
 
 @app.command()
@@ -170,4 +171,7 @@ def export(
         raise QueryError(
             f"There is no model format {format_!r}.", f"Use one of {', '.join(FORMATS)}."
         )
-    print(export_model(_model_in_use(store), format_), end="")
+    print(export_model(model_in_use(store), format_), end="")
+
+
+app.command()(picture)

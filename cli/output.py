@@ -34,7 +34,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str = "",
+    *,
+    stderr: bool = False,
+) -> None:
     """A table; cells are text, whatever brackets they hold."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
@@ -42,7 +48,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         table.add_column(column, overflow="fold", no_wrap=whole, min_width=36 if whole else None)
     for row in rows:
         table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    console().print(table)
+    console(stderr=stderr).print(table)
 
 
 def print_line(text: str, style: str = "") -> None:
@@ -170,13 +176,13 @@ def change_lines(model: Model, changes: Changes, names: Mapping[str, str]) -> It
         yield f"{sign} {record.type} {record.name}"
         if sign == "~":
             for name, (old, new) in differences(change.before, change.after, model).items():
-                yield f"    {name}: {shown(model, name, old)} -> {shown(model, name, new)}"
+                yield f"    {name}: {shown(model, name, old, names)} -> {shown(model, name, new, names)}"
     for link in changes.relationships:
         key = link.key
         sign = "+" if link.before is None else "-" if link.after is None else "~"
         yield f"{sign} {names.get(key.source, key.source)} {key.type} {names.get(key.target, key.target)}"
         if sign == "~":
             for name, (old, new) in differences(link.before, link.after, model).items():
-                yield f"    {name}: {shown(model, name, old)} -> {shown(model, name, new)}"
+                yield f"    {name}: {shown(model, name, old, names)} -> {shown(model, name, new, names)}"
     if changes.model is not None:
         yield "~ the model was applied"

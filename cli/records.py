@@ -36,7 +36,9 @@ from cmdb.revisions import Changes, CommitResult
 from cmdb.store import GraphStore
 from schema.model import PROVENANCE
 
-RecordName = Annotated[str, typer.Argument(metavar="RECORD", help="Its id, or its exact name.")]
+RecordName = Annotated[
+    str, typer.Argument(metavar="RECORD", help="Its id, its exact name, or an order's number.")
+]
 Conditions = Annotated[
     list[str] | None,
     typer.Argument(
@@ -276,6 +278,8 @@ def _print_commit_header(revision: object) -> None:
 
 def _print_changes(graph: GraphStore, changes: Changes) -> None:
     ids = {id for link in changes.relationships for id in (link.key.source, link.key.target)}
+    sides = (side for change in changes.records for side in change if isinstance(side, Record))
+    ids |= {v for s in sides for n, v in s.attributes.items() if n in graph.model.references}
     for line in output.change_lines(graph.model, changes, output.names(graph, ids)):
         output.print_line(f"  {line}")
 

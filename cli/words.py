@@ -118,7 +118,7 @@ def _value(attribute: Attribute | None, text: str) -> Any:
 
 
 def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:
-    """The record a person means: by id, or by its exact name if only one has it.
+    """The record a person means: by id, by its exact name if only one has it, or by an order's number.
 
     Raises
     ------
@@ -133,6 +133,8 @@ def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:
     live = [record for record in page.records if record.type != "MergedRecord"]
     if len(live) == 1 and page.total == len(page.records):
         return live[0]
+    if not page.records and (numbered := _numbered(store, text, as_of)) is not None:
+        return numbered
     if page.records:
         those = ", ".join(f"{record.type} {record.id}" for record in page.records)
         raise NotFoundError(
@@ -141,3 +143,12 @@ def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:
     raise NotFoundError(
         f"There is no record {text!r}.", "`cmdb search` finds records by parts of what they hold."
     )
+
+
+def _numbered(store: GraphStore, text: str, as_of: AsOf) -> Record | None:
+    """A process record by its number, where the model has them."""
+    process = store.model.record_types.get("ProcessRecord")
+    if process is None or "number" not in process.attributes:
+        return None
+    query = Query(process.name, {"number": {"eq": text}}, first=1, as_of=as_of)
+    return next(iter(store.find(query).records), None)

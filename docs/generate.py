@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +15,17 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cli.reference import command_reference  # noqa: E402
+from lifecycle.pictures import svg  # noqa: E402
 from schema.exports import export_model, json_schema  # noqa: E402
 from schema.loading import load_model  # noqa: E402
 
+MODEL: Final = load_model([])
+PICTURES: Final = "docs/pictures"
 GENERATED: Final[dict[str, Callable[[], str]]] = {
-    "docs/model.md": lambda: export_model(load_model([]), "markdown"),
+    "docs/model.md": lambda: export_model(MODEL, "markdown"),
     "docs/model-file.schema.json": json_schema,
     "docs/commands.md": command_reference,
+    **{f"{PICTURES}/{m.name}.svg": partial(svg, m) for m in MODEL.state_machines.values()},
 }
 
 
@@ -32,7 +37,13 @@ def main() -> int:
         if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
             stale.append(name)
         elif not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
+    for path in sorted((ROOT / PICTURES).glob("*.svg")):
+        if (name := f"{PICTURES}/{path.name}") not in GENERATED:
+            stale += [name] * check
+            if not check:
+                path.unlink()
     for name in stale:
         print(f"{name} is out of date: run `make docs`.")
     return 1 if stale else 0

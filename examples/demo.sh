@@ -6,11 +6,14 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export CMDB_STORE="sqlite:///$folder/cmdb.db" CMDB_ACTOR="${CMDB_ACTOR:-demo}"
 from=examples/discovery
+year=$(date -u +%Y)
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say() { printf '\033[2m# %s\033[0m\n' "$*"; }
 told() { printf '\033[2m$ cmdb %s\033[0m\n' "$*"; }
 run() { told "$@"; cmdb "$@"; }
+# A command that is refused: it says why and exits with a code for that.
+refused() { told "$@"; cmdb "$@" || say "exit code $?"; }
 load() { told import "$@" --apply; cmdb import "$@" --apply --first 0 | grep reported; }
 # A guessed mapping, several columns a line.
 folded() {
@@ -91,7 +94,34 @@ told impact UPS-A --picture outage.html
 cmdb impact UPS-A --picture "$folder/outage.html" >/dev/null 2>&1
 ls -l "$folder/outage.html" | awk '{print $5 " bytes, a page to look around in"}'
 
-step "11. Sound, and open to other tools"
+step "11. The life of a device: 李明 orders that a server from the ledger be commissioned, 李晓梅 approves"
+run order new commission ZC-2024-0602 place=A301-R03 rack_position=24 contract=服务器维保合同 --actor liming
+run order submit TY-$year-000001 --actor liming
+run order list --mine --actor lixiaomei
+run order approve TY-$year-000001 --comment 同意 --actor lixiaomei
+say "the standard operating procedure for servers has not been gone through"
+refused order execute TY-$year-000001 --actor liming
+run order execute TY-$year-000001 --checked all --serial 备用服务器=224060602 --actor liming
+run order complete TY-$year-000001 --yes --actor liming
+
+step "12. A host of the marketing database is still in use: it is not decommissioned, and the refusal says why"
+run order new decommission YJ-ESX-01 --actor liming
+cmdb order submit TC-$year-000001 --actor liming
+cmdb order approve TC-$year-000001 --actor lixiaomei
+refused order execute TC-$year-000001 --actor liming
+run order withdraw TC-$year-000001 --yes --reason "still in use" --actor liming
+
+step "13. A handover between two city companies, signed by both sides, and what was recorded of the device"
+run order new transfer PF3K0107 to_organisation=南湖供电公司 to_custodian=何静 --actor hanmei
+run order submit YJ-$year-000001 --actor hanmei
+run order approve YJ-$year-000001 --actor zhengtao
+run order execute YJ-$year-000001 --actor zhengtao
+say "in transit, and visible to both; then the receiving side signs"
+run order execute YJ-$year-000001 --actor hejing
+run order complete YJ-$year-000001 --yes --actor hanmei
+run history BL-YYT-PC07 --first 2
+
+step "14. Sound, and open to other tools"
 run check
 run export --format graphml --out "$folder/estate.graphml"
 ls -l "$folder/estate.graphml" | awk '{print $5 " bytes of GraphML"}'

@@ -17,6 +17,7 @@ from cmdb.change_sets import ChangeSet, Operation, Update
 from cmdb.commits import StaleError
 from cmdb.errors import ConflictError, Interference, StoreBusyError
 from cmdb.ids import new_id
+from cmdb.queries import parse_filter
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
 from lifecycle import effects, guards
@@ -331,7 +332,7 @@ class Engine:
                 how = (
                     f"an order does that: {', '.join(orders)}" if orders else "only orders do that"
                 )
-                case.refuse("role", f"{how} (`cmdb order new`)")
+                case.refuse("role", how, orders=orders)
             return
         if SYSTEM in roles:
             case.refuse("role", "the product itself does that, when it is time")
@@ -400,8 +401,10 @@ class Engine:
         if not refusals:
             return
         if refusals[0].code == "role":
+            by_order = "orders" in refusals[0].detail
             raise NotAllowedError(
-                f"{refusals[0].name}: {refusals[0].message}.", "Somebody who has that role may."
+                f"{refusals[0].name}: {refusals[0].message}.",
+                "`cmdb order new` drafts one." if by_order else "Somebody who has that role may.",
             )
         raise RefusedError(refusals)
 
@@ -506,7 +509,7 @@ def _is_process(model: Model, record: Record) -> bool:
 
 
 def verify(model: Model) -> None:
-    """Every guard and effect that the model leaves to the product is there."""
+    """Every guard and effect that the model leaves to the product is there, and every filter fits."""
     own_guards = {
         name for name, g in model.guards.items() if g.forbids is None and g.demands is None
     }
@@ -517,6 +520,15 @@ def verify(model: Model) -> None:
             f"The model declares {', '.join(unknown)} as the product's own, which it does not have.",
             "Say what a guard forbids or demands, and what an effect sets or relates; or correct the name.",
         )
+    for name, declared in model.guards.items():
+        for where in (declared.forbids, declared.demands):
+            try:
+                parse_filter(model, ["Record"], where or {})
+            except CmdbError as error:
+                raise CmdbError(
+                    f"The filter of the guard {name} does not fit the model: {error.message}",
+                    error.remedy,
+                ) from None
 
 
 def _label(model: Model, name: str) -> str:

@@ -101,18 +101,25 @@ def no_live_dependents(cases: Sequence[Case], room: Room) -> None:
             if near.record.id not in room.going and operational(room.model, near.record):
                 found.setdefault(case.record.id, []).append(near.record)
     excused = _of_the_same_process({r.id for rs in found.values() for r in rs}, room)
-    explained = 0
-    for case in cases:
-        dependents = [r for r in found.get(case.record.id, ()) if r.id not in excused]
-        if not dependents:
-            continue
-        hit = _impact(case.record.id, room) if explained < EXPLAINED else {}
-        explained += 1
+    left = {id: [r for r in rs if r.id not in excused] for id, rs in found.items()}
+    refused = [case for case in cases if left.get(case.record.id)]
+    together = _impact([case.record.id for case in refused], room) if len(refused) > 1 else {}
+    for number, case in enumerate(refused):
+        dependents = left[case.record.id]
+        hit = _impact([case.record.id], room) if number < EXPLAINED else {}
+        text = (
+            f"in service and dependent on it: {_named([f'{r.type} {r.name}' for r in dependents])}"
+        )
+        if hit:
+            text += f". Without it {_told(hit)}"
+        if together and together != hit:
+            text += f". Without these {len(refused)} together {_told(together)}"
         case.refuse(
             "no_live_dependents",
-            _told(dependents, hit),
+            text,
             dependents=[{"id": r.id, "type": r.type, "name": r.name} for r in dependents],
-            **hit,
+            impact=hit,
+            together=together,
         )
 
 
@@ -134,29 +141,24 @@ def _of_the_same_process(ids: set[str], room: Room) -> set[str]:
     }
 
 
-def _impact(id: str, room: Room) -> dict[str, Any]:
-    """Who would go down, who would be degraded, and who would lose redundancy."""
-    roots = {id: Effect.DOWN}
+def _impact(ids: Sequence[str], room: Room) -> dict[str, list[str]]:
+    """Who would go down, who would be degraded, and who would lose redundancy, without all of these."""
+    roots = dict.fromkeys(ids, Effect.DOWN)
     topology = partial(room.store, roots)
     assert topology is not None, "no limit was set"
     outage = Outage(topology, roots, at=room.store.last_revision().number)
-    affected = [a for a in outage.affected if a.id != id]
+    affected = [a for a in outage.affected if a.id not in roots]
     names = room.store.get([a.id for a in affected[:200]])
     by_effect: dict[str, list[str]] = defaultdict(list)
     for one in affected:
         by_effect[one.effect].append(names[one.id].name if one.id in names else one.id)
-    return {"impact": dict(by_effect)}
+    return dict(by_effect)
 
 
-def _told(dependents: Sequence[Record], hit: Mapping[str, Any]) -> str:
-    text = f"in service and dependent on it: {_named([f'{r.type} {r.name}' for r in dependents])}"
-    words = {"down": "down", "degraded": "degraded", "at_risk": "without redundancy"}
-    told = [
-        f"{words[effect]}: {_named(names)}"
-        for effect, names in hit.get("impact", {}).items()
-        if effect in words
-    ]
-    return f"{text}. Without it {'; '.join(told)}" if told else text
+def _told(hit: Mapping[str, Sequence[str]]) -> str:
+    words = {"down": "down", "degraded": "degraded", "at_risk": "left without redundancy"}
+    told = [f"{_named(names)} would be {words[e]}" for e, names in hit.items() if e in words]
+    return "; ".join(told) or "nothing else would be affected"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Final, NamedTuple
 
 from cmdb.queries import Query
@@ -93,3 +93,30 @@ def with_links(store: GraphStore, process: str, records: list[Record], linked: b
         if own is not None:
             found.append(Item(record, own, links[record.id]))
     return found
+
+
+def count(store: GraphStore, process: str) -> int:
+    """How many records a process concerns, whatever became of them."""
+    query = Query(
+        "ConfigurationItem", {"CONCERNED_BY": {"id": {"eq": process}}}, first=1, total=True
+    )
+    return store.find(query).total or 0
+
+
+def next_step(
+    store: GraphStore,
+    process: str,
+    procedure: ProcedureDeclaration,
+    among: Container[str] | None = None,
+) -> str | None:
+    """The first step of a procedure that an open item, among some if they are named, has before it."""
+    names = list(procedure.steps)
+    best = len(names)
+    for page in items(store, process):
+        for item in page:
+            following = item.next_step(procedure)
+            if following is not None and (among is None or item.record.id in among):
+                best = min(best, names.index(following))
+        if best == 0:
+            break
+    return names[best] if best < len(names) else None

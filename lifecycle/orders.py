@@ -19,10 +19,21 @@ from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.cases import Case, Room
 from lifecycle.engine import Decision, Engine
-from lifecycle.items import CONCERNS, DONE, DROPPED, OPEN, PAGE, Item, items, with_links
+from lifecycle.items import (
+    CONCERNS,
+    DONE,
+    DROPPED,
+    OPEN,
+    PAGE,
+    Item,
+    items,
+    next_step,
+    with_links,
+)
 from lifecycle.procedures import checklist_for
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
 from schema.errors import CmdbError
+from schema.kinds import is_id
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
 from schema.processes import ProcedureDeclaration
 
@@ -84,7 +95,7 @@ class Orders:
         ------
         NotFoundError
         """
-        for attribute in ("number", "id"):
+        for attribute in ("number", "id") if is_id(text) else ("number",):
             query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]
@@ -262,7 +273,7 @@ class Orders:
         overrides
             Guard -> reason.
         dry_run
-            Say what would be refused; commit nothing.
+            Say what would be refused, were it approved; commit nothing.
         progress
             Called with the number of devices looked at.
 
@@ -277,7 +288,7 @@ class Orders:
         """
         record = self.store.record(order)
         procedure = self.procedure(record)
-        chosen = step or self._next(order, procedure, devices)
+        chosen = step or self.next_step(order, devices)
         if chosen not in procedure.steps:
             known = ", ".join(procedure.steps)
             raise CmdbError(f"{record.name} has no step {chosen!r}.", f"There are: {known}.")
@@ -297,24 +308,24 @@ class Orders:
             progress(seen)
         return carried
 
-    def _next(
-        self, order: str, procedure: ProcedureDeclaration, devices: Sequence[str] | None
-    ) -> str:
-        """The first step of the procedure that an open item has before it."""
-        names = list(procedure.steps)
-        best = len(names)
-        for page in items(self.store, order):
-            for item in page:
-                if devices is None or item.record.id in devices:
-                    following = item.next_step(procedure)
-                    if following is not None:
-                        best = min(best, names.index(following))
-            if best == 0:
-                break
-        if best == len(names):
-            record = self.store.record(order)
+    def next_step(self, order: str, devices: Sequence[str] | None = None) -> str:
+        """The first step of the procedure that an open item has before it.
+
+        Raises
+        ------
+        RefusedError
+            There is none.
+        NotFoundError
+            The order does not concern one of the devices.
+        """
+        record = self.store.record(order)
+        procedure = self.procedure(record)
+        found = next_step(self.store, order, procedure, devices)
+        if found is None and devices:
+            self._items(order, devices, next(iter(procedure.steps)), procedure)
+        if found is None:
             raise RefusedError([Refusal(order, record.name, "step", "nothing is left to do in it")])
-        return names[best]
+        return found
 
     def _batches(
         self, order: str, devices: Sequence[str] | None, size: int | None
@@ -357,7 +368,8 @@ class Orders:
             room = self.engine.room(actor, process)
             procedure = self.procedure(process)
             room.going = frozenset(ids)
-            self._under_way(process, room)
+            if not dry_run:
+                self._under_way(process, room)
             given = {
                 **{n: v for n, v in process.attributes.items() if n not in ("name", PROVENANCE)},
                 "effective_on": effective_on or process.attributes.get("effective_on"),

@@ -11,6 +11,7 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.refusals import NotAllowedError
+from schema.kinds import is_id
 from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE
 from schema.process_checks import ROLES
 from schema.processes import RELATIVE_ROLES
@@ -73,6 +74,8 @@ class Directory:
 
     def _person(self, name: str) -> Record:
         for attribute in ("username", "employee_number", "id", "name"):
+            if attribute == "id" and not is_id(name):
+                continue
             page = self.store.find(Query("Person", {attribute: {"eq": name}}, first=2))
             if len(page.records) == 1:
                 return page.records[0]

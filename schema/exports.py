@@ -9,6 +9,7 @@ from typing import Final
 from schema.attributes import Attribute
 from schema.declarations import ModelDeclaration
 from schema.model import Model, RecordType, RelationshipType, StateMachine
+from schema.process_exports import machine_tables, orders
 
 FORMATS: Final = ("markdown", "mermaid", "json-schema")
 
@@ -68,6 +69,7 @@ def _markdown(model: Model) -> Iterator[str]:
     yield ""
     for machine in model.state_machines.values():
         yield from _state_machine(machine)
+    yield from orders(model)
 
 
 def _tree(model: Model, parent: str | None, depth: int) -> Iterator[str]:
@@ -98,6 +100,9 @@ def _record_type(record_type: RecordType) -> Iterator[str]:
             for rule in record_type.identification
         )
         yield f"Identified by: {rules}."
+        yield ""
+    for way, needed in record_type.requires.items():
+        yield f"To {way} it needs {', '.join(f'`{name}`' for name in needed)}."
         yield ""
     unique = [key.attributes for key in record_type.unique]
     if unique:
@@ -150,21 +155,19 @@ def _relationship_row(r: RelationshipType) -> str:
 def _state_machine(machine: StateMachine) -> Iterator[str]:
     yield f"### {machine.name}"
     yield ""
-    yield f"{machine.label.en} · {machine.label.zh}. Operational states serve others; terminal ones are final."
+    yield f"{machine.label.en} · {machine.label.zh}. Operational states serve others or are under way; terminal ones are final; in frozen ones attributes change by the process only."
     yield ""
     yield "```mermaid"
-    yield from _state_diagram(machine)
+    yield from state_diagram(machine)
     yield "```"
     yield ""
-    yield "| state | label | 标签 | |"
-    yield "| --- | --- | --- | --- |"
-    for state in machine.states.values():
-        notes = [word for word in ("operational", "terminal") if getattr(state, word)]
-        yield f"| `{state.name}` | {state.label.en} | {state.label.zh} | {', '.join(notes)} |"
+    yield f"![{machine.label.en}](pictures/{machine.name}.svg)"
     yield ""
+    yield from machine_tables(machine)
 
 
-def _state_diagram(machine: StateMachine) -> Iterator[str]:
+def state_diagram(machine: StateMachine) -> Iterator[str]:
+    """A state machine as Mermaid."""
     yield "stateDiagram-v2"
     yield f"    [*] --> {machine.initial}"
     for transition in machine.transitions.values():

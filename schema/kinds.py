@@ -306,6 +306,11 @@ def parse_id(value: object) -> str:
     raise ValueError(f"{value!r} is not a record id (a UUIDv7 like 019a0000-0000-7000-8000-…)")
 
 
+def is_id(text: str) -> bool:
+    """Whether text is a record's id."""
+    return _ID.fullmatch(text) is not None
+
+
 def _kind_of(value: object) -> str:
     return {
         "NoneType": "nothing",

@@ -10,6 +10,7 @@ from schema.inheritance import Found, Path, ancestry, inherited
 from schema.processes import (
     ORDER,
     RELATIVE_ROLES,
+    SAID,
     SYSTEM,
     ProcedureDeclaration,
     StateDeclaration,
@@ -122,6 +123,8 @@ def _stay(
         where = (*path, "timers", timer_name)
         if (timer.after is None) == (timer.attribute is None):
             yield where, f"the timer {timer_name} needs one of after and attribute", "Give one."
+        if timer.attribute and timer.attribute not in _attributes(declared):
+            yield from _unknown(where, f"the timer {timer_name}", "attribute", timer.attribute)
         for effect in timer.effects:
             if effect not in declared.effects:
                 yield from _unknown(where, f"the timer {timer_name}", "effect", effect)
@@ -232,10 +235,12 @@ def _roles(declared: ModelDeclaration, path: Path, roles: Iterable[str]) -> Foun
 def _requirements(
     declared: ModelDeclaration, path: Path, owner: str, required: Iterable[str]
 ) -> Found:
-    known = {*_attributes(declared), *_directions(declared)}
+    taken = {i for e in declared.effects.values() for i in (*e.sets.values(), *e.relates.values())}
+    known = {*_attributes(declared), *_directions(declared), *taken, *SAID}
     for name in required:
-        if name not in known and not name.islower():
-            yield from _unknown(path, owner, "relationship", name)
+        if name not in known:
+            what = "attribute or input" if name.islower() else "relationship"
+            yield from _unknown(path, owner, what, name)
 
 
 def _attributes(declared: ModelDeclaration) -> set[str]:

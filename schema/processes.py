@@ -19,6 +19,8 @@ Span = Annotated[str, StringConstraints(pattern=r"^P(\d+W|(\d+D)?(T(\d+H)?(\d+M)
 
 RELATIVE_ROLES: Final = ("requester", "assignee", "custodian")
 """Roles that follow from the record itself: its ``requested_by``, ``assignee``, ``custodian``."""
+SAID: Final = ("reason", "serial_read", "checked")
+"""Inputs of every step and transition, beside attributes and what effects take."""
 SYSTEM: Final = "system"
 """In ``by``: only the product itself, as the outcome of approvals, steps and timers."""
 ORDER: Final = "order"
