@@ -1,0 +1,241 @@
+"""What the ledger tells of a device beside the record itself: whose it is, where it stands, what covers it.
+
+Read for a whole page of devices at once, a few statements whatever the number of rows; only what the columns
+asked for need. What many devices share (organisations, places, people) is remembered, within bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from typing import Any, Final
+
+from cmdb.queries import AsOf
+from cmdb.records import Record
+from cmdb.store import GraphStore
+from lifecycle.effects import IN_TRANSIT_TO
+from schema.model import Model
+
+LEVELS: Final = ("Site", "Building", "Floor", "Room", "Rack")
+"""Places that have a column of their own, each in one of those before."""
+REMEMBERED: Final = 20_000
+DEEPEST: Final = 30
+
+
+class Fact(Enum):
+    ORGANISATION = 1
+    CUSTODIAN = 2
+    PLACE = 3
+    CONTRACT = 4
+    TRANSIT = 5
+
+
+@dataclass(slots=True)
+class Row:
+    """One device in the ledger.
+
+    Attributes
+    ----------
+    owner, above
+        Its organisation and the one above that.
+    custodian, custodian_owner, custodian_above
+        Who answers for it, that person's organisation, and the one above that.
+    places
+        Where it stands, the innermost first.
+    within
+        The attributes of its standing there: rack position, slot.
+    """
+
+    record: Record
+    model: Model
+    owner: Record | None = None
+    above: Record | None = None
+    custodian: Record | None = None
+    custodian_owner: Record | None = None
+    custodian_above: Record | None = None
+    places: Sequence[Record] = ()
+    within: Mapping[str, Any] = field(default_factory=dict)
+    contract: Record | None = None
+    in_transit_to: Record | None = None
+
+    @property
+    def company(self) -> Record | None:
+        """The organisation, or the one its department is part of."""
+        return self.above if _is_department(self.owner) else self.owner
+
+    @property
+    def department(self) -> Record | None:
+        return self.owner if _is_department(self.owner) else None
+
+    @property
+    def custodian_organisation(self) -> str | None:
+        """The custodian's organisation where it is another than the device's."""
+        own = self.custodian_owner
+        if own is None or (self.owner is not None and own.id == self.owner.id):
+            return None
+        if _is_department(own) and self.custodian_above is not None:
+            return f"{self.custodian_above.name}/{own.name}"
+        return own.name
+
+    def custodian_value(self, name: str) -> Any:
+        return self.custodian.attributes.get(name) if self.custodian else None
+
+    def contract_value(self, name: str) -> Any:
+        return self.contract.attributes.get(name) if self.contract else None
+
+    @property
+    def position(self) -> int | None:
+        return self.within.get("rack_position") if self.level("Rack") else None
+
+    @property
+    def slot(self) -> str | None:
+        return self.within.get("slot") if self._levels() else None
+
+    @property
+    def place(self) -> str | None:
+        """Where it stands, the outermost first, with the position."""
+        parts = [place.name for place in reversed(self.places)]
+        if (unit := self.within.get("rack_position")) is not None:
+            parts.append(f"U{unit}")
+        if slot := self.within.get("slot"):
+            parts.append(str(slot))
+        return " / ".join(parts) or None
+
+    def level(self, type_: str) -> Record | None:
+        """The place of a type, as far as the places from the device on are of such types."""
+        return self._levels().get(type_)
+
+    def _levels(self) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        lowest = len(LEVELS)
+        for place in self.places:
+            level = LEVELS.index(place.type) if place.type in LEVELS else lowest
+            if level >= lowest:
+                break
+            found[place.type] = place
+            lowest = level
+        return found
+
+
+def _is_department(organisation: Record | None) -> bool:
+    return organisation is not None and organisation.type == "Department"
+
+
+class Reader:
+    """Makes rows of records, all as of one revision."""
+
+    def __init__(self, store: GraphStore, at: AsOf, facts: Collection[Fact]) -> None:
+        self._store, self._at, self._facts = store, at, facts
+        self._model = store.model
+        self._known: dict[str, Record] = {}
+        self._above: dict[tuple[str, str], Record | None] = {}
+
+    def rows(self, records: Sequence[Record]) -> list[Row]:
+        rows = [Row(record, self._model) for record in records]
+        self._forget()
+        if Fact.ORGANISATION in self._facts:
+            self._organisations(rows)
+        if Fact.CUSTODIAN in self._facts:
+            self._custodians(rows)
+        if Fact.PLACE in self._facts:
+            self._places(rows)
+        if Fact.CONTRACT in self._facts:
+            self._contracts(rows)
+        if Fact.TRANSIT in self._facts:
+            for of, found in self._targets(rows, IN_TRANSIT_TO).items():
+                rows[of].in_transit_to = found[0]
+        return rows
+
+    def line(self, organisation: Record) -> list[Record]:
+        """An organisation and those above it, itself first."""
+        found = [organisation]
+        while len(found) < DEEPEST:
+            self._lift([found[-1]], "PART_OF")
+            above = self._above["PART_OF", found[-1].id]
+            if above is None:
+                break
+            found.append(above)
+        return found
+
+    def _forget(self) -> None:
+        if len(self._known) > REMEMBERED or len(self._above) > REMEMBERED:
+            self._known.clear()
+            self._above.clear()
+
+    def _get(self, ids: Iterable[Any]) -> dict[str, Record]:
+        wanted = {id for id in ids if isinstance(id, str)}
+        if missing := wanted - self._known.keys():
+            self._known |= self._store.get(missing, self._at)
+        return {id: self._known[id] for id in wanted if id in self._known}
+
+    def _lift(self, records: Iterable[Record], name: str) -> None:
+        """Learn what stands above records by a relationship that leads to one."""
+        missing = {r.id for r in records if (name, r.id) not in self._above}
+        if not missing:
+            return
+        type_, direction = self._model.direction(name)
+        self._above |= {(name, id): None for id in missing}
+        for near in self._store.neighbours(missing, [type_.name], direction, self._at):
+            self._above[name, near.of] = near.record
+
+    def _organisations(self, rows: Sequence[Row]) -> None:
+        found = self._get(row.record.attributes.get("organisation") for row in rows)
+        self._lift(found.values(), "PART_OF")
+        for row in rows:
+            row.owner = found.get(row.record.attributes.get("organisation", ""))
+            row.above = self._above["PART_OF", row.owner.id] if row.owner else None
+
+    def _custodians(self, rows: Sequence[Row]) -> None:
+        people = self._get(row.record.attributes.get("custodian") for row in rows)
+        owners = self._get(person.attributes.get("organisation") for person in people.values())
+        self._lift(owners.values(), "PART_OF")
+        for row in rows:
+            row.custodian = people.get(row.record.attributes.get("custodian", ""))
+            own = owners.get(row.custodian_value("organisation") or "")
+            row.custodian_owner = own
+            row.custodian_above = self._above["PART_OF", own.id] if own else None
+
+    def _places(self, rows: Sequence[Row]) -> None:
+        by_id = {row.record.id: row for row in rows}
+        type_, direction = self._model.direction("CONTAINED_IN")
+        innermost: dict[str, Record] = {}
+        for near in self._store.neighbours(by_id, [type_.name], direction, self._at):
+            innermost[near.of] = near.record
+            by_id[near.of].within = near.relationship.attributes
+        level = {record.id: record for record in innermost.values()}
+        for _ in range(DEEPEST):
+            if not level:
+                break
+            self._lift(level.values(), "CONTAINED_IN")
+            above = (self._above["CONTAINED_IN", id] for id in level)
+            level = {record.id: record for record in above if record is not None}
+        for id, place in innermost.items():
+            chain: list[Record] = []
+            found: Record | None = place
+            while found is not None and len(chain) < DEEPEST:
+                chain.append(found)
+                found = self._above.get(("CONTAINED_IN", found.id))
+            by_id[id].places = chain
+
+    def _contracts(self, rows: Sequence[Row]) -> None:
+        """Of several contracts the one that runs longest; one with a number before one without."""
+        for of, found in self._targets(rows, "COVERED_BY").items():
+            rows[of].contract = max(
+                found,
+                key=lambda c: (
+                    c.type == "MaintenanceContract",
+                    c.attributes.get("valid_until") or date.min,
+                    c.attributes.get("document_number") or "",
+                    c.id,
+                ),
+            )
+
+    def _targets(self, rows: Sequence[Row], name: str) -> dict[int, list[Record]]:
+        """What rows point to by a relationship: row -> the records at its other ends."""
+        place = {row.record.id: index for index, row in enumerate(rows)}
+        found: dict[int, list[Record]] = {}
+        for near in self._store.neighbours(place, [name], "out", self._at):
+            found.setdefault(place[near.of], []).append(near.record)
+        return found
