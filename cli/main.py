@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from cli import impact, model_commands, reconciliation, records, stores
+from cli import figures, impact, ledger, model_commands, reconciliation, records, resume, stores
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
 from schema.errors import CmdbError, ModelError
@@ -37,6 +37,9 @@ app.command()(impact.impact)
 app.command("dependencies")(impact.depends)
 app.command()(impact.single_points)
 app.command()(impact.root_cause)
+app.command()(ledger.ledger)
+app.command()(resume.resume)
+app.command()(figures.figures)
 app.command("importers")(reconciliation.list_importers)
 app.command("import")(reconciliation.import_)
 app.add_typer(reconciliation.app, name="sources")

@@ -80,13 +80,7 @@ def _rows(entries: Sequence[Entry], language: str) -> Iterable[str]:
     for entry in entries:
         again = entry.revision == last
         last = entry.revision
-        when = "" if again else f"<b>{entry.at:%Y-%m-%d}</b> {entry.at:%H:%M:%S}"
-        if not again:
-            small = _word("revision", language).format(number=entry.revision)
-            if entry.effective_on is not None and entry.effective_on != entry.at.date():
-                day = entry.effective_on.isoformat()
-                small += f" · {_word('effective', language).format(day=day)}"
-            when += f"<small>{_safe(small)}</small>"
+        when = "" if again else _when(entry, language)
         kind = getattr(KINDS[entry.kind], language)
         sentence = entry.zh if language == "zh" else entry.en
         who = "" if again else f"{_safe(entry.actor)}<small>{_safe(entry.source)}</small>"
@@ -95,3 +89,12 @@ def _rows(entries: Sequence[Entry], language: str) -> Iterable[str]:
             f'<tr class="{_safe(entry.kind)}{" again" if again else ""}"><td>{when}</td>'
             f"<td>{_safe(kind)}</td><td>{_safe(sentence)}</td><td>{who}</td><td>{why}</td></tr>"
         )
+
+
+def _when(entry: Entry, language: str) -> str:
+    number = _word("revision", language).format(number=entry.revision)
+    lines = [f"{entry.at:%H:%M:%S} · {number}"]
+    if entry.effective_on is not None and entry.effective_on != entry.at.date():
+        lines.append(_word("effective", language).format(day=entry.effective_on.isoformat()))
+    small = "".join(f"<small>{_safe(line)}</small>" for line in lines)
+    return f"<b>{entry.at:%Y-%m-%d}</b>{small}"
