@@ -72,7 +72,7 @@ def _cell(value: Any, language: str) -> Any:
         return value
     if type(value) is date:
         return value
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value, language))
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value, language).strip(" "))
 
 
 def _csv(
@@ -92,7 +92,7 @@ def _plain(cell: Any) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        risky = cell.lstrip().startswith(_FORMULA) or cell.startswith(_TAKEN_AWAY)
+        risky = cell.startswith(_FORMULA) or cell.startswith(_TAKEN_AWAY)
         return f"'{cell}" if risky else cell
     return f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
 
