@@ -139,7 +139,7 @@ class Ledger:
         top = self.scope.organisation
         if top is None:
             return
-        reader = Reader(self.store, self.at, {Fact.ORGANISATION, Fact.TRANSIT})
+        reader = Reader(self.store, self.at, {Fact.ORGANISATION, IN_TRANSIT_TO})
         for query in self._queries:
             where = {"and": [query.where or {}, {IN_TRANSIT_TO: {}}]}
             for page in self._pages(_with(query, where=where, organisation=None)):
@@ -156,8 +156,8 @@ def _with(query: Query, **values: Any) -> Query:
     return replace(query, **values)
 
 
-def _facts(columns: Sequence[Column]) -> Collection[Fact]:
-    return frozenset[Fact]().union(*(column.facts for column in columns))
+def _facts(columns: Sequence[Column]) -> Collection[Fact | str]:
+    return frozenset[Fact | str]().union(*(column.facts for column in columns))
 
 
 def _below(reader: Reader, organisation: Record | None, top: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from cmdb.errors import QueryError
 from cmdb.records import Record
+from lifecycle.effects import IN_TRANSIT_TO
 from lifecycle.ledger.facts import Fact, Row
 from schema.errors import UnknownNameError
 from schema.model import Model
@@ -49,7 +50,7 @@ class Column(NamedTuple):
     en: str
     zh: str
     get: Get
-    facts: frozenset[Fact] = frozenset()
+    facts: frozenset[Fact | str] = frozenset()
     also: tuple[str, ...] = ()
     shown: bool = False
     exported: bool = True
@@ -96,10 +97,48 @@ def _price(part: str) -> Get:
     return get
 
 
+def _linked(name: str, type_: str, attribute: str = "name") -> Get:
+    """What records of a type at the other ends of a relationship are called."""
+
+    def get(row: Row) -> Any:
+        near = row.linked.get(name, ())
+        found = [
+            r.attributes[attribute] for r in near if r.type == type_ and attribute in r.attributes
+        ]
+        return sorted(map(str, found)) or None
+
+    return get
+
+
+def _hostname(row: Row) -> Any:
+    host, domain = (row.record.attributes.get(name) for name in ("hostname", "domain"))
+    return f"{host}.{domain}" if host and domain else host
+
+
+def _mac(row: Row) -> Any:
+    return row.record.attributes.get("mac_addresses") or row.record.attributes.get("chassis_mac")
+
+
+def _users(row: Row) -> Any:
+    """People with their numbers, as the importer takes them apart."""
+    found = []
+    for person in row.linked.get("USED_BY", ()):
+        number = str(person.attributes.get("employee_number", ""))
+        telling = len(number) > 1 and number.isdecimal()
+        found.append(f"{person.name}({number})" if telling else person.name)
+    return sorted(found) or None
+
+
+def _technical(name: str, en: str, zh: str, get: Get | None = None) -> Column:
+    """What discovery knows better; in a file because a ledger that was imported may have said it, and a
+    source that says it no more would take it back."""
+    return Column(name, en, zh, get or _label(name))
+
+
 _OWNER: Final = frozenset({Fact.ORGANISATION})
 _PERSON: Final = frozenset({Fact.CUSTODIAN})
 _PLACE: Final = frozenset({Fact.PLACE})
-_CONTRACT: Final = frozenset({Fact.CONTRACT})
+_CONTRACT: Final = frozenset({"COVERED_BY"})
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("number", "Asset number", "资产编号", _value("asset_number"), also=("asset_number",), shown=True),
@@ -114,6 +153,9 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("custodian", "Custodian", "责任人", lambda row: row.custodian, _PERSON, shown=True),
     Column("custodian_number", "Employee number", "责任人工号", lambda row: row.custodian_value("employee_number"), _PERSON),
     Column("custodian_organisation", "Organisation of custodian", "责任人单位", lambda row: row.custodian_organisation, _PERSON | _OWNER),
+    Column("custodian_phone", "Contact phone", "责任人电话", lambda row: row.custodian_value("phone"), _PERSON),
+    Column("custodian_email", "E-mail", "责任人邮箱", lambda row: row.custodian_value("email"), _PERSON),
+    Column("user", "User", "使用人", _users, frozenset({"USED_BY"})),
     Column("place", "Full place", "完整位置", lambda row: row.place, _PLACE, shown=True, exported=False),
     Column("site", "Site", "站点", _level("Site"), _PLACE),
     Column("building", "Building", "楼宇", _level("Building"), _PLACE),
@@ -122,6 +164,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("rack", "Rack", "机柜", _level("Rack"), _PLACE),
     Column("rack_position", "Rack position", "起始U位", lambda row: row.position, _PLACE),
     Column("slot", "Slot", "槽位", lambda row: row.slot, _PLACE),
+    Column("rack_height", "Rack height", "设备高度", _value("rack_height")),
+    Column("supplier", "Supplier", "供应商", _linked("SUPPLIED_BY", "Supplier"), frozenset({"SUPPLIED_BY"})),
     Column("purchase_date", "Purchase date", "购置日期", _value("purchase_date")),
     Column("commissioned_on", "Commissioned on", "投运日期", _value("commissioned_on"), shown=True),
     Column("decommissioned_on", "Decommissioned on", "退运日期", _value("decommissioned_on")),
@@ -131,7 +175,29 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("contract", "Maintenance contract name", "维保合同名称", lambda row: row.contract, _CONTRACT, shown=True),
     Column("contract_number", "Maintenance contract", "维保合同", lambda row: row.contract_value("document_number"), _CONTRACT),
     Column("contract_until", "Maintenance contract end", "维保合同到期", lambda row: row.contract_value("valid_until"), _CONTRACT, shown=True),
-    Column("in_transit_to", "In transit to", "移交途中", lambda row: row.in_transit_to, frozenset({Fact.TRANSIT}), shown=True),
+    Column("description", "Remarks", "备注", _value("description")),
+    _technical("criticality", "Criticality", "重要程度"),
+    _technical("environment", "Environment", "环境"),
+    _technical("security_zone", "Security zone", "安全分区"),
+    Column("application", "Application", "业务系统", _linked("RUNS", "Application"), frozenset({"RUNS"})),
+    _technical("hostname", "Host name", "主机名", _hostname),
+    _technical("management_ip", "Management IP", "管理IP"),
+    Column("addresses", "IP address", "业务IP", _linked("HAS_ADDRESS", "IPAddress", "ip_address"), frozenset({"HAS_ADDRESS"})),
+    _technical("mac", "MAC address", "MAC地址", _mac),
+    _technical("os_name", "Operating system", "操作系统"),
+    _technical("os_version", "Software version", "软件版本"),
+    _technical("cpu_count", "CPU count", "CPU数量"),
+    _technical("core_count", "Core count", "CPU核数"),
+    _technical("memory_mib", "Memory (MB)", "内存(MB)"),
+    _technical("capacity_gib", "Capacity (GB)", "存储容量(GB)"),
+    _technical("port_count", "Port count", "端口数"),
+    _technical("rated_power", "Rated power", "额定功率"),
+    _technical("part_number", "Part number", "部件号"),
+    _technical("firmware_version", "Firmware version", "固件版本"),
+    _technical("bios_version", "BIOS version", "BIOS版本"),
+    _technical("system_uuid", "System UUID", "系统UUID"),
+    _technical("imei", "IMEI", "IMEI号"),
+    Column("in_transit_to", "In transit to", "移交途中", lambda row: row.in_transit_to, frozenset({IN_TRANSIT_TO}), shown=True),
     Column("id", "Record id", "记录标识", lambda row: row.record.id, exported=False),
 )  # fmt: skip
 
@@ -189,7 +255,8 @@ def text(value: Any, language: str = "en") -> str:
     if isinstance(value, Record):
         return value.name
     if isinstance(value, list):
-        return ", ".join(text(element, language) for element in value)
+        between = "、" if language == "zh" else "; "
+        return between.join(text(element, language) for element in value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

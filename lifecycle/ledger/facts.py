@@ -25,11 +25,11 @@ DEEPEST: Final = 30
 
 
 class Fact(Enum):
+    """What can be read of a row, beside its relationships by name."""
+
     ORGANISATION = 1
     CUSTODIAN = 2
     PLACE = 3
-    CONTRACT = 4
-    TRANSIT = 5
 
 
 @dataclass(slots=True)
@@ -46,6 +46,8 @@ class Row:
         Where it stands, the innermost first.
     within
         The attributes of its standing there: rack position, slot.
+    linked
+        Relationship or inverse name -> the records at the other ends, in order of id.
     """
 
     record: Record
@@ -57,8 +59,7 @@ class Row:
     custodian_above: Record | None = None
     places: Sequence[Record] = ()
     within: Mapping[str, Any] = field(default_factory=dict)
-    contract: Record | None = None
-    in_transit_to: Record | None = None
+    linked: Mapping[str, list[Record]] = field(default_factory=dict)
 
     @property
     def company(self) -> Record | None:
@@ -81,6 +82,23 @@ class Row:
 
     def custodian_value(self, name: str) -> Any:
         return self.custodian.attributes.get(name) if self.custodian else None
+
+    @property
+    def contract(self) -> Record | None:
+        """Of several the one that runs longest, but of maintenance before others."""
+        return max(
+            self.linked.get("COVERED_BY", ()),
+            key=lambda c: (
+                c.type == "MaintenanceContract",
+                c.attributes.get("valid_until") or date.min,
+                c.id,
+            ),
+            default=None,
+        )
+
+    @property
+    def in_transit_to(self) -> Record | None:
+        return next(iter(self.linked.get(IN_TRANSIT_TO, ())), None)
 
     def contract_value(self, name: str) -> Any:
         return self.contract.attributes.get(name) if self.contract else None
@@ -126,7 +144,7 @@ def _is_department(organisation: Record | None) -> bool:
 class Reader:
     """Makes rows of records, all as of one revision."""
 
-    def __init__(self, store: GraphStore, at: AsOf, facts: Collection[Fact]) -> None:
+    def __init__(self, store: GraphStore, at: AsOf, facts: Collection[Fact | str]) -> None:
         self._store, self._at, self._facts = store, at, facts
         self._model = store.model
         self._known: dict[str, Record] = {}
@@ -141,11 +159,8 @@ class Reader:
             self._custodians(rows)
         if Fact.PLACE in self._facts:
             self._places(rows)
-        if Fact.CONTRACT in self._facts:
-            self._contracts(rows)
-        if Fact.TRANSIT in self._facts:
-            for of, found in self._targets(rows, IN_TRANSIT_TO).items():
-                rows[of].in_transit_to = found[0]
+        if names := sorted(fact for fact in self._facts if isinstance(fact, str)):
+            self._links(rows, names)
         return rows
 
     def line(self, organisation: Record) -> list[Record]:
@@ -219,23 +234,17 @@ class Reader:
                 found = self._above.get(("CONTAINED_IN", found.id))
             by_id[id].places = chain
 
-    def _contracts(self, rows: Sequence[Row]) -> None:
-        """Of several contracts the one that runs longest; one with a number before one without."""
-        for of, found in self._targets(rows, "COVERED_BY").items():
-            rows[of].contract = max(
-                found,
-                key=lambda c: (
-                    c.type == "MaintenanceContract",
-                    c.attributes.get("valid_until") or date.min,
-                    c.attributes.get("document_number") or "",
-                    c.id,
-                ),
-            )
-
-    def _targets(self, rows: Sequence[Row], name: str) -> dict[int, list[Record]]:
-        """What rows point to by a relationship: row -> the records at its other ends."""
-        place = {row.record.id: index for index, row in enumerate(rows)}
-        found: dict[int, list[Record]] = {}
-        for near in self._store.neighbours(place, [name], "out", self._at):
-            found.setdefault(place[near.of], []).append(near.record)
-        return found
+    def _links(self, rows: Sequence[Row], names: Sequence[str]) -> None:
+        """What stands at the other ends of relationships, by name or inverse name. One statement."""
+        wanted = {
+            (t.name, direction): n for n in names for t, direction in [self._model.direction(n)]
+        }
+        found: dict[str, dict[str, list[Record]]] = {row.record.id: {} for row in rows}
+        types = {type_ for type_, _ in wanted}
+        for near in self._store.neighbours(found, types, "both", self._at):
+            out = near.relationship.source == near.of
+            name = wanted.get((near.relationship.type, "out" if out else "in"))
+            if name is not None:
+                found[near.of].setdefault(name, []).append(near.record)
+        for row in rows:
+            row.linked = found[row.record.id]

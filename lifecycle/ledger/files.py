@@ -25,7 +25,7 @@ SHEET_ROWS: Final = 1_000_000
 DIGITS: Final = 15
 """What a number in a workbook keeps."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _FORMULA: Final = ("=", "+", "-", "@")
 _TAKEN_AWAY: Final = ("'", '="')
 """How a text begins of which the importer would take something away."""
@@ -72,7 +72,7 @@ def _cell(value: Any, language: str) -> Any:
         return value
     if type(value) is date:
         return value
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value, language).strip(" "))
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value, language).strip())
 
 
 def _csv(
@@ -92,7 +92,7 @@ def _plain(cell: Any) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        risky = cell.startswith(_FORMULA) or cell.startswith(_TAKEN_AWAY)
+        risky = cell.startswith((*_FORMULA, *_TAKEN_AWAY))
         return f"'{cell}" if risky else cell
     return f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
 

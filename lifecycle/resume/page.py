@@ -36,8 +36,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u20
 
 def page(store: GraphStore, found: Resume, at: int, language: str) -> str:
     """The résumé as HTML."""
-    facts = frozenset(Fact)
-    [row] = Reader(store, at, facts).rows([found.record])
+    [row] = Reader(store, at, (*Fact, "COVERED_BY")).rows([found.record])
     device = chosen(store.model, [found.record.type], HEAD)
     said = [(c.zh if language == "zh" else c.en, text(c.get(row), language)) for c in device]
     parts = {

@@ -67,15 +67,16 @@ def test_a_ledger_says_what_an_asset_manager_asks(
 ) -> None:
     monkeypatch.setattr(lifecycle.ledger, "PAGE", 2)  # several pages
     store = office.store
-    [row] = table(Ledger(store, Scope(where={"name": "esx"})), *(c.name for c in COLUMNS))
-    assert dict(zip((c.name for c in COLUMNS), row, strict=True)) == {
-        "number": "A-1", "name": "esx", "type": "Server", "vendor": "", "model": "", "serial": "SN-esx",
+    every = [column.name for column in COLUMNS]
+    [row] = table(Ledger(store, Scope(where={"name": "esx"})), *every)
+    assert {n: value for n, value in zip(every, row, strict=True) if value} == {
+        "number": "A-1", "name": "esx", "type": "Server", "serial": "SN-esx",
         "state": "In use", "organisation": "south", "department": "it", "custodian": "nick",
         "custodian_number": "0007", "custodian_organisation": "north", "place": "campus / room / rack / U3",
-        "site": "campus", "building": "", "floor": "", "room": "room", "rack": "rack", "rack_position": "3",
-        "slot": "", "purchase_date": "2024-05-06", "commissioned_on": "", "decommissioned_on": "",
-        "purchase_price": "60000", "currency": "CNY", "warranty_until": "", "contract": "care",
-        "contract_number": "HT-1", "contract_until": "2027-06-30", "in_transit_to": "", "id": office.ids["esx"],
+        "site": "campus", "room": "room", "rack": "rack", "rack_position": "3",
+        "purchase_date": "2024-05-06",
+        "purchase_price": "60000", "currency": "CNY", "contract": "care",
+        "contract_number": "HT-1", "contract_until": "2027-06-30", "id": office.ids["esx"],
     }  # fmt: skip
     # What stands in a device stands in no place of its own.
     assert table(Ledger(store, Scope(where={"name": "blade"})), "place", "rack", "slot") == [

@@ -29,11 +29,11 @@ from schema.loading import load_model
 from schema.model import Model
 
 HOSTILE = (
-    "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", '="0012"', "'quoted", " =1+1", "http://evil.example/x",
+    "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", '="0012"', "'quoted", " =1+1", "\t=1+1", "\n@x", "http://evil.example/x",
     "mailto:a@b", "{=1+1}", "_x003D_1", "<b>&\"'", "00123", "1E+10", "合计",
 )  # fmt: skip
 """What operators may have written; each must come back as it is, and be nothing but text."""
-CONTROL = "a\x1b[31mb\r\nc\td\u2028"
+CONTROL = "a\x1b[31mb\rc\x0bd\u2028e"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_control_characters_are_replaced(tmp_path: Path, model: Model, kind: str
     path = tmp_path / f"ledger.{kind}"
     write(path, chosen(model, DEVICES, ["name"]), [[row(model, CONTROL)]], "zh")
     lost = "\N{REPLACEMENT CHARACTER}"
-    assert read(path) == [["设备名称"], [f"a{lost}[31mb{lost}{lost}c{lost}d{lost}"]]
+    assert read(path) == [["设备名称"], [f"a{lost}[31mb{lost}c{lost}d{lost}e"]]
 
 
 def test_a_workbook_has_numbers_and_dates(tmp_path: Path, model: Model) -> None:
@@ -90,7 +90,13 @@ def test_a_workbook_has_numbers_and_dates(tmp_path: Path, model: Model) -> None:
     values = {"purchase_price": price, "purchase_date": date(2025, 1, 2), "warranty_until": date(1899, 1, 1), "memory_mib": 10**17 + 1}  # fmt: skip
     write(path, chosen(model, DEVICES, names), [[row(model, "x", **values)]], "en")
     [heading, cells] = read(path)
-    assert heading == ["Purchase price", "Currency", "Purchase date", "Warranty until", "Memory"]
+    assert heading == [
+        "Purchase price",
+        "Currency",
+        "Purchase date",
+        "Warranty until",
+        "Memory (MB)",
+    ]
     assert cells == [12345.6, "CNY", date(2025, 1, 2), "1899-01-01", str(10**17 + 1)]
 
 
