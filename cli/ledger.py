@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from itertools import islice
@@ -16,7 +17,8 @@ from cli.options import STORE_DEFAULT, At, First, Json, Store, moment, opened
 from cli.options import organisation_id as below
 from cli.records import Conditions, Where
 from cli.words import parse_conditions, parse_sort
-from cmdb.errors import QueryError
+from cmdb import transfer
+from cmdb.errors import DumpError, QueryError
 from cmdb.records import Record
 from lifecycle.ledger import DEVICES, Ledger, Scope, files
 from lifecycle.ledger.columns import LANGUAGES, Column, Word, chosen, exported, shown, text
@@ -79,9 +81,9 @@ def ledger(
         found = Ledger(graph, scope)
         wanted = chosen(graph.model, types, _names(columns))
         if out is not None:
-            count = files.write(
-                out, wanted or exported(), found.rows(wanted or exported()), language
-            )
+            every = wanted or exported()
+            with writing(out):
+                count = files.write(out, every, found.rows(every), language)
             if not total_by:
                 said = {"file": str(out), "devices": count, "as_of": found.at}
                 output.print_json(said) if json else output.print_line(
@@ -91,6 +93,18 @@ def ledger(
             _print_totals(found, chosen(graph.model, types, _names(total_by)), language, json)
         elif out is None:
             _print_rows(found, wanted, first, language, json)
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """A file is written, which must be no database, where files can be written."""
+    transfer.refuse_database(file)
+    try:
+        yield
+    except OSError as error:
+        raise DumpError(
+            f"{file} cannot be written: {error.strerror}.", "Check the folder."
+        ) from None
 
 
 def checked(language: str) -> None:

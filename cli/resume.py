@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import output
-from cli.ledger import Language, checked
+from cli.ledger import Language, checked, writing
 from cli.options import STORE_DEFAULT, At, Json, Store, moment, opened
 from cli.records import RecordName
 from cli.words import find_record
@@ -49,7 +49,8 @@ def resume(
             kept = [entry for entry in found.entries if entry.kind in wanted]
             found = found._replace(entries=kept)
         if page is not None:
-            page.write_text(page_of(graph, found, at, language), encoding="utf-8")
+            with writing(page):
+                page.write_text(page_of(graph, found, at, language), encoding="utf-8")
         if json:
             device = output.plain_record(graph.model, found.record)
             entries = [entry.plain() for entry in found.entries]

@@ -69,6 +69,7 @@ criticality: [重要程度, 重要性, 重要等级, criticality, business criti
 security_zone: [安全分区, 安全区, 所属安全区, security zone]
 application: [所属系统, 业务系统, 应用系统, 所属业务系统, 所属应用系统, 承载业务系统, 承载系统, 系统名称, application, business application, business system]
 maintenance_contract: [维保合同, 维保合同编号, 维保合同号, maintenance contract, maintenance contract number]
+record_id: [记录标识, record id]
 contract_name: [维保合同名称, maintenance contract name]
 contract_until: [维保合同到期, 维保合同到期日期, 维保合同截止日期, maintenance contract end, maintenance contract until]
 """

@@ -40,6 +40,7 @@ currency                                      of purchase_price, row by row
 application                                   the Application it RUNS
 maintenance_contract                          the number of the contract it is COVERED_BY
 contract_name, contract_until                 of that contract
+record_id                                     says that the row is of a record there is: it makes none
 type                                          the same as `type.column`; what a pattern finds
 ============================================  ====================================================
 """
@@ -64,7 +65,7 @@ ROLES: Final = frozenset(
         *PLACES,
         *("type", "rack_position", "slot", "organisation", "department", "mac", "addresses"),
         *("custodian", "custodian_number", "custodian_phone", "custodian_email", "user"),
-        *("custodian_organisation", "contract_name", "contract_until"),
+        *("custodian_organisation", "contract_name", "contract_until", "record_id"),
         *("supplier", "currency", "application", "maintenance_contract", "hostname"),
     }
 )

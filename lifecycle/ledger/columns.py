@@ -1,7 +1,7 @@
 """The columns of the ledger, as data: what each is called in both languages, and where it comes from.
 
 The headings are those that the ledger importer understands, so that what was exported is read back; the
-others (``place``, ``in_transit_to``, ``id``) it leaves alone. An attribute of the devices that is no column
+others (``place``, ``in_transit_to``) it leaves alone. An attribute of the devices that is no column
 here can be one, too, under its own label.
 """
 
@@ -172,7 +172,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("purchase_price", "Purchase price", "购置价格", _price("amount"), also=("price", "cost"), shown=True),
     Column("currency", "Currency", "币种", _price("currency"), shown=True),
     Column("warranty_until", "Warranty until", "保修截止", _value("warranty_until"), also=("warranty",), shown=True),
-    Column("contract", "Maintenance contract name", "维保合同名称", lambda row: row.contract, _CONTRACT, shown=True),
+    Column("contract", "Maintenance contract name", "维保合同名称", lambda row: row.contract, _CONTRACT),
     Column("contract_number", "Maintenance contract", "维保合同", lambda row: row.contract_value("document_number"), _CONTRACT),
     Column("contract_until", "Maintenance contract end", "维保合同到期", lambda row: row.contract_value("valid_until"), _CONTRACT, shown=True),
     Column("description", "Remarks", "备注", _value("description")),
@@ -198,7 +198,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _technical("system_uuid", "System UUID", "系统UUID"),
     _technical("imei", "IMEI", "IMEI号"),
     Column("in_transit_to", "In transit to", "移交途中", lambda row: row.in_transit_to, frozenset({IN_TRANSIT_TO}), shown=True),
-    Column("id", "Record id", "记录标识", lambda row: row.record.id, exported=False),
+    Column("id", "Record id", "记录标识", lambda row: row.record.id),
 )  # fmt: skip
 
 _BY_NAME: Final = {name: column for column in COLUMNS for name in (column.name, *column.also)}

@@ -129,9 +129,9 @@ def test_the_importer_understands_every_heading_in_both_languages() -> None:
     """And takes none of those for something that it is not to read back."""
     meant = {
         "number": "asset_number", "type": "type", "serial": "serial_number", "state": "lifecycle_state",
-        "contract": "contract_name", "contract_number": "maintenance_contract",
+        "contract": "contract_name", "contract_number": "maintenance_contract", "id": "record_id",
     }  # fmt: skip
-    alone = {"place", "in_transit_to", "id"}
+    alone = {"place", "in_transit_to"}
     for language in ("zh", "en"):
         headings = {c.name: c.zh if language == "zh" else c.en for c in COLUMNS}
         mapping = guess_columns(headings.values())
