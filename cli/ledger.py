@@ -21,8 +21,9 @@ from cmdb import transfer
 from cmdb.errors import DumpError, QueryError
 from cmdb.records import Record
 from lifecycle.ledger import DEVICES, Ledger, Scope, files
-from lifecycle.ledger.columns import LANGUAGES, Column, Word, chosen, exported, shown, text
-from lifecycle.ledger.facts import Row
+from lifecycle.ledger.columns import LANGUAGES, Column, chosen, exported, shown
+from lifecycle.ledger.getters import Word, text
+from lifecycle.ledger.rows import Row
 
 Language = Annotated[
     str, typer.Option("--language", metavar="zh|en", help="The language of headings and words.")

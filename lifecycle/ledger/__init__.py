@@ -17,8 +17,10 @@ from cmdb.queries import AsOf, Query, Sort, parse_query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.effects import IN_TRANSIT_TO
-from lifecycle.ledger.columns import Column, Word
-from lifecycle.ledger.facts import Fact, Reader, Row
+from lifecycle.ledger.columns import Column
+from lifecycle.ledger.facts import Reader
+from lifecycle.ledger.getters import Word
+from lifecycle.ledger.rows import Fact, Row
 from schema.errors import UnknownNameError
 
 DEVICES: Final = ("Hardware", "FacilityEquipment")
@@ -108,6 +110,10 @@ class Ledger:
         """
         found, refused = [], []
         for type_ in self.scope.types:
+            if not {*DEVICES}.intersection(self.store.model.record_type(type_).ancestors):
+                raise QueryError(
+                    f"{type_} is no type of device.", f"They are below {', '.join(DEVICES)}."
+                )
             query = Query(
                 type_,
                 self.scope.where,

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cmdb.errors import QueryError
-from lifecycle.ledger.columns import Column, text
-from lifecycle.ledger.facts import Row
+from lifecycle.ledger.columns import Column
+from lifecycle.ledger.getters import text
+from lifecycle.ledger.rows import Row
 
 SUFFIXES: Final = (".xlsx", ".csv")
 SHEET_ROWS: Final = 1_000_000

@@ -16,7 +16,8 @@ from cmdb.records import Record
 from cmdb.revisions import Commit, Revision
 from cmdb.store import GraphStore
 from lifecycle.items import CONCERNS
-from lifecycle.resume.happenings import Happening, of_link, of_process, of_record, references
+from lifecycle.resume.happenings import Happening, of_link, of_record, references
+from lifecycle.resume.processes import concerned, of_process
 from lifecycle.resume.sentences import LANGUAGES, Words
 from schema.kinds import write_datetime
 
@@ -79,7 +80,10 @@ def resume(store: GraphStore, id: str, as_of: AsOf = None) -> Resume:
         for link in commit.changes.relationships:
             if link.key.type == CONCERNS and link.key.target == id:
                 processes.add(link.key.source)
-            found += [(commit.revision, h) for h in of_link(store.model, id, link)]
+                told_of = concerned(store.model, link)
+            else:
+                told_of = of_link(store.model, id, link)
+            found += [(commit.revision, happening) for happening in told_of]
     known = store.get(processes) if processes else {}
     found += _of_processes(store, known, at)
     found.sort(key=lambda entry: (entry[0].number, entry[1].rank))

@@ -1,16 +1,15 @@
-"""What changes of a device, its relationships and the processes around it mean for its résumé."""
+"""What changes of a device and of its relationships mean for its résumé."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cmdb.records import Record
 from cmdb.revisions import RecordChange, RelationshipChange, Revision
-from cmdb.store.base import Span, differences, mask
+from cmdb.store.base import differences, mask
 from lifecycle.effects import IN_TRANSIT_TO
-from lifecycle.items import CONCERNS, DROPPED
 from lifecycle.resume.sentences import Words
 from schema.kinds import parse_id
 from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model
@@ -115,9 +114,6 @@ def _owner(words: Words, d: Mapping[str, Any]) -> str:
 def of_link(model: Model, id: str, change: RelationshipChange) -> Iterator[Happening]:
     """What a change of one of its relationships means."""
     key = change.key
-    if key.type == CONCERNS and key.target == id:
-        yield from _concerned(model, change)
-        return
     changed = differences(change.before, change.after, model)
     if change.before is not None and change.after is not None and not changed:
         return
@@ -150,93 +146,6 @@ def _link(sentence: str, altered: bool) -> Callable[[Words, Mapping[str, Any]], 
         return words.say(sentence, label=label, other=words.name(d["other"]), values=values)
 
     return tell
-
-
-# -- processes --------------------------------------------------------------------------------------
-
-
-def _concerned(model: Model, change: RelationshipChange) -> Iterator[Happening]:
-    """Its way through a process: listed, step by step, dropped or taken out."""
-    process = change.key.source
-    old = change.before.attributes if change.before else {}
-    if change.after is None:
-        yield Happening("process", _process("released"), {}, model, process)
-        return
-    new = change.after.attributes
-    if change.before is None:
-        yield Happening("process", _process("concerned"), {}, model, process, rank=3)
-    taken, before = new.get("steps_taken") or [], old.get("steps_taken") or []
-    for step in taken[len(before) :]:
-        yield Happening("process", _step, {"taken": step}, model, process, rank=0)
-    if new.get("outcome") == DROPPED != old.get("outcome"):
-        yield Happening("process", _process("dropped"), {}, model, process)
-
-
-def _process(sentence: str) -> Callable[[Words, Mapping[str, Any]], str]:
-    return lambda w, d: w.say(sentence, type=w.type(d.get("type", "")), number=d.get("number", ""))
-
-
-def _step(words: Words, d: Mapping[str, Any]) -> str:
-    taken = d["taken"]
-    more = ""
-    for override in taken.get("overrides") or ():
-        by = words.name(override.get("by", taken.get("by")))
-        guard = override.get("guard") or override.get("code", "")
-        declared = words.model.guards.get(guard)
-        more += words.say("overridden", guard=words.label(declared, guard).rstrip(".。"), by=by, reason=override.get("reason", ""))  # fmt: skip
-    if read := taken.get("serial_read"):
-        more += words.say("serial_read", value=read)
-    if said := taken.get("reason"):
-        more += words.say("said", value=said)
-    if checked := taken.get("checked"):
-        more += words.say("checked", value=words.name(checked.get("procedure")), points=len(checked.get("points") or ()))  # fmt: skip
-    procedure = getattr(words.model.record_types.get(d.get("type", "")), "procedure", None)
-    name = str(taken.get("step", ""))
-    step = words.label(procedure.steps.get(name) if procedure else None, name)
-    said_by = {"type": words.type(d.get("type", "")), "number": d.get("number", "")}
-    return words.say("step", step=step, by=words.name(taken.get("by")), more=more, **said_by)
-
-
-def of_process(
-    model: Model, process: Record, attribute: str, spans: Sequence[Span]
-) -> Iterator[Happening]:
-    """The states of a process, or the votes, by the values its attribute had."""
-    old: Any = None
-    for span in spans:
-        if attribute == STATE_ATTRIBUTE:
-            if span.value is not None:
-                details = {"old": old, "new": span.value}
-                yield Happening(
-                    "process", _process_state, details, model, process.id, span.since, 6
-                )
-        else:
-            before = old or []
-            for vote in (span.value or [])[len(before) :]:
-                yield Happening("process", _vote, {"vote": vote}, model, process.id, span.since, 5)
-        old = span.value
-
-
-def _process_state(words: Words, d: Mapping[str, Any]) -> str:
-    said = {
-        "type": words.type(d["type"]),
-        "number": d["number"],
-        "new": words.state(d["type"], d["new"]),
-    }
-    if d["old"] is None:
-        return words.say("process_first", **said)
-    return words.say("process", old=words.state(d["type"], d["old"]), **said)
-
-
-def _vote(words: Words, d: Mapping[str, Any]) -> str:
-    vote = d["vote"]
-    procedure = getattr(words.model.record_types.get(d["type"]), "procedure", None)
-    stage = words.label(procedure.approval.get(vote["stage"]) if procedure else None, vote["stage"])
-    by = words.name(vote["by"])
-    if vote.get("for") not in (None, vote["by"]):
-        by = f"{by} ({words.name(vote['for'])})"
-    comment = f" {vote['comment']}" if vote.get("comment") else ""
-    sentence = "approve" if vote["decision"] == "approve" else "reject"
-    return words.say(sentence, type=words.type(d["type"]), number=d["number"], stage=stage, by=by, comment=comment)  # fmt: skip
 
 
 # -- details ----------------------------------------------------------------------------------------

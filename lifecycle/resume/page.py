@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from cmdb.store import GraphStore
-from lifecycle.ledger.columns import chosen, text
-from lifecycle.ledger.facts import Fact, Reader
+from lifecycle.ledger.columns import chosen
+from lifecycle.ledger.facts import Reader
+from lifecycle.ledger.getters import text
+from lifecycle.ledger.rows import Fact
 from lifecycle.resume import Entry, Resume
 from lifecycle.resume.sentences import KINDS, Sentence
 

@@ -13,7 +13,8 @@ from cmdb.errors import QueryError
 from cmdb.queries import Sort
 from cmdb.store import create_store
 from lifecycle.ledger import DEVICES, Ledger, Scope
-from lifecycle.ledger.columns import COLUMNS, chosen, text
+from lifecycle.ledger.columns import COLUMNS, chosen
+from lifecycle.ledger.getters import text
 from schema.errors import UnknownNameError
 from schema.loading import load_model
 from tests.support.building import commit
@@ -90,6 +91,8 @@ def test_a_ledger_says_what_an_asset_manager_asks(
     # Facility equipment has no port count: it is none of those, and that is no mistake.
     portless = Ledger(store, Scope(where={"port_count": {"null": True}}))
     assert names(portless) == ["blade", "chassis", "esx", "pc", "sw"]
+    with pytest.raises(QueryError, match="Application is no type of device"):
+        Ledger(store, Scope(["Application"]))
     with pytest.raises(UnknownNameError, match="colour"):
         Ledger(store, Scope(where={"colour": "red"}))
     with pytest.raises(QueryError, match="never 'blue'"):

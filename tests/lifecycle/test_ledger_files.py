@@ -22,8 +22,8 @@ from importers.ledger.plan import states_of
 from importers.ledger.values import clean
 from lifecycle.ledger import DEVICES
 from lifecycle.ledger.columns import COLUMNS, chosen, exported
-from lifecycle.ledger.facts import Row
 from lifecycle.ledger.files import write
+from lifecycle.ledger.rows import Row
 from schema.kinds import Money
 from schema.loading import load_model
 from schema.model import Model
