@@ -56,8 +56,13 @@ def ledger(
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option("--sort", metavar="ATTRIBUTES", help="name,-purchase_date")
-    ] = "name",
+        str,
+        typer.Option(
+            "--sort",
+            metavar="ATTRIBUTES",
+            help="name,-purchase_date. Default: name; in a file as they were recorded, which is fastest.",
+        ),
+    ] = "",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write all of it to FILE.xlsx or FILE.csv."),
@@ -76,7 +81,7 @@ def ledger(
             types,
             parse_conditions(graph, types[0], conditions or (), where),
             below(graph, organisation),
-            parse_sort(sort),
+            parse_sort(sort or ("" if out else "name")),
             moment(graph, as_of),
         )
         found = Ledger(graph, scope)

@@ -39,6 +39,9 @@ class Scope:
         A filter, as in a query. A type that has no such attribute has no such devices.
     organisation
         Id: only devices of it and of those below it, and those in transit to any of them.
+    sort
+        Within each type. In no order (by id, as they were recorded) a page costs the same however
+        many there are.
     """
 
     types: Sequence[str] = DEVICES
@@ -78,8 +81,11 @@ class Ledger:
 
     def rows(self, columns: Sequence[Column]) -> Iterator[list[Row]]:
         """The devices, a page at a time, with what the columns need."""
+        yield from self._rows(columns, self._queries)
+
+    def _rows(self, columns: Sequence[Column], queries: Sequence[Query]) -> Iterator[list[Row]]:
         reader = Reader(self.store, self.at, _facts(columns))
-        for query in self._queries:
+        for query in queries:
             for page in self._pages(query):
                 yield reader.rows(page)
         for page in self._arriving():
@@ -88,7 +94,7 @@ class Ledger:
     def totals(self, columns: Sequence[Column]) -> list[Total]:
         """Counts and sums by the values of columns, the most first; without columns, of all."""
         found: dict[tuple[Any, ...], tuple[tuple[Any, ...], int, dict[str, Decimal]]] = {}
-        for page in self.rows(columns):
+        for page in self._rows(columns, [_with(query, sort=()) for query in self._queries]):
             for row in page:
                 values = tuple(column.get(row) for column in columns)
                 key = tuple(map(_identity, values))
