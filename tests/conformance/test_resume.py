@@ -86,7 +86,7 @@ def test_all_that_happened_is_told_with_who_and_why(
         "Left rack (Lowest rack unit 3 U).",
         "Placed in store.",
     ]
-    powered = ["is powered by ups.", "No longer: is powered by ups."]
+    powered = ["Now is powered by ups.", "No longer is powered by ups."]
     assert said(entries, "relationship") == powered
     assert said(entries, "owner") == [
         "Organisation: south.",
