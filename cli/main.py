@@ -14,11 +14,14 @@ from typer.exceptions import TyperException
 
 from cli import (
     deciding,
+    figures,
     impact,
     importing,
+    ledger,
     model_commands,
     orders,
     records,
+    resume,
     sources,
     stores,
     transitions,
@@ -54,6 +57,9 @@ app.command()(impact.window)
 app.command("dependencies")(impact.depends)
 app.command()(impact.single_points)
 app.command()(impact.root_cause)
+app.command()(ledger.ledger)
+app.command()(resume.resume)
+app.command()(figures.figures)
 app.command("importers")(importing.list_importers)
 app.command("import")(importing.import_)
 app.add_typer(sources.app, name="sources")

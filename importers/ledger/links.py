@@ -20,6 +20,7 @@ Lookup = Callable[[Sequence[str]], Any]
 Texts = tuple[str, ...]
 ORGANISATION = ("organisation", "department")
 PERSON = ("custodian_number", "custodian_phone", "custodian_email")
+CONTRACT = ("maintenance_contract", "contract_name", "contract_until")
 
 
 class Compiled(Protocol):
@@ -56,6 +57,7 @@ class Links:
             ("organisation", "organisation", ORGANISATION, self._organisation_step),
             ("custodian", "custodian", ("custodian",), self._custodian_step),
             ("user", "USED_BY", ("user",), self._user_step),
+            ("contract", "COVERED_BY", CONTRACT, self._contract_step),
         )
         for _, link, targets, make in parts:
             used = [i for t in targets if (i := self._index(t)) is not None]
@@ -89,7 +91,7 @@ class Links:
         ):
             [unit] = [column.unit for index, _, column in columns if index == price]
             plan.steps.append((price, self._price_step(price, currency, unit)))
-        for target in ("supplier", "application", "maintenance_contract"):
+        for target in ("supplier", "application"):
             if text := self._mapping.constants.get(target):
                 link, meaning = self._column(target, Column(to=target))
                 if self._allowed(record_type, link):
@@ -103,7 +105,6 @@ class Links:
                 "RUNS",
                 lambda text: [_named("RUNS", "Application", n) for n in values.several(text)],
             ),
-            "maintenance_contract": ("COVERED_BY", _contract),
             "addresses": ("HAS_ADDRESS", lambda text: _addresses(text, 0)),
             "management_ip": ("HAS_ADDRESS", _further_addresses),
         }
@@ -179,8 +180,11 @@ class Links:
         return _links_step(self._lookup(ORGANISATION, convert))
 
     def _custodian_step(self, record_type: RecordType) -> Step:
-        targets = (*ORGANISATION, "custodian", *PERSON)
+        targets = (*ORGANISATION, "custodian_organisation", "custodian", *PERSON)
         return _links_step(self._lookup(targets, self._custodians))
+
+    def _contract_step(self, record_type: RecordType) -> Step:
+        return _links_step(self._lookup(CONTRACT, _contract))
 
     def _user_step(self, record_type: RecordType) -> Step:
         return _links_step(self._lookup((*ORGANISATION, "user"), self._users))
@@ -219,7 +223,9 @@ class Links:
 
     def _custodians(self, texts: Texts) -> Any:
         """The first person of a cell, with what further columns say of him."""
-        company, department, text, *more = texts
+        company, department, own, text, *more = texts
+        if own:
+            company, _, department = own.rpartition("/")
         people = names.people(text) if text else []
         if not people:
             return None
@@ -303,9 +309,20 @@ def _named(link: str, type_: str, name: str) -> Link:
     return Link(link, Observation(type_, f"{type_.lower()}/{name}", {"name": name}))
 
 
-def _contract(text: str) -> list[Link]:
-    attributes = {"name": text, "document_number": text}
-    return [Link("COVERED_BY", Observation("MaintenanceContract", f"contract/{text}", attributes))]
+def _contract(texts: Texts) -> Any:
+    number, name, until = texts
+    if not number:
+        return []
+    attributes = {"name": name or number, "document_number": number}
+    problem = ""
+    if until:
+        try:
+            attributes["valid_until"] = values.day(until, last=True)
+        except ValueError as error:
+            problem = str(error)
+    contract = Observation("MaintenanceContract", f"contract/{number}", attributes)
+    links = [Link("COVERED_BY", contract)]
+    return Partly(problem, links) if problem else links
 
 
 def _addresses(text: str, start: int) -> list[Link]:

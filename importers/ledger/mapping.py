@@ -33,10 +33,14 @@ site, building, floor, room, rack             places, each in the one before: CO
 rack_position, slot                           of that link; ``U12-U13`` also gives the rack_height
 organisation, department                      of the device; the department is PART_OF the other
 custodian, custodian_number, …_phone, …_email the Person answering for it
+custodian_organisation                        whose the person is, where not the device's: ``A/B``
 user, supplier                                USED_BY, SUPPLIED_BY
 mac, addresses                                MAC addresses; IP addresses besides management_ip
 currency                                      of purchase_price, row by row
-application, maintenance_contract             the Application it RUNS; COVERED_BY
+application                                   the Application it RUNS
+maintenance_contract                          the number of the contract it is COVERED_BY
+contract_name, contract_until                 of that contract
+record_id                                     says that the row is of a record there is: it makes none
 type                                          the same as `type.column`; what a pattern finds
 ============================================  ====================================================
 """
@@ -61,6 +65,7 @@ ROLES: Final = frozenset(
         *PLACES,
         *("type", "rack_position", "slot", "organisation", "department", "mac", "addresses"),
         *("custodian", "custodian_number", "custodian_phone", "custodian_email", "user"),
+        *("custodian_organisation", "contract_name", "contract_until", "record_id"),
         *("supplier", "currency", "application", "maintenance_contract", "hostname"),
     }
 )

@@ -23,6 +23,7 @@ KEYS: Final = (
     ("hostname", "host/"),
     ("management_ip", "address/"),
 )
+_UNFINDABLE: Final = "is of a record that nothing in the row identifies; give the device an asset or serial number first"
 TELLING: Final = ("asset/", "serial/", "host/")
 
 
@@ -49,6 +50,7 @@ class Interpreter:
         self._type_words = type_table(self._model)
         self._own_types = {plain(w): t for w, t in mapping.type.values.items()}
         self._type_at = self._index("type")
+        self._id_at = self._index("record_id")
         self._plans: dict[str, Plan] = {}
         self._compiler = Compiler(mapping, self._columns, self._model)
 
@@ -124,6 +126,9 @@ class Interpreter:
         if not key:
             found.append(Rejection(place, "it has no asset number, serial number, name or address"))
             return None
+        if self._id_at is not None and row[self._id_at] and not self._findable(plan, attributes):
+            found.append(Rejection(place, _UNFINDABLE, key))
+            return None
         links: list[Link] = []
         for index, step in plan.steps:
             try:
@@ -135,6 +140,11 @@ class Interpreter:
         if "name" not in attributes and "hostname" not in attributes:
             attributes["name"] = key.partition("/")[2]
         return Observation(plan.type, key, attributes, links, place)
+
+    def _findable(self, plan: Plan, attributes: dict[str, Any]) -> bool:
+        """Whether a rule of its type has values to go by."""
+        rules = self._model.record_types[plan.type].identification
+        return any(all(name in attributes for name in rule.attributes) for rule in rules)
 
     def _attributes(
         self, plan: Plan, row: list[str], place: str, found: list[Item]

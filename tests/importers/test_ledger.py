@@ -500,6 +500,50 @@ def test_sizes_counts_and_addresses_are_read_as_people_write_them() -> None:
     assert macs("001A-2B3C-4D5E; 00:1a:2b:3c:4d:5f") == ["00:1a:2b:3c:4d:5e", "00:1a:2b:3c:4d:5f"]
 
 
+def test_a_row_says_whose_the_custodian_is_and_until_when_a_contract_runs(tmp_path: Path) -> None:
+    text = """\
+资产编号,设备名称,设备类型,所属单位,责任人,责任人单位,退运日期,维保合同,维保合同名称,维保合同到期
+A1,一,服务器,青石供电公司,张三,云江供电公司/信通部,2026-03-31,HT-1,年度维保,2027年12月
+A2,二,服务器,青石供电公司,李四,,,HT-2,,明年
+A3,三,服务器,青石供电公司,王五,,,,只有名称,2027-01-01
+"""
+    found = observed(tmp_path, text)
+    first, second, third = found.observations
+    assert first.attributes["decommissioned_on"] == "2026-03-31"
+    [owner] = linked(first)["custodian"].links
+    assert isinstance(owner.to, Observation)
+    assert owner.to.key == "organisation/云江供电公司/信通部"
+    assert linked(first)["organisation"].attributes == {"name": "青石供电公司"}
+    assert linked(first)["COVERED_BY"].attributes == {
+        "name": "年度维保",
+        "document_number": "HT-1",
+        "valid_until": "2027-12-31",
+    }
+    assert linked(second)["custodian"].links == (
+        Link("organisation", linked(second)["organisation"]),
+    )
+    assert linked(second)["COVERED_BY"].attributes == {"name": "HT-2", "document_number": "HT-2"}
+    assert "COVERED_BY" not in linked(third)
+    assert rejected(found) == [
+        ("台账.csv row 3", "column '维保合同到期' is no date, or one that can be read two ways")
+    ]
+
+
+def test_a_row_of_a_known_record_that_nothing_identifies_makes_none(tmp_path: Path) -> None:
+    text = """\
+名称,设备类型,资产编号,记录标识
+配线架,配线架,,019a0000-0000-7000-8000-000000000001
+配线架,配线架,A2,019a0000-0000-7000-8000-000000000002
+传感器,环境传感器,,019a0000-0000-7000-8000-000000000003
+配线架 4,配线架,,
+"""
+    found = observed(tmp_path, text)
+    assert [o.key for o in found.observations] == ["asset/A2", "name/传感器", "name/配线架 4"]
+    [(place, reason)] = rejected(found)
+    assert place == "台账.csv row 2"
+    assert "nothing in the row identifies" in reason
+
+
 def test_people_stand_in_cells_in_many_ways(tmp_path: Path) -> None:
     assert people("张三(0012345)") == [{"name": "张三", "employee_number": "0012345"}]
     assert people("张三 13800000000") == [{"name": "张三", "phone": "13800000000"}]
