@@ -142,7 +142,7 @@ class Orders:
 
         def work() -> Decision:
             room = self.engine.room(actor)
-            number = self._number(prefix)
+            number = self.number(prefix)
             given = {
                 "organisation": room.actor.record.attributes.get("organisation"),
                 "requested_by": room.actor.id,
@@ -157,7 +157,7 @@ class Orders:
         self.engine.decide(actor, work)
         return self.store.record(id)
 
-    def _number(self, prefix: str) -> str:
+    def number(self, prefix: str) -> str:
         """The next number of a prefix in this year: ``TY-2026-000012``."""
         begin = f"{prefix}-{self.engine.clock().year}-"
         query = Query(

@@ -13,7 +13,7 @@ from cmdb.store import GraphStore
 from lifecycle.refusals import NotAllowedError
 from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE
 from schema.process_checks import ROLES
-from schema.processes import RELATIVE_ROLES
+from schema.processes import RELATIVE_ROLES, SYSTEM
 
 HAS_ROLE, ROLE_NAMES = ROLES
 DELEGATES_TO = "DELEGATES_TO"
@@ -70,6 +70,10 @@ class Directory:
             if self._in_force(n.relationship.attributes) and self._active(n.record)
         ]
         return Actor(record, tuple(acts_for))
+
+    def product(self) -> Actor:
+        """The product itself, as an actor: nobody's role, and nobody's name."""
+        return Actor(Record(SYSTEM, "", 0, {"name": SYSTEM}), ())
 
     def _person(self, name: str) -> Record:
         for attribute in ("username", "employee_number", "id", "name"):
