@@ -13,6 +13,12 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "not_found": (3, "no such record"),
     "invalid_change": (4, "the change breaks a rule of the model; nothing was stored"),
     "model_change_refused": (4, "stored records forbid the model change"),
+    "refused": (
+        4,
+        "guards or requirements refuse it, or it cannot be done now; nothing was stored",
+    ),
+    "not_allowed": (11, "this person may not do that"),
+    "file_refused": (4, "a file is not what may be attached, or is damaged"),
     "conflict": (5, "somebody else changed the record"),
     "invalid_query": (6, "the question does not fit the model"),
     "unknown_name": (6, "no such type, attribute or relationship type"),

@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from cli import impact, model_commands, reconciliation, records, stores
+from cli import impact, model_commands, reconciliation, records, stocktaking, stores
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
 from schema.errors import CmdbError, ModelError
@@ -52,6 +52,7 @@ app.command()(stores.dump)
 app.command()(stores.restore)
 app.command()(stores.check)
 app.add_typer(model_commands.app, name="schema")
+app.add_typer(stocktaking.app, name="stocktake")
 
 
 def main() -> None:

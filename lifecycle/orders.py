@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import NotFoundError
-from cmdb.ids import new_id
+from cmdb.ids import is_id, new_id
 from cmdb.queries import Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -84,7 +84,7 @@ class Orders:
         ------
         NotFoundError
         """
-        for attribute in ("number", "id"):
+        for attribute in ("number", "id") if is_id(text) else ("number",):
             query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]

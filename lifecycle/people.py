@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
+from cmdb.ids import is_id
 from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -77,6 +78,8 @@ class Directory:
 
     def _person(self, name: str) -> Record:
         for attribute in ("username", "employee_number", "id", "name"):
+            if attribute == "id" and not is_id(name):
+                continue
             page = self.store.find(Query("Person", {attribute: {"eq": name}}, first=2))
             if len(page.records) == 1:
                 return page.records[0]

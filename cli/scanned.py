@@ -1,0 +1,67 @@
+"""What was scanned in stock-taking: numbers one a line, and spreadsheets with a column of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from cli.words import find_record
+from cmdb.store import GraphStore
+from importers.ledger.text import Rows, text_rows
+from importers.ledger.workbook import MAGIC, sheets
+from importers.reading import Document, documents
+from lifecycle.stocktake import Read
+
+HEADERS: Final[dict[str, frozenset[str]]] = {
+    "number": frozenset(
+        {"asset_number", "serial_number", "asset number", "serial number", "number", "sn"}
+        | {"资产编号", "序列号", "编号", "条码"}
+    ),
+    "place": frozenset({"place", "location", "存放地点", "地点", "位置", "机房"}),
+}
+"""What the columns of a spreadsheet of scanned numbers may be called."""
+
+
+def reads(graph: GraphStore, files: list[str]) -> Iterator[Read]:
+    """What was read, of files of numbers or spreadsheets with headers."""
+    places: dict[str, str] = {}
+
+    def place_id(text: str) -> str | None:
+        if text and text not in places:
+            places[text] = find_record(graph, text).id
+        return places.get(text)
+
+    for document in documents(files):
+        for rows in _sheets(document):
+            yield from _of_rows(rows, place_id)
+
+
+def _sheets(document: Document) -> Iterator[Rows]:
+    if document.read()[: len(MAGIC)] == MAGIC:
+        yield from (rows for _, rows in sheets(document))
+    else:
+        yield text_rows(document, "", "", lambda row: sum(_column(cell) != "" for cell in row))
+
+
+def _of_rows(rows: Rows, place_id: Callable[[str], str | None]) -> Iterator[Read]:
+    columns: dict[str, list[int]] | None = None
+    for _, row in rows:
+        if row is None or not any(cell.strip() for cell in row):
+            continue
+        if columns is None:
+            named = [_column(cell) for cell in row]
+            columns = {n: [i for i, c in enumerate(named) if c == n] for n in HEADERS}
+            if columns["number"]:
+                continue
+            columns = {"number": [0], "place": []}
+        cells = dict(enumerate(cell.strip() for cell in row))
+        number = next((cells[i] for i in columns["number"] if cells.get(i)), "")
+        place = next((cells[i] for i in columns["place"] if cells.get(i)), "")
+        if number:
+            yield Read(number, place_id(place))
+
+
+def _column(header: str) -> str:
+    """What a column holds, by its header; empty for what does not matter."""
+    word = header.strip().lower()
+    return next((name for name, words in HEADERS.items() if word in words), "")

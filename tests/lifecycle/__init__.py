@@ -1,0 +1,1 @@
+"""Processes over records, through their public doors, on the embedded store."""
