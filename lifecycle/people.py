@@ -59,7 +59,7 @@ class Directory:
         NotAllowedError
             There is none, there are several, or they have left.
         """
-        record = self._person(name)
+        record = self.known(name)
         if not self._active(record):
             raise NotAllowedError(
                 f"{record.name} is no longer with us.", "Somebody else must do it."
@@ -76,7 +76,13 @@ class Directory:
         """The product itself, as an actor: nobody's role, and nobody's name."""
         return Actor(Record(SYSTEM, "", 0, {"name": SYSTEM}), ())
 
-    def _person(self, name: str) -> Record:
+    def known(self, name: str) -> Record:
+        """The person of that name, though they may have left.
+
+        Raises
+        ------
+        NotAllowedError
+        """
         for attribute in ("username", "employee_number", "id", "name"):
             if attribute == "id" and not is_id(name):
                 continue
