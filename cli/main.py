@@ -10,7 +10,15 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from cli import impact, model_commands, reconciliation, records, stocktaking, stores
+from cli import (
+    impact,
+    model_commands,
+    organisations,
+    reconciliation,
+    records,
+    stocktaking,
+    stores,
+)
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
 from schema.errors import CmdbError, ModelError
@@ -53,6 +61,7 @@ app.command()(stores.restore)
 app.command()(stores.check)
 app.add_typer(model_commands.app, name="schema")
 app.add_typer(stocktaking.app, name="stocktake")
+app.add_typer(organisations.app, name="org")
 
 
 def main() -> None:
