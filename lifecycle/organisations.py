@@ -79,7 +79,7 @@ def tree(
     while level:
         links = store.neighbours([*level], [ORGANISATION_TREE], "in", as_of)
         after_it = store.neighbours([*level], [SUCCEEDED_BY], "out", as_of) if dissolved else []
-        for near in after_it:
+        for near in sorted(after_it, key=lambda n: n.record.name):
             level[near.of].successors.append(near.record)
         following: dict[str, Branch] = {}
         for near in sorted(links, key=lambda n: (n.record.name, n.record.id)):
