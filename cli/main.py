@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (
+    due,
     impact,
     model_commands,
     organisations,
@@ -62,6 +63,8 @@ app.command()(stores.check)
 app.add_typer(model_commands.app, name="schema")
 app.add_typer(stocktaking.app, name="stocktake")
 app.add_typer(organisations.app, name="org")
+app.command()(due.due)
+app.command()(due.timers)
 
 
 def main() -> None:
