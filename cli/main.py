@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (
+    attachments,
     due,
     impact,
     model_commands,
@@ -65,6 +66,8 @@ app.add_typer(stocktaking.app, name="stocktake")
 app.add_typer(organisations.app, name="org")
 app.command()(due.due)
 app.command()(due.timers)
+app.command()(attachments.attach)
+app.command()(attachments.attachment)
 
 
 def main() -> None:
