@@ -10,7 +10,7 @@ from cmdb.store import GraphStore
 from importers.ledger.text import Rows, text_rows
 from importers.ledger.workbook import MAGIC, sheets
 from importers.reading import Document, documents
-from lifecycle.stocktake import Read
+from lifecycle.scanning import Read
 
 HEADERS: Final[dict[str, frozenset[str]]] = {
     "number": frozenset(

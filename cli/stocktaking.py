@@ -25,10 +25,12 @@ from cli.scanned import reads
 from cli.words import find_record, parse_assignments
 from cmdb.errors import QueryError
 from cmdb.store import GraphStore
+from lifecycle.count_reports import Report
 from lifecycle.counting import MISPLACED, MISSING
 from lifecycle.engine import Engine
+from lifecycle.scanning import folded
 from lifecycle.settling import Settling
-from lifecycle.stocktake import Fed, Report, Stocktakes, folded
+from lifecycle.stocktake import Fed, Stocktakes
 
 app = typer.Typer(
     no_args_is_help=True, help="Stock-taking (盘点): count devices, settle differences, sign off."
@@ -137,13 +139,43 @@ def close(
 
 @app.command()
 def reopen(
-    count: Count, reason: Reason = "", actor: Actor = "", store: Store = STORE_DEFAULT
+    count: Count,
+    reason: Reason = "",
+    actor: Actor = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
 ) -> None:
     """Count on, after all."""
     with opened(store) as graph:
-        found = Stocktakes(Engine(graph)).find(count)
-        Engine(graph).transition(found.id, "recount", actor_or_me(actor), reason=reason)
-        output.print_line(f"{found.attributes['number']} is open again.")
+        engine = Engine(graph)
+        found = Stocktakes(engine).find(count)
+        revision = engine.transition(found.id, "recount", actor_or_me(actor), reason=reason)
+        _done(revision, f"{found.attributes['number']} is open again.", json)
+
+
+@app.command()
+def cancel(
+    count: Count,
+    reason: Reason = "",
+    yes: Yes = False,
+    actor: Actor = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
+    """Give a count up, with a reason. It cannot be opened again."""
+    with opened(store) as graph:
+        engine = Engine(graph)
+        found = Stocktakes(engine).find(count)
+        confirmed(yes, f"Cancel {found.attributes['number']} for good?")
+        revision = engine.transition(found.id, "cancel", actor_or_me(actor), reason=reason)
+        _done(revision, f"{found.attributes['number']} is cancelled.", json)
+
+
+def _done(revision: int, text: str, json: bool) -> None:
+    if json:
+        output.print_json({"revision": revision})
+    else:
+        output.print_line(text)
 
 
 def _print_report(graph: GraphStore, report: Report, json: bool) -> None:
@@ -304,7 +336,4 @@ def sign_off(
         found = settling.counts.find(count)
         confirmed(yes, f"Sign off {found.attributes['number']} for good?")
         revision = settling.sign_off(found.id, actor_or_me(actor), reason)
-        if json:
-            output.print_json({"revision": revision})
-        else:
-            output.print_line(f"{found.attributes['number']} is signed off.")
+        _done(revision, f"{found.attributes['number']} is signed off.", json)

@@ -9,11 +9,13 @@ from typing import Any, Final
 from cmdb.change_sets import Operation, Relate, Update
 from cmdb.records import Record
 from lifecycle import effects
+from lifecycle.count_reports import open_items
 from lifecycle.counting import MISPLACED, MISSING, unexplained
 from lifecycle.engine import Decision, Engine
 from lifecycle.items import CONCERNS, DONE, PAGE, Item, with_links
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
-from lifecycle.stocktake import Stocktakes, folded, open_items
+from lifecycle.scanning import folded
+from lifecycle.stocktake import Stocktakes
 from schema.errors import CmdbError
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
 

@@ -5,36 +5,30 @@ Counting is idempotent: what was read before is passed over. `lifecycle.settling
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cmdb.change_sets import Create, Operation, Relate, Update
 from cmdb.ids import new_id
-from cmdb.queries import SEARCH_WORDS, Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.cases import Room
+from lifecycle.count_reports import Report, report
 from lifecycle.counting import (
-    COUNTED_TYPES,
     FOUND,
     MISPLACED,
     MISSING,
-    Difference,
     Scope,
-    counted,
-    difference,
-    expected_state,
-    unexplained,
 )
 from lifecycle.engine import Decision, Engine
-from lifecycle.items import CONCERNS, DONE, OPEN, PAGE, Item, items, with_links
+from lifecycle.items import CONCERNS, DONE, OPEN, PAGE, with_links
 from lifecycle.orders import Orders
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
+from lifecycle.scanning import Read, chosen, cleaned, folded, known, misplacement, same_reading
 from lifecycle.sightings import Sightings
 from schema.errors import CmdbError
 from schema.model import STATE_ATTRIBUTE
@@ -43,20 +37,6 @@ STOCKTAKE: Final = "Stocktake"
 PREFIX: Final = "PD"
 COUNTERS: Final = ("requester", "assignee", "operator", "asset_manager")
 """Who may count."""
-NUMBERS: Final = ("asset_number", "serial_number")
-
-
-class Read(NamedTuple):
-    """One number that was read off a device.
-
-    Attributes
-    ----------
-    place
-        Id of the place where it was read; that of the count if None.
-    """
-
-    number: str
-    place: str | None = None
 
 
 @dataclass
@@ -66,27 +46,6 @@ class Fed:
     results: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
     revision: int = 0
-
-
-@dataclass
-class Report:
-    """How a count stands.
-
-    Attributes
-    ----------
-    results
-        How many devices were found, are missing, are misplaced.
-    unknown
-        Number -> who read it when, and how it was explained.
-    unsettled
-        How many differences and unknown numbers are open.
-    """
-
-    count: Record
-    results: Counter[str]
-    differences: list[Difference]
-    unknown: Mapping[str, Mapping[str, Any]]
-    unsettled: int
 
 
 class Stocktakes:
@@ -191,8 +150,8 @@ class Stocktakes:
     def _read(self, process: Record, room: Room, batch: Sequence[Read]) -> Decision:
         scope = Scope(self.store, process, room.directory)
         last = {folded(r.number): r for r in batch if folded(r.number)}
-        known = self._known(last)
-        records = {r.id: r for found in known.values() for r in found}
+        devices = known(self.store, last)
+        records = {r.id: r for found in devices.values() for r in found}
         have = {
             i.record.id: i for i in with_links(self.store, process.id, [*records.values()], False)
         }
@@ -201,18 +160,20 @@ class Stocktakes:
         strange: list[str] = []
         made: dict[str, Operation] = {}
         for number, read in last.items():
-            record = _chosen(known.get(number, ()), scope)
+            record = chosen(devices.get(number, ()), scope)
             if record is None:
                 results["unknown"] += 1
-                strange.append(read.number)
-                unknown.setdefault(number, self._said(room, several=len(known.get(number, ())) > 1))
+                strange.append(cleaned(read.number))
+                unknown.setdefault(
+                    number, self._said(room, several=len(devices.get(number, ())) > 1)
+                )
                 continue
             unknown.pop(number, None)
-            why = _why(record, read.place, scope)
+            why = misplacement(record, read.place, scope)
             details: dict[str, Any] = {"result": MISPLACED if why else FOUND, "read": number}
             details |= {n: v for n, v in (("why", why), ("place", read.place)) if v}
             item = have.get(record.id)
-            if record.id in made or (item and _same(item.details, details)):
+            if record.id in made or (item and same_reading(item.details, details)):
                 results["again"] += 1
             else:
                 results[details["result"]] += 1
@@ -222,26 +183,6 @@ class Stocktakes:
             operations.append(Update(process.id, {"unknown_numbers": unknown or None}))
         number = process.attributes["number"]
         return Decision(operations, f"{number} {len(last)} read", result=(results, strange))
-
-    def _known(self, numbers: Mapping[str, Read]) -> dict[str, list[Record]]:
-        """Devices by the folded numbers they go by.
-
-        A statement for each attribute finds those in a usual spelling; what is left is searched for,
-        one by one.
-        """
-        spellings = {s for n, r in numbers.items() for s in (n, n.lower(), r.number.strip())}
-        found: defaultdict[str, dict[str, Record]] = defaultdict(dict)
-        near = [r for a in NUMBERS if spellings for r in self.store.holders(a, spellings)]
-        for record in near:
-            _note(record, found, numbers)
-        for number in numbers.keys() - found.keys():
-            for type_ in COUNTED_TYPES if number.count(" ") < SEARCH_WORDS else ():
-                for record in self.store.search(number, Query(type_)).records:
-                    _note(record, found, numbers)
-        return {
-            number: [r for r in records.values() if counted(self.store.model, r)]
-            for number, records in found.items()
-        }
 
     def feed_sightings(self, count: str, actor: str, source: str = "") -> Fed:
         """Count as found what sources have reported since the count was opened.
@@ -333,89 +274,16 @@ class Stocktakes:
             )
         return process, room
 
+    def report(self, count: str) -> Report:
+        """How a count stands (`count_reports.report`)."""
+        return report(self.store, count, self.engine.own_room().directory)
+
     def _said(self, room: Room, **more: Any) -> dict[str, Any]:
         """Who and when, and what else there is to say."""
         said = {"by": room.actor.id, "at": self.engine.clock().isoformat()}
         return said | {name: value for name, value in more.items() if value}
 
-    # -- reading --------------------------------------------------------------------------------------
-
-    def report(self, count: str) -> Report:
-        """How a count stands. While it is open, what is expected and not read yet shows as missing."""
-        process = self.store.record(count)
-        results: Counter[str] = Counter()
-        found: list[Difference] = []
-        read: set[str] = set()
-        for page in items(self.store, count):
-            for item in page:
-                read.add(item.record.id)
-                results[item.details["result"]] += 1
-                if item.details["result"] != FOUND:
-                    found.append(difference(item, count))
-        if process.attributes.get(STATE_ATTRIBUTE) == "open":
-            waiting = [r for page in self._expected(process) for r in page if r.id not in read]
-            results[MISSING] += len(waiting)
-            found += [Difference(record, MISSING, (), {}, "") for record in waiting]
-        unsettled = sum(not d.settled for d in found) + len(unexplained(process))
-        return Report(
-            process, results, found, process.attributes.get("unknown_numbers") or {}, unsettled
-        )
-
-    def _expected(self, process: Record) -> Iterator[list[Record]]:
-        return Scope(self.store, process, self.engine.own_room().directory).expected()
-
-
-def folded(number: str) -> str:
-    """A number as it is compared: without the spaces, widths and case that scanners and people vary."""
-    return unicodedata.normalize("NFKC", number).strip().upper()
-
-
-def _note(
-    record: Record, found: Mapping[str, dict[str, Record]], numbers: Mapping[str, Read]
-) -> None:
-    """Put a record under those of some numbers that it goes by."""
-    for attribute in NUMBERS:
-        number = folded(str(record.attributes.get(attribute, "")))
-        if number in numbers:
-            found[number][record.id] = record
-
-
-def _chosen(found: Sequence[Record], scope: Scope) -> Record | None:
-    """The device a number means; None where there is none, or several and not just one in the scope."""
-    if len(found) == 1:
-        return found[0]
-    here = [record for record in found if scope.holds(record)]
-    return here[0] if len(here) == 1 else None
-
-
-def _why(record: Record, place: str | None, scope: Scope) -> list[str]:
-    """What is wrong with finding a device here."""
-    at = place or scope.place
-    why = []
-    if at is not None and not scope.stands_in(record.id, at):
-        why.append("place")
-    if not scope.belongs(record):
-        why.append("organisation")
-    if not expected_state(record):
-        why.append("state")
-    return why
-
-
-def _same(details: Mapping[str, Any], read: Mapping[str, Any]) -> bool:
-    """Whether an item says already what was read now, or was settled since."""
-    if details.get("settled") and details["result"] != MISSING:
-        return True
-    return all(details.get(n) == read.get(n) for n in ("result", "why", "place"))
-
 
 def _item(count: str, device: str, details: Mapping[str, Any]) -> Relate:
     outcome = DONE if details["result"] == FOUND else OPEN
     return Relate(count, CONCERNS, device, {"outcome": outcome, "details": dict(details)})
-
-
-def open_items(store: GraphStore, count: str) -> Iterator[list[Item]]:
-    """The differences of a count that nothing has settled, in pages."""
-    for page in items(store, count):
-        yield [
-            i for i in page if i.details.get("result") != FOUND and not difference(i, count).settled
-        ]

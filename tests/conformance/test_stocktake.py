@@ -12,8 +12,9 @@ from cmdb.integrity import check
 from cmdb.store import create_store
 from lifecycle.counting import FOUND, MISPLACED, MISSING
 from lifecycle.refusals import NotAllowedError, RefusedError
+from lifecycle.scanning import Read
 from lifecycle.settling import Settling
-from lifecycle.stocktake import Read, Stocktakes
+from lifecycle.stocktake import Stocktakes
 from schema.loading import load_model
 from tests.support.building import commit
 from tests.support.office import Office

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from cmdb.change_sets import Relate
 from tests.lifecycle.conftest import Command, Failing
+from tests.support.building import commit
 from tests.support.office import Office
 
 
@@ -51,6 +53,30 @@ def test_a_count_from_opening_to_signing_off(
     assert failing("stocktake", "sign-off", number, "--yes")[0] == 11  # ann is no asset manager
     cmdb("stocktake", "sign-off", number, "--yes", "--actor", "bob")
     assert office.order_state(opened["id"]) == "signed_off"
+
+
+def test_a_count_is_reopened_or_given_up(office: Office, cmdb: Command, failing: Failing) -> None:
+    count = json.loads(cmdb("stocktake", "open", "--json"))
+    number = count["attributes"]["number"]
+    cmdb("stocktake", "close", number)
+    assert "open again" in cmdb("stocktake", "reopen", number, "--reason", "a room was left out")
+    assert office.order_state(count["id"]) == "open"
+    assert failing("stocktake", "cancel", number, "--yes")[0] == 4  # without a reason
+    assert "revision" in json.loads(
+        cmdb("stocktake", "cancel", number, "--yes", "--reason", "wrong room", "--json")
+    )
+    assert office.order_state(count["id"]) == "cancelled"
+    assert failing("stocktake", "reopen", number)[0] == 4
+
+
+def test_people_may_be_named_by_their_name_alone(office: Office, cmdb: Command) -> None:
+    commit(
+        office.store,
+        office.create("Person", "李伟", organisation=office.ids["south"]),
+        Relate(office.ids["李伟"], "HAS_ROLE", office.ids["south"], {"roles": ["operator"]}),
+    )
+    opened = json.loads(cmdb("stocktake", "open", "--actor", "李伟", "--json"))
+    assert opened["attributes"]["requested_by"] == office.ids["李伟"]
 
 
 def test_words_that_do_not_fit_are_refused(office: Office, failing: Failing, cmdb: Command) -> None:
