@@ -12,8 +12,9 @@ from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, Yes, actor_or
 from cli.words import find_record
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attachments
+from lifecycle.contents import safe_name
 from lifecycle.engine import Engine
-from lifecycle.files import Files, folder_of, safe_name, write_out
+from lifecycle.files import Files, folder_of, write_out
 from lifecycle.orders import Orders
 
 

@@ -12,8 +12,9 @@ from cmdb.errors import NotFoundError
 from cmdb.ids import is_id, new_id
 from cmdb.queries import Query
 from cmdb.records import Record
+from lifecycle.contents import safe_name
 from lifecycle.engine import Decision, Engine
-from lifecycle.files import Files, Stored, safe_name
+from lifecycle.files import Files, Stored
 from lifecycle.items import CONCERNS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
 

@@ -6,53 +6,28 @@ written to its end. Nothing of what people call a file becomes a part of a path.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
 import re
 import stat
 import tempfile
 import time
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-import filetype
-
-from cmdb.errors import CmdbError
 from cmdb.store.opening import embedded_file
+from lifecycle.contents import HEAD, FileRefusedError, Text, content_type, safe_name
 
 VARIABLE: Final = "CMDB_FILES"
 SIZE_LIMIT: Final = 64 * 2**20
 """Most bytes of one file."""
-ALLOWED: Final = frozenset(
-    {"application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/tiff"}
-    | {"image/bmp", "image/heic", "application/msword", "application/vnd.ms-excel"}
-    | {
-        f"application/vnd.openxmlformats-officedocument.{kind}"
-        for kind in (
-            "wordprocessingml.document",
-            "spreadsheetml.sheet",
-            "presentationml.presentation",
-        )
-    }
-)
-TEXT: Final = "text/plain"
 _CHUNK: Final = 2**20
-_HEAD: Final = 8192
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_NAME_LIMIT: Final = 120
 _INCOMING: Final = ".incoming-"
 _ABANDONED: Final = 86_400
 """Seconds after which nobody is still writing."""
-
-
-class FileRefusedError(CmdbError):
-    """A file is not what may be attached, or what is kept of it is damaged."""
-
-    code = "file_refused"
 
 
 class Stored(NamedTuple):
@@ -109,7 +84,7 @@ class Files:
         descriptor, incoming = tempfile.mkstemp(prefix=_INCOMING, dir=self.folder)
         try:
             with os.fdopen(descriptor, "wb") as target:
-                digest, size, content_type = self._copied(source, target, name)
+                digest, size, kind = self._copied(source, target, name)
                 target.flush()
                 os.fsync(target.fileno())
             place = self._place(digest)
@@ -118,26 +93,26 @@ class Files:
                 self._own(place.parent)
                 Path(incoming).replace(place)
                 _sync(place.parent)
-            return Stored(digest, size, content_type)
+            return Stored(digest, size, kind)
         finally:
             Path(incoming).unlink(missing_ok=True)
 
     def _copied(self, source: BinaryIO, target: BinaryIO, name: str) -> tuple[str, int, str]:
         digest, size, head = hashlib.sha256(), 0, b""
-        text = _Text()
+        text = Text()
         while chunk := source.read(_CHUNK):
             size += len(chunk)
             if size > self.limit:
                 raise FileRefusedError(
                     f"{safe_name(name)} is larger than {self.limit} bytes.", "Attach a smaller one."
                 )
-            head = head or chunk[:_HEAD]
+            head = head or chunk[:HEAD]
             digest.update(chunk)
             text.add(chunk)
             target.write(chunk)
         if not size:
             raise FileRefusedError(f"{safe_name(name)} is empty.", "Attach one with content.")
-        return digest.hexdigest(), size, _content_type(head, text.ended(), name)
+        return digest.hexdigest(), size, content_type(head, text.ended(), name)
 
     def read(self, sha256: str) -> bytes:
         """The content of a file, checked against its digest.
@@ -204,58 +179,6 @@ def _plain_file(path: Path) -> Iterator[BinaryIO]:
         raise FileRefusedError(f"{safe_name(path.name)} is no file.", "Name a plain file.")
     with os.fdopen(descriptor, "rb") as stream:
         yield stream
-
-
-def _content_type(head: bytes, text: bool, name: str) -> str:
-    """What a file is, by its content.
-
-    Raises
-    ------
-    FileRefusedError
-        Something else than a document, a picture or text.
-    """
-    kind = filetype.guess(head)
-    found = kind.mime if kind is not None else TEXT if text else "unknown"
-    if found in ALLOWED or found == TEXT:
-        return str(found)
-    raise FileRefusedError(
-        f"{safe_name(name)} is of the type {found}.",
-        "Attach a PDF, a picture, an office document, or plain text.",
-    )
-
-
-class _Text:
-    """Whether bytes, chunk by chunk, are text: UTF-8 or GB 18030, without control characters."""
-
-    def __init__(self) -> None:
-        self.decoders = {n: codecs.getincrementaldecoder(n)() for n in ("utf-8", "gb18030")}
-        self.controls = False
-
-    def add(self, chunk: bytes, final: bool = False) -> None:
-        self.controls = self.controls or any(
-            byte in chunk for byte in (*range(9), 11, *range(14, 27), *range(28, 32), 127)
-        )
-        for name, decoder in list(self.decoders.items()):
-            try:
-                decoder.decode(chunk, final)
-            except UnicodeDecodeError:
-                del self.decoders[name]
-
-    def ended(self) -> bool:
-        self.add(b"", True)
-        return bool(self.decoders) and not self.controls
-
-
-def safe_name(name: str) -> str:
-    """What a file was called, fit to be shown and to be a file name anywhere: no path, no controls."""
-    last = re.split(r"[\\/]", unicodedata.normalize("NFC", name))[-1]
-    plain = "".join("_" if unicodedata.category(c)[0] == "C" or c in '<>:"|?*' else c for c in last)
-    plain = plain.strip(" .")
-    stem, dot, suffix = plain.rpartition(".")
-    if len(plain) > _NAME_LIMIT:
-        kept = suffix[:16]
-        plain = f"{stem[: _NAME_LIMIT - len(kept) - 1]}.{kept}" if dot else plain[:_NAME_LIMIT]
-    return plain or "file"
 
 
 def write_out(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from cmdb.integrity import check
 from lifecycle.attachments import Attachments
-from lifecycle.files import FileRefusedError, Files, folder_of, safe_name
+from lifecycle.contents import FileRefusedError, safe_name
+from lifecycle.files import Files, folder_of
 from lifecycle.refusals import NotAllowedError, RefusedError
 from tests.lifecycle.conftest import Command, Failing
 from tests.support.office import Office
