@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Final
 
 from cli.words import find_record
@@ -20,6 +21,8 @@ HEADERS: Final[dict[str, frozenset[str]]] = {
     "place": frozenset({"place", "location", "存放地点", "地点", "位置", "机房"}),
 }
 """What the columns of a spreadsheet of scanned numbers may be called."""
+HEADER_WITHIN: Final = 10
+"""Rows among which a header is looked for."""
 
 
 def reads(graph: GraphStore, files: list[str]) -> Iterator[Read]:
@@ -44,17 +47,18 @@ def _sheets(document: Document) -> Iterator[Rows]:
 
 
 def _of_rows(rows: Rows, place_id: Callable[[str], str | None]) -> Iterator[Read]:
-    columns: dict[str, list[int]] | None = None
-    for _, row in rows:
-        if row is None or not any(cell.strip() for cell in row):
-            continue
-        if columns is None:
-            named = [_column(cell) for cell in row]
+    """The numbers below a header, which a title may precede; without one, those of the first column."""
+    stream = ([cell.strip() for cell in row] for _, row in rows if row and any(map(str.strip, row)))
+    head = list(islice(stream, HEADER_WITHIN))
+    columns: dict[str, list[int]] = {"number": [0], "place": []}
+    for index, row in enumerate(head):
+        named = [_column(cell) for cell in row]
+        if "number" in named:
             columns = {n: [i for i, c in enumerate(named) if c == n] for n in HEADERS}
-            if columns["number"]:
-                continue
-            columns = {"number": [0], "place": []}
-        cells = dict(enumerate(cell.strip() for cell in row))
+            head = head[index + 1 :]
+            break
+    for row in chain(head, stream):
+        cells = dict(enumerate(row))
         number = next((cells[i] for i in columns["number"] if cells.get(i)), "")
         place = next((cells[i] for i in columns["place"] if cells.get(i)), "")
         if number:

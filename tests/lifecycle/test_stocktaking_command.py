@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from cmdb.change_sets import Relate
+from tests.importers.test_ledger import rows_xml, workbook
 from tests.lifecycle.conftest import Command, Failing
 from tests.support.building import commit
 from tests.support.office import Office
@@ -53,6 +54,19 @@ def test_a_count_from_opening_to_signing_off(
     assert failing("stocktake", "sign-off", number, "--yes")[0] == 11  # ann is no asset manager
     cmdb("stocktake", "sign-off", number, "--yes", "--actor", "bob")
     assert office.order_state(opened["id"]) == "signed_off"
+
+
+def test_a_workbook_of_scanned_numbers_is_counted(
+    office: Office, cmdb: Command, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        office.device(name, state="in_use", asset_number=f"100{name}")
+    number = json.loads(cmdb("stocktake", "open", "--json"))["attributes"]["number"]
+    rows = rows_xml(["盘点表"], ["序号", "资产编号"], [1, "100a"], [2, "100B"], [3, 999])
+    sheet = tmp_path / "盘点表.xlsx"
+    sheet.write_bytes(workbook({"盘点": rows}))
+    fed = json.loads(cmdb("stocktake", "feed", number, str(sheet), "--json"))
+    assert fed == {"results": {"found": 2, "unknown": 1}, "unknown_numbers": ["999"]}
 
 
 def test_a_count_is_reopened_or_given_up(office: Office, cmdb: Command, failing: Failing) -> None:
