@@ -51,7 +51,7 @@ def report(store: GraphStore, count: str, directory: Directory) -> Report:
     if process.attributes.get(STATE_ATTRIBUTE) == "open":
         expected = Scope(store, process, directory).expected()
         waiting = [r for page in expected for r in page if r.id not in read]
-        results[MISSING] += len(waiting)
+        results += Counter({MISSING: len(waiting)})
         found += [Difference(record, MISSING, (), {}, "") for record in waiting]
     unsettled = sum(not d.settled for d in found) + len(unexplained(process))
     return Report(

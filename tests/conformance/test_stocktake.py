@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from cmdb.change_sets import ChangeSet, Relate, Update
 from cmdb.errors import InvalidChangeError
 from cmdb.integrity import check
-from cmdb.store import create_store
+from cmdb.store import create_store, open_store
 from lifecycle.counting import FOUND, MISPLACED, MISSING
+from lifecycle.engine import Engine
 from lifecycle.refusals import NotAllowedError, RefusedError
 from lifecycle.scanning import Read
 from lifecycle.settling import Settling
@@ -161,6 +163,37 @@ def test_what_a_source_has_reported_since_counts_as_found(
     assert counts.feed_sightings(count, "bob", "nmap").results == {FOUND: 1}
     assert counts.feed_sightings(count, "bob").results == {"again": 1}
     assert {*shown(counts, count)} == {"before", "by-hand"}
+
+
+def test_two_people_count_at_the_same_time_and_nothing_is_lost(
+    office: Office, counts: Stocktakes, url: str
+) -> None:
+    names = [f"pc{n}" for n in range(12)]
+    for name in names:
+        office.device(name, "DesktopComputer", state="in_use")
+    count = counts.open("bob", organisation=office.ids["south"]).id
+    ready, failed = threading.Barrier(2), list[BaseException]()
+
+    def act(person: str, part: list[str]) -> None:
+        try:
+            with open_store(url) as store:
+                own = Stocktakes(Engine(store, lambda: office.now))
+                ready.wait(30)
+                for name in part:
+                    own.feed(count, person, [Read(f"SN-{name}"), Read(f"{person}-{name}")])
+        except BaseException as error:
+            failed.append(error)
+
+    parts = (("ann", names[:7]), ("bob", names[5:]))
+    threads = [threading.Thread(target=act, args=part) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    report = counts.report(count)
+    assert report.results == {FOUND: 12}
+    assert {*report.unknown} == {f"{p}-{n}".upper() for p, part in parts for n in part}
 
 
 def reported(office: Office, name: str, source: str, **values: Any) -> None:
