@@ -22,6 +22,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     ),
     "not_allowed": (12, "this person may not do that, or nobody is known by that name"),
     "unconfirmed": (2, "it cannot be undone, and nobody confirmed it; scripts say --yes"),
+    "file_refused": (4, "a file is not what may be attached, or is damaged"),
     "conflict": (5, "somebody else changed the record"),
     "invalid_query": (6, "the question does not fit the model"),
     "unknown_name": (6, "no such type, attribute or relationship type"),

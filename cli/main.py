@@ -13,16 +13,20 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (
+    attachments,
     deciding,
+    due,
     figures,
     impact,
     importing,
     ledger,
     model_commands,
     orders,
+    organisations,
     records,
     resume,
     sources,
+    stocktaking,
     stores,
     transitions,
 )
@@ -75,6 +79,12 @@ app.command()(stores.dump)
 app.command()(stores.restore)
 app.command()(stores.check)
 app.add_typer(model_commands.app, name="schema")
+app.add_typer(stocktaking.app, name="stocktake")
+app.add_typer(organisations.app, name="org")
+app.command()(due.due)
+app.command()(due.timers)
+app.command()(attachments.attach)
+app.command()(attachments.attachment)
 
 
 def main() -> None:

@@ -70,7 +70,15 @@ After = Annotated[
     str, typer.Option("--after", metavar="CURSOR", help="Go on behind the page before.")
 ]
 
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
 STORE_DEFAULT = DEFAULT_URL
+
+
+def confirmed(yes: bool, question: str) -> None:
+    """Go on only if a person says so, or has said so by ``--yes``."""
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
 
 
 def actor_or_me(actor: str) -> str:

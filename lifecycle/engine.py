@@ -20,7 +20,7 @@ from cmdb.ids import new_id
 from cmdb.queries import parse_filter
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
-from lifecycle import effects, guards
+from lifecycle import counting, effects, guards
 from lifecycle.approvals import APPROVE, REJECT, Stage, open_stage, stages
 from lifecycle.cases import Case, Room
 from lifecycle.items import CONCERNS
@@ -94,6 +94,12 @@ class Engine:
         today = self.clock().date()
         directory = Directory(self.store, today)
         return Room(self.store, directory, directory.actor(actor), today, process)
+
+    def own_room(self, process: Record | None = None) -> Room:
+        """What a decision of the product itself begins with: committed by `SYSTEM`, for nobody."""
+        today = self.clock().date()
+        directory = Directory(self.store, today)
+        return Room(self.store, directory, directory.product(), today, process)
 
     # -- deciding and committing --------------------------------------------------------------------
 
@@ -514,6 +520,7 @@ def verify(model: Model) -> None:
         name for name, g in model.guards.items() if g.forbids is None and g.demands is None
     }
     own_effects = {name for name, e in model.effects.items() if not (e.sets or e.relates)}
+    assert counting.all_settled.__name__ in guards.GUARDS, "a module of guards adds them"
     unknown = sorted((own_guards - guards.GUARDS.keys()) | (own_effects - effects.EFFECTS.keys()))
     if unknown:
         raise CmdbError(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import NotFoundError
-from cmdb.ids import new_id
+from cmdb.ids import is_id, new_id
 from cmdb.queries import Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -153,7 +153,7 @@ class Orders:
 
         def work() -> Decision:
             room = self.engine.room(actor)
-            number = self._number(prefix)
+            number = self.number(prefix)
             given = {
                 "organisation": room.actor.record.attributes.get("organisation"),
                 "requested_by": room.actor.id,
@@ -168,7 +168,7 @@ class Orders:
         self.engine.decide(actor, work)
         return self.store.record(id)
 
-    def _number(self, prefix: str) -> str:
+    def number(self, prefix: str) -> str:
         """The next number of a prefix in this year: ``TY-2026-000012``."""
         begin = f"{prefix}-{self.engine.clock().year}-"
         query = Query(

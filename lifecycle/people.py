@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
+from cmdb.ids import is_id
 from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -14,7 +15,7 @@ from lifecycle.refusals import NotAllowedError
 from schema.kinds import is_id
 from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE
 from schema.process_checks import ROLES
-from schema.processes import RELATIVE_ROLES
+from schema.processes import RELATIVE_ROLES, SYSTEM
 
 HAS_ROLE, ROLE_NAMES = ROLES
 DELEGATES_TO = "DELEGATES_TO"
@@ -59,7 +60,7 @@ class Directory:
         NotAllowedError
             There is none, there are several, or they have left.
         """
-        record = self._person(name)
+        record = self.known(name)
         if not self._active(record):
             raise NotAllowedError(
                 f"{record.name} is no longer with us.", "Somebody else must do it."
@@ -72,7 +73,17 @@ class Directory:
         ]
         return Actor(record, tuple(acts_for))
 
-    def _person(self, name: str) -> Record:
+    def product(self) -> Actor:
+        """The product itself, as an actor: nobody's role, and nobody's name."""
+        return Actor(Record(SYSTEM, "", 0, {"name": SYSTEM}), ())
+
+    def known(self, name: str) -> Record:
+        """The person of that name, though they may have left.
+
+        Raises
+        ------
+        NotAllowedError
+        """
         for attribute in ("username", "employee_number", "id", "name"):
             if attribute == "id" and not is_id(name):
                 continue

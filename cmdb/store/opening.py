@@ -52,12 +52,19 @@ def create_empty_store(url: str) -> GraphStore:
     return _store(url, create=True)
 
 
-def _store(url: str, *, create: bool) -> GraphStore:
+def embedded_file(url: str) -> Path | None:
+    """The file of an embedded store; None where a server keeps it."""
     scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
+    embedded = scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1
+    return Path(rest[1:]) if embedded else None
+
+
+def _store(url: str, *, create: bool) -> GraphStore:
+    scheme, separator, _ = url.partition("://")
+    if (file := embedded_file(url)) is not None:
         from cmdb.store.sqlite.store import SqliteStore
 
-        return SqliteStore(Path(rest[1:]), create=create)
+        return SqliteStore(file, create=create)
     if scheme in NEO4J_SCHEMES and separator:
         from cmdb.store.neo4j.store import open_neo4j
 

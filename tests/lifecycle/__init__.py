@@ -1,1 +1,1 @@
-"""What asset managers ask of the life of devices, where no store matters, and the commands that answer."""
+"""Processes over records, through their public doors, on the embedded store."""

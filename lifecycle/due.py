@@ -1,0 +1,187 @@
+"""Ahead of time: what runs out, is overdue, idle, unseen or unconfirmed; each a declared query.
+
+What only compares dates is data: a type, and a filter in which `TODAY`, `UNTIL` and the states of the type
+are filled in. What takes more has a function of its own (`lifecycle.neglected`, `lifecycle.confirmation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
+
+from cmdb.queries import AsOf, Query, Sort
+from cmdb.records import Record
+from cmdb.store import GraphStore
+from lifecycle import confirmation, neglected
+from schema.basics import Label
+from schema.errors import CmdbError
+from schema.model import STATE_ATTRIBUTE, RecordType
+
+PAGE: Final = 500
+WITHIN: Final = 30
+IDLE: Final = 180
+UNSEEN: Final = 30
+
+
+class Placeholder(NamedTuple):
+    """Stands in a filter for what is known only when it is asked."""
+
+    name: str
+
+
+TODAY: Final = Placeholder("today")
+UNTIL: Final = Placeholder("until")
+ENDED: Final = Placeholder("ended")
+"""The states of a type out of which nothing leads, and `GONE`."""
+GONE: Final = ("lost", "retired")
+"""States in which nothing is to be seen to, though they may be left."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When it is asked, and with which spans.
+
+    Attributes
+    ----------
+    today, as_of
+        The day in question; what had been recorded by its end, None for now.
+    within, idle, unseen
+        So many days ahead; idle, and unseen, for so many days.
+    organisation
+        Only records of this one and those below it.
+    """
+
+    today: date
+    as_of: AsOf = None
+    within: int = WITHIN
+    idle: int = IDLE
+    unseen: int = UNSEEN
+    organisation: str | None = None
+
+    @property
+    def until(self) -> date:
+        return self.today + timedelta(days=self.within)
+
+
+class Due(NamedTuple):
+    """One thing to see to.
+
+    Attributes
+    ----------
+    on
+        The day in question: on which it runs out or was to be done, since which it is idle or unseen.
+    days
+        From today to that day; negative where it has passed.
+    note
+        What there is to say beside that.
+    """
+
+    kind: str
+    record: Record
+    on: date | None
+    days: int | None
+    note: str = ""
+
+
+Finder = Callable[[GraphStore, Moment], Iterator[tuple[Record, date | None, str]]]
+
+
+@dataclass(frozen=True)
+class DueQuery:
+    """A declared query.
+
+    Attributes
+    ----------
+    types
+        Record types, with their subtypes.
+    attribute
+        The date it goes by.
+    where
+        A filter with placeholders.
+    finder
+        Finds what a filter cannot.
+    """
+
+    label: Label
+    types: Sequence[str] = ()
+    attribute: str = ""
+    where: Mapping[str, Any] | None = None
+    finder: Finder | None = None
+
+
+def _running_out(en: str, zh: str, types: Sequence[str], attribute: str, **more: Any) -> DueQuery:
+    """Of records that are still there, where a date has passed or comes within the span."""
+    where = {attribute: {"lte": UNTIL}, "not": {STATE_ATTRIBUTE: {"in": ENDED}}, **more}
+    return DueQuery(Label(en=en, zh=zh), types, attribute, where)
+
+
+QUERIES: Final[Mapping[str, DueQuery]] = {
+    "warranties": _running_out("Warranty runs out", "保修到期", ("Hardware", "FacilityEquipment"), "warranty_until"),
+    "certificates": _running_out("Certificate runs out", "数字证书到期", ("Certificate",), "valid_until"),
+    "domains": _running_out("Domain name runs out", "域名到期", ("DomainName",), "valid_until"),
+    "licences": _running_out("Licence runs out", "软件许可到期", ("Licence",), "valid_until"),
+    "contracts": _running_out("Contract runs out", "合同到期", ("Contract",), "valid_until"),
+    "loans": _running_out("Loan is to be returned", "借出到期", ("LoanOrder",), "return_on", lifecycle_state={"eq": "in_progress"}),
+    "orders": DueQuery(
+        Label(en="Order is overdue", zh="工单逾期"),
+        ("LifecycleOrder", "Stocktake"),
+        "due_on",
+        {"due_on": {"lt": TODAY}, "not": {STATE_ATTRIBUTE: {"in": ENDED}}},
+    ),
+    "idle": DueQuery(Label(en="Idle for long", zh="长期闲置"), finder=neglected.idle),
+    "unseen": DueQuery(Label(en="In service, seen by no source for long", zh="在运但长期未被采集"), finder=neglected.unseen),
+    "unconfirmed": DueQuery(Label(en="Commissioned, not confirmed by a collection", zh="投运后未经自动采集确认"), finder=confirmation.unconfirmed),
+    "differences": DueQuery(Label(en="Collected otherwise than ordered", zh="采集结果与工单不符"), finder=confirmation.different),
+}  # fmt: skip
+
+
+def ask(store: GraphStore, kind: str, moment: Moment) -> Iterator[Due]:
+    """All that a declared query finds, those that are due first where it goes by a date.
+
+    Raises
+    ------
+    CmdbError
+        There is no such query.
+    """
+    query = QUERIES.get(kind)
+    if query is None:
+        raise CmdbError(f"There is no query {kind!r}.", f"There are: {', '.join(QUERIES)}.")
+    if query.finder is not None:
+        for record, on, note in query.finder(store, moment):
+            yield Due(kind, record, on, (on - moment.today).days if on else None, note)
+        return
+    for type_ in query.types:
+        where = _filled(query.where, store.model.record_type(type_), moment)
+        asked: Query | None = Query(
+            type_,
+            where,
+            organisation=moment.organisation,
+            sort=[Sort(query.attribute)],
+            first=PAGE,
+            as_of=moment.as_of,
+        )
+        while asked is not None:
+            page = store.find(asked)
+            for record in page.records:
+                day: date = record.attributes[query.attribute]
+                yield Due(kind, record, day, (day - moment.today).days)
+            asked = replace(asked, after=page.cursor) if page.cursor else None
+
+
+def _filled(value: Any, type_: RecordType, moment: Moment) -> Any:
+    """A filter with its placeholders filled in."""
+    if value == ENDED:
+        return _ended(type_)
+    if isinstance(value, Placeholder):
+        return getattr(moment, value.name)
+    if isinstance(value, Mapping):
+        return {name: _filled(inner, type_, moment) for name, inner in value.items()}
+    return value
+
+
+def _ended(type_: RecordType) -> list[str]:
+    machine = type_.state_machine
+    states = machine.states.values() if machine else ()
+    return sorted(s.name for s in states if s.terminal or s.name in GONE)

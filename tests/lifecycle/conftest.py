@@ -1,0 +1,58 @@
+"""The office on an embedded store, for the library and for the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from cmdb.store import create_store
+from schema.loading import load_model
+from tests.support.office import Office
+
+Command = Callable[..., str]
+Failing = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """A new office; the command acts on it as ann, unless it says otherwise."""
+    url = f"sqlite:///{tmp_path}/office.db"
+    monkeypatch.setenv("CMDB_STORE", url)
+    monkeypatch.setenv("CMDB_ACTOR", "ann")
+    monkeypatch.delenv("CMDB_MODEL", raising=False)
+    monkeypatch.delenv("CMDB_FILES", raising=False)
+    with create_store(url, load_model([])) as store:
+        yield Office.make(store)
+
+
+@pytest.fixture
+def cmdb(office: Office, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command that must succeed; gives what it printed."""
+
+    def command(*words: str) -> str:
+        capsys.readouterr()
+        code = run(list(words))
+        captured = capsys.readouterr()
+        assert code == 0, captured.err
+        return captured.out
+
+    return command
+
+
+@pytest.fixture
+def failing(office: Office, capsys: pytest.CaptureFixture[str]) -> Failing:
+    """Run a command that must fail; gives its exit code and what it said."""
+
+    def command(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = run(list(words))
+        error = capsys.readouterr().err
+        assert code != 0
+        assert "Traceback" not in error
+        assert "internal" not in error
+        return code, error
+
+    return command
