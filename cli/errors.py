@@ -13,6 +13,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
         "`cmdb check` found damage, `cmdb order check` a refusal, or `cmdb schema diff --exit-code` a difference",
     ),
     "usage": (2, "wrong words or options"),
+    "invalid_request": (2, "there is no such step, vote, query or type of order"),
     "not_found": (3, "no such record"),
     "invalid_change": (4, "the change breaks a rule of the model; nothing was stored"),
     "model_change_refused": (4, "stored records forbid the model change"),

@@ -6,8 +6,6 @@ import os
 import threading
 import time
 
-from schema.kinds import parse_id
-
 _lock = threading.Lock()
 _last = [0]
 
@@ -24,12 +22,3 @@ def new_id() -> str:
     number = (moment >> 12) << 80 | 0x7 << 76 | (moment & 0xFFF) << 64 | 0b10 << 62 | random
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def is_id(text: str) -> bool:
-    """Whether a text can be the id of a record."""
-    try:
-        parse_id(text)
-    except ValueError:
-        return False
-    return True

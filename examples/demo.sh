@@ -119,7 +119,7 @@ run order execute YJ-$year-000001 --actor zhengtao
 say "in transit, and visible to both; then the receiving side signs"
 run order execute YJ-$year-000001 --actor hejing
 run order complete YJ-$year-000001 --yes --actor hanmei
-run history BL-YYT-PC07 --first 2
+run resume BL-YYT-PC07
 
 step "14. Sound, and open to other tools"
 run check

@@ -16,6 +16,8 @@ from schema.processes import StageDeclaration
 
 APPROVE: Final = "approve"
 REJECT: Final = "reject"
+CARRY_OUT: Final = ("operator", "asset_manager")
+"""The roles of those to whom a process may be given."""
 
 
 class Stage(NamedTuple):
@@ -59,7 +61,8 @@ class Stage(NamedTuple):
 
 
 def stages(room: Room, process: Record) -> list[Stage]:
-    """The stages that the process's type and value ask for."""
+    """The stages that the process's type and value ask for. A level that does not stand above its
+    organisation is not asked: a department of the province has no city company."""
     procedure = room.model.record_types[process.type].procedure
     if procedure is None:
         return []
@@ -72,7 +75,10 @@ def stages(room: Room, process: Record) -> list[Stage]:
     for name, stage in declared.items():
         if stage.value_from is not None and value < stage.value_from:
             continue
-        organisation, people = _asked(room, process, stage)
+        line = _line(room, process, stage)
+        if stage.at and not line:
+            continue
+        organisation, people = _asked(room, process, stage, line)
         needed = int(Redundancy(stage.needed, False).of(np.array([max(1, len(people))]))[0])
         cast = tuple(v for v in votes if v["stage"] == name)
         found.append(Stage(name, stage, organisation, people, needed, cast))
@@ -94,20 +100,23 @@ def value_of(room: Room, process: Record) -> float:
     return total
 
 
+def _line(room: Room, process: Record, stage: StageDeclaration) -> list[Record]:
+    """The organisations from which people may be asked, the nearest first."""
+    line = room.directory.line(process.attributes.get(stage.of))
+    if not stage.at:
+        return line
+    types = room.model.record_types
+    start = next((i for i, o in enumerate(line) if stage.at in types[o.type].ancestors), len(line))
+    return line[start:]
+
+
 def _asked(
-    room: Room, process: Record, stage: StageDeclaration
+    room: Room, process: Record, stage: StageDeclaration, line: Sequence[Record]
 ) -> tuple[Record | None, frozenset[str]]:
-    """The organisation whose people are asked, and those people, less who asks.
+    """The first organisation of a line with people to ask, and those people, less who asks.
 
     With each escalation the people of one more level above may vote too.
     """
-    line = room.directory.line(process.attributes.get(stage.of))
-    if stage.at:
-        ancestors = room.model.record_types
-        start = next(
-            (i for i, o in enumerate(line) if stage.at in ancestors[o.type].ancestors), len(line)
-        )
-        line = line[start:]
     requester = process.attributes.get("requested_by")
     for index, organisation in enumerate(line):
         people = room.directory.holders(stage.role, organisation.id) - {requester}
@@ -116,6 +125,17 @@ def _asked(
             more = (room.directory.holders(stage.role, o.id) - {requester} for o in above)
             return organisation, people.union(*more)
     return (line[0] if line else None), frozenset()
+
+
+@guard
+def assignee_able(cases: Sequence[Case], room: Room) -> None:
+    """Who is to carry it out, if that is said, has a role of those who carry out in its organisation."""
+    for case in cases:
+        person = case.value("assignee")
+        organisation = case.record.attributes.get("organisation")
+        if person is not None and not room.directory.able(person, CARRY_OUT, organisation):
+            named = room.store.record(person).name
+            case.refuse("assignee_able", f"{named} is no {' or '.join(CARRY_OUT)} there")
 
 
 @guard

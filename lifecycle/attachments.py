@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from cmdb.change_sets import Create, Operation, Relate
 from cmdb.errors import NotFoundError
-from cmdb.ids import is_id, new_id
+from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.records import Record
 from lifecycle.contents import safe_name
@@ -17,6 +17,7 @@ from lifecycle.engine import Decision, Engine
 from lifecycle.files import Files, Stored
 from lifecycle.items import CONCERNS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
+from schema.kinds import is_id
 
 EVIDENCE: Final = "Evidence"
 DOCUMENTED_BY: Final = "DOCUMENTED_BY"

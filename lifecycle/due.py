@@ -15,8 +15,8 @@ from cmdb.queries import AsOf, Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle import confirmation, neglected
+from lifecycle.refusals import RequestError
 from schema.basics import Label
-from schema.errors import CmdbError
 from schema.model import STATE_ATTRIBUTE, RecordType
 
 PAGE: Final = 500
@@ -142,12 +142,12 @@ def ask(store: GraphStore, kind: str, moment: Moment) -> Iterator[Due]:
 
     Raises
     ------
-    CmdbError
+    RequestError
         There is no such query.
     """
     query = QUERIES.get(kind)
     if query is None:
-        raise CmdbError(f"There is no query {kind!r}.", f"There are: {', '.join(QUERIES)}.")
+        raise RequestError(f"There is no query {kind!r}.", f"There are: {', '.join(QUERIES)}.")
     if query.finder is not None:
         for record, on, note in query.finder(store, moment):
             yield Due(kind, record, on, (on - moment.today).days if on else None, note)

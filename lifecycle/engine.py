@@ -25,8 +25,8 @@ from lifecycle.approvals import APPROVE, REJECT, Stage, open_stage, stages
 from lifecycle.cases import Case, Room
 from lifecycle.items import CONCERNS
 from lifecycle.people import Actor, Directory
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
-from schema.errors import CmdbError
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
+from schema.errors import CmdbError, Mistake, ModelError
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, State, Transition
 from schema.processes import ORDER, SYSTEM
 
@@ -73,8 +73,8 @@ class Engine:
 
     Raises
     ------
-    CmdbError
-        The model declares guards or effects as the product's own that it does not have.
+    ModelError
+        It declares guards or effects as the product's own that are not, or filters that do not fit.
     """
 
     def __init__(
@@ -195,7 +195,8 @@ class Engine:
                 raise self.store.conflict(StaleError(id, expected, record.revision))
             room = self.room(actor)
             way = self.way(record, name)
-            case = self.case(record, way, room, {**inputs, "reason": reason}, overrides)
+            said = {**inputs, "reason": reason, "effective_on": effective_on}
+            case = self.case(record, way, room, said, overrides)
             self.settle([case], room)
             self.stop(case.refusals)
             operations = [*case.operations(), *self.entered(case, room)]
@@ -213,7 +214,8 @@ class Engine:
         """Set a record's state right where it was recorded wrongly, without guards and effects.
 
         For administrators only; a reason is asked for, and stays in the history. What is terminal
-        stays so: nothing scrapped comes back.
+        stays so, nothing becomes so, and processes are not corrected: no approval, no proof of wiping
+        and no signature is gone around.
 
         Raises
         ------
@@ -230,8 +232,14 @@ class Engine:
                 )
             current = record.attributes.get(STATE_ATTRIBUTE)
             machine = room.model.record_types[record.type].state_machine
-            if not reason or machine is None or machine.between(str(current), state) is None:
-                why = "a correction needs a reason" if not reason else f"no way leads to {state}"
+            why = ""
+            if not reason:
+                why = "a correction needs a reason"
+            elif machine is None or machine.between(str(current), state) is None:
+                why = f"no way leads from {current} to {state}"
+            elif machine.states[state].terminal or _is_process(room.model, record):
+                why = f"only {'votes and steps lead' if _is_process(room.model, record) else 'an order leads'} to {state}"
+            if why:
                 raise RefusedError([Refusal(id, record.name, "state", why)])
             return Decision(
                 [Update(id, {STATE_ATTRIBUTE: state})],
@@ -299,7 +307,8 @@ class Engine:
             if _is_process(room.model, record):
                 types = [t for t in room.model.relationship_types if t != CONCERNS]
             more["links"] = self.store.neighbours([record.id], types)
-        given = {"today": room.today, **{n: v for n, v in inputs.items() if v not in (None, "")}}
+        given = {n: v for n, v in inputs.items() if v not in (None, "")}
+        given["today"] = given.get("effective_on") or room.today  # what holds from then is dated so
         return Case(record, way, given, overrides=overrides, **more)
 
     def settle(self, cases: Sequence[Case], room: Room, *, system: bool = False) -> None:
@@ -488,7 +497,7 @@ class Engine:
             )
 
         if decision not in (APPROVE, REJECT):
-            raise CmdbError(f"{decision!r} is no vote.", f"Vote {APPROVE} or {REJECT}.")
+            raise RequestError(f"{decision!r} is no vote.", f"Vote {APPROVE} or {REJECT}.")
         return self.decide(actor, work)[1]
 
     def _voter(self, actor: Actor, process: Record, stage: Stage) -> str:
@@ -523,19 +532,24 @@ def verify(model: Model) -> None:
     assert counting.all_settled.__name__ in guards.GUARDS, "a module of guards adds them"
     unknown = sorted((own_guards - guards.GUARDS.keys()) | (own_effects - effects.EFFECTS.keys()))
     if unknown:
-        raise CmdbError(
-            f"The model declares {', '.join(unknown)} as the product's own, which it does not have.",
-            "Say what a guard forbids or demands, and what an effect sets or relates; or correct the name.",
+        remedy = (
+            "Say what a guard forbids or demands, what an effect sets or relates; or correct it."
+        )
+        raise ModelError(
+            [
+                Mistake(
+                    "model", f"{name} is declared as the product's own, which it is not", remedy
+                )
+                for name in unknown
+            ]
         )
     for name, declared in model.guards.items():
         for where in (declared.forbids, declared.demands):
             try:
                 parse_filter(model, ["Record"], where or {})
             except CmdbError as error:
-                raise CmdbError(
-                    f"The filter of the guard {name} does not fit the model: {error.message}",
-                    error.remedy,
-                ) from None
+                what = f"the filter of the guard {name} does not fit the model: {error.message.rstrip('.')}"
+                raise ModelError([Mistake("model", what, error.remedy)]) from None
 
 
 def _label(model: Model, name: str) -> str:

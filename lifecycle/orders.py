@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import NotFoundError
-from cmdb.ids import is_id, new_id
+from cmdb.ids import new_id
 from cmdb.queries import Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
+from lifecycle.approvals import CARRY_OUT
 from lifecycle.cases import Case, Room
 from lifecycle.engine import Decision, Engine
 from lifecycle.items import (
@@ -31,8 +32,7 @@ from lifecycle.items import (
     with_links,
 )
 from lifecycle.procedures import checklist_for
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
-from schema.errors import CmdbError
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.kinds import is_id
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
 from schema.processes import ProcedureDeclaration
@@ -106,12 +106,12 @@ class Orders:
 
         Raises
         ------
-        CmdbError
+        RequestError
             It is a record without a procedure.
         """
         procedure = self.store.model.record_types[order.type].procedure
         if procedure is None:
-            raise CmdbError(
+            raise RequestError(
                 f"{order.name} is a {order.type}, which has no procedure.", "Name an order."
             )
         return procedure
@@ -137,7 +137,7 @@ class Orders:
 
         Raises
         ------
-        CmdbError
+        RequestError
             The type has no procedure, or a device is named twice.
         """
         record_type = self.store.model.record_type(type_)
@@ -147,7 +147,7 @@ class Orders:
                 for t in self.store.model.record_types.values()
                 if t.procedure and not t.abstract
             ]
-            raise CmdbError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
+            raise RequestError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
         prefix, wanted = record_type.procedure.prefix, list(devices)
         id = new_id()
 
@@ -186,7 +186,7 @@ class Orders:
         for device in devices:
             id, details = (device, {}) if isinstance(device, str) else device
             if id in seen:
-                raise CmdbError(f"The device {id} is named twice.", "Name each once.")
+                raise RequestError(f"The device {id} is named twice.", "Name each once.")
             seen.add(id)
             said: dict[str, Any] = {"outcome": OPEN}
             if details:
@@ -291,7 +291,7 @@ class Orders:
         chosen = step or self.next_step(order, devices)
         if chosen not in procedure.steps:
             known = ", ".join(procedure.steps)
-            raise CmdbError(f"{record.name} has no step {chosen!r}.", f"There are: {known}.")
+            raise RequestError(f"{record.name} has no step {chosen!r}.", f"There are: {known}.")
         carried = Carried(chosen)
         whole = record.attributes.get("execution") == TOGETHER
         batches = self._batches(order, devices, PAGE if not whole else None)
@@ -573,14 +573,17 @@ class Orders:
 
         def work() -> Decision:
             process, room = self.store.record(order), self.engine.room(actor)
-            roles = ("requester", "assignee", "asset_manager", "administrator")
+            roles = ("assignee", "asset_manager", "administrator")
             organisation = process.attributes.get("organisation")
             if room.directory.may(room.actor, roles, process, organisation) is None:
                 raise NotAllowedError(
                     f"{room.actor.record.name} may not give {process.name} to others.",
-                    f"A {' or '.join(roles)} may.",
+                    f"These may: {', '.join(roles)}.",
                 )
             person = room.directory.actor(assignee).id
+            if not room.directory.able(person, CARRY_OUT, organisation):
+                why = f"{assignee} is no {' or '.join(CARRY_OUT)} there"
+                raise RefusedError([Refusal(order, process.name, "assignee_able", why)])
             number = process.attributes.get("number") or process.name
             text = f"{number} given to {assignee}{f': {reason}' if reason else ''}"
             return Decision([Update(order, {"assignee": person})], text, {order: process.revision})

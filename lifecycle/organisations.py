@@ -18,8 +18,7 @@ from cmdb.store import GraphStore
 from lifecycle.cases import Room
 from lifecycle.engine import Decision, Engine
 from lifecycle.people import HAS_ROLE, ROLE_NAMES
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
-from schema.errors import CmdbError
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.model import ORGANISATION_TREE, PROVENANCE, STATE_ATTRIBUTE
 
 ORGANISATION: Final = "Organisation"
@@ -265,7 +264,7 @@ class Organisations:
         """
         record = self.store.record(organisation)
         if ORGANISATION not in self.store.model.record_types[record.type].ancestors:
-            raise CmdbError(f"{record.name} is a {record.type}.", "Name an organisation.")
+            raise RequestError(f"{record.name} is a {record.type}.", "Name an organisation.")
         if not active(record):
             raise RefusedError([Refusal(organisation, record.name, "state", "it is dissolved")])
         return record

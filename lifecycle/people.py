@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from cmdb.ids import is_id
 from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -148,6 +147,12 @@ class Directory:
             if any(role in roles for at, roles in self._roles(person).items() if at in above):
                 return person
         return None
+
+    def able(self, person: str, roles: Iterable[str], organisation: str | None) -> bool:
+        """Whether a person has one of some roles in an organisation, or above it."""
+        above = {record.id for record in self.line(organisation)}
+        held = self._roles(person).items()
+        return any(not named.isdisjoint(roles) for at, named in held if at in above)
 
     def _roles(self, person: str) -> Mapping[str, frozenset[str]]:
         if person not in self._held:

@@ -58,3 +58,9 @@ class NotAllowedError(CmdbError):
     """This person may not do that."""
 
     code = "not_allowed"
+
+
+class RequestError(CmdbError):
+    """What was asked for makes no sense: no such step, vote, type of order."""
+
+    code = "invalid_request"

@@ -13,10 +13,9 @@ from lifecycle.count_reports import open_items
 from lifecycle.counting import MISPLACED, MISSING, unexplained
 from lifecycle.engine import Decision, Engine
 from lifecycle.items import CONCERNS, DONE, PAGE, Item, with_links
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from lifecycle.scanning import folded
 from lifecycle.stocktake import Stocktakes
-from schema.errors import CmdbError
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
 
 USUAL_ORDERS: Final[Mapping[str, str]] = {MISSING: "LossOrder", MISPLACED: "TransferOrder"}
@@ -103,7 +102,7 @@ class Settling:
                 return []  # belonging to others, or a state, takes an order
             to = place or item.details.get("place") or where
             if to is None:
-                raise CmdbError(f"Where does {item.record.name} stand?", "Name the place.")
+                raise RequestError(f"Where does {item.record.name} stand?", "Name the place.")
             room = self.engine.own_room()
             case = self.engine.case(item.record, None, room, {"place": to}, {}, links=item.links)
             effects.apply("move", case, room)
@@ -133,7 +132,7 @@ class Settling:
             wanted = [folded(number) for number in numbers]
             for number in wanted:
                 if number not in unknown:
-                    raise CmdbError(
+                    raise RequestError(
                         f"{number} is no unknown number of {process.name}.",
                         f"There are: {', '.join(unexplained(process)) or 'none'}.",
                     )
@@ -176,7 +175,7 @@ class Settling:
 
         Raises
         ------
-        CmdbError
+        RequestError
             One of the devices named is not among them.
         """
         found = [
@@ -188,7 +187,7 @@ class Settling:
         ]
         if devices is not None and (left := {*devices} - {i.record.id for i in found}):
             names = ", ".join(sorted(r.name for r in self.store.get(left).values()))
-            raise CmdbError(
+            raise RequestError(
                 f"{names or ', '.join(sorted(left))}: no unsettled {result or 'difference'}.",
                 "`cmdb stocktake show` lists what is.",
             )

@@ -27,10 +27,9 @@ from lifecycle.counting import (
 from lifecycle.engine import Decision, Engine
 from lifecycle.items import CONCERNS, DONE, OPEN, PAGE, with_links
 from lifecycle.orders import Orders
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from lifecycle.scanning import Read, chosen, cleaned, folded, known, misplacement, same_reading
 from lifecycle.sightings import Sightings
-from schema.errors import CmdbError
 from schema.model import STATE_ATTRIBUTE
 
 STOCKTAKE: Final = "Stocktake"
@@ -63,11 +62,11 @@ class Stocktakes:
 
         Raises
         ------
-        NotFoundError, CmdbError
+        NotFoundError, RequestError
         """
         found = self.orders.find(text)
         if found.type != STOCKTAKE:
-            raise CmdbError(f"{found.name} is a {found.type}.", "Name a stock-taking.")
+            raise RequestError(f"{found.name} is a {found.type}.", "Name a stock-taking.")
         return found
 
     def open(

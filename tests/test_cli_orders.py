@@ -161,7 +161,7 @@ def test_a_refusal_says_who_would_go_down_and_who_may_override(
     override = "no_live_dependents=moved tonight"
     number, out, _ = failing("order", "execute", order, "--override", override)
     assert "ann is no director there" in told(out)
-    cmdb("order", "assign", order, "dora", "--reason", "she decides")
+    cmdb("order", "assign", order, "dora", "--reason", "she decides", "--actor", "bob")
     said = cmdb("order", "execute", order, "--override", override, "--actor", "dora")
     assert "done for 1, refused for 0, 1 with a guard overridden" in said
     assert "overridden: no_live_dependents" in told(cmdb("order", "show", order))

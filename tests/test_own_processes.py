@@ -62,7 +62,7 @@ def test_a_filter_that_does_not_fit_the_model_is_told_at_once(tmp_path: Path) ->
     (folder / "ours.yaml").write_text(text, encoding="utf-8")
     with (
         create_store(f"sqlite:///{tmp_path}/cmdb.db", load_model([folder])) as store,
-        pytest.raises(CmdbError, match="The filter of the guard no_running_contract"),
+        pytest.raises(CmdbError, match="the filter of the guard no_running_contract"),
     ):
         Engine(store)
 

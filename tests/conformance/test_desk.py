@@ -57,7 +57,7 @@ def test_an_order_waits_for_whoever_is_next(office: Office) -> None:
     orders.execute(order, "bob")
     assert desks() == {"nick": "accept"}
     orders.execute(order, "nick")
-    assert desks() == {"ann": "complete", "bob": "complete"}
+    assert desks() == {"ann": "complete", "bob": "complete", "dora": "complete"}
     assert open_orders(office.store).total == 1
     office.engine.transition(order, "complete", "ann")
     assert desks() == {}

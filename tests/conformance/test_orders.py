@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -405,3 +406,50 @@ def both_at_once(
     for thread in threads:
         thread.join()
     return outcomes
+
+
+def test_a_level_that_does_not_stand_above_is_not_asked(office: Office) -> None:
+    """Straight below the province there is no city company to ask, whatever the value."""
+    office.device("dear", state="idle", organisation="province", purchase_price="CNY 60000")
+    roles = {"roles": ["asset_manager"]}
+    commit(
+        office.store,
+        Relate(office.ids["cora"], "HAS_ROLE", office.ids["province"], roles),
+        Update(office.ids["pat"], {"organisation": office.ids["province"]}),
+    )
+    order = office.order("ScrapOrder", "dear", by="pat")
+    office.engine.transition(order, "submit", "pat")
+    office.engine.vote(order, "cora", APPROVE)
+    assert office.order_state(order) == "approved"
+
+
+def test_what_holds_from_another_day_is_dated_so(office: Office) -> None:
+    office.device("sw", "Switch", state="in_use")
+    order = office.approved("DecommissionOrder", "sw")
+    day = date(2026, 2, 27)
+    office.orders.execute(order, "ann", effective_on=day, inputs={"today": date(2020, 1, 1)})
+    assert office.record("sw").attributes["decommissioned_on"] == day
+    assert office.store.last_revision().effective_on == day
+
+
+def test_an_order_is_given_to_those_who_carry_out(office: Office) -> None:
+    office.device("pc", "DesktopComputer", state="in_use")
+    order = office.order("StockInOrder", "pc", place="store", assignee="cora")
+    with pytest.raises(RefusedError) as refused:
+        office.engine.transition(order, "submit", "ann")
+    assert codes(refused) == {"assignee_able"}
+    commit(office.store, Update(order, {"assignee": None}))
+    office.engine.transition(order, "submit", "ann")
+    with pytest.raises(RefusedError, match="cora is no operator"):
+        office.orders.reassign(order, "bob", "cora")
+    with pytest.raises(NotAllowedError):
+        office.orders.reassign(order, "cora", "cora")
+
+
+def test_a_correction_goes_around_no_rule(office: Office) -> None:
+    device = office.device("pc", "DesktopComputer", state="idle")
+    order = office.order("ScrapOrder", "pc")
+    office.engine.transition(order, "submit", "ann")
+    for id, state in ((order, "approved"), (device, "scrapped"), (device, "planned")):
+        with pytest.raises(RefusedError):
+            office.engine.correct(id, state, "pat", "a mistake")

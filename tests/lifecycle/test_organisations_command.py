@@ -17,7 +17,7 @@ def test_organisations_are_reorganised_and_the_past_is_told(
     office.device("pc", "DesktopComputer", state="in_use")
     office.device("srv", state="in_use")
     before = office.store.last_revision().number
-    assert failing("org", "rename", "south", "mine")[0] == 11
+    assert failing("org", "rename", "south", "mine")[0] == 12
     monkeypatch.setenv("CMDB_ACTOR", "pat")
     cmdb("org", "rename", "south", "south-city", "--effective", "2026-07-01")
     answer = cmdb(

@@ -26,7 +26,7 @@ TREE = (
 PEOPLE: tuple[tuple[str, str, dict[str, list[str]]], ...] = (
     ("ann", "south", {"south": ["operator"]}),
     ("bob", "south", {"south": ["asset_manager"]}),
-    ("dora", "south", {"south": ["director"]}),
+    ("dora", "south", {"south": ["director", "operator"]}),
     ("nick", "north", {"north": ["asset_manager", "operator"]}),
     ("pat", "province", {"province": ["director", "administrator"]}),
     ("cora", "county", {}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 ROLES = {
     "ann": {("operator", "south")},
     "bob": {("asset_manager", "south")},
-    "dora": {("director", "south")},
+    "dora": {("director", "south"), ("operator", "south")},
     "nick": {("asset_manager", "north"), ("operator", "north")},
     "cora": set[tuple[str, str]](),
 }
