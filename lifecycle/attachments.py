@@ -13,7 +13,8 @@ from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.records import Record
 from lifecycle.contents import safe_name
-from lifecycle.engine import Decision, Engine
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
 from lifecycle.files import Files, Stored
 from lifecycle.items import CONCERNS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError

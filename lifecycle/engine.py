@@ -1,58 +1,29 @@
-"""The process engine: transitions with their requirements, guards and effects, votes, and one way to commit.
+"""The process engine: transitions with their requirements, guards and effects, and votes.
 
-Every decision is made on what is read at one revision and committed only if nobody has committed since
-(`ChangeSet.based_on`); otherwise it is made again. So guards see exactly what the commit will change, on
-either store, whoever else writes. Where the process itself, or an item of it, was changed by somebody else
-meanwhile, that is a conflict that says so.
+How its decisions are committed, so that no guard is outrun by another writer: `lifecycle.deciding`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any
 
-from cmdb.change_sets import ChangeSet, Operation, Update
+from cmdb.change_sets import Operation, Update
 from cmdb.commits import StaleError
-from cmdb.errors import ConflictError, Interference, StoreBusyError
-from cmdb.ids import new_id
-from cmdb.queries import parse_filter
-from cmdb.records import Record, RelationshipKey
+from cmdb.records import Record
 from cmdb.store import GraphStore
-from lifecycle import counting, effects, guards
+from lifecycle import effects, guards
 from lifecycle.approvals import APPROVE, REJECT, Stage, open_stage, stages
 from lifecycle.cases import Case, Room
+from lifecycle.deciding import Deciding, Decision
+from lifecycle.declared import verify
 from lifecycle.items import CONCERNS
-from lifecycle.people import Actor, Directory
+from lifecycle.people import Actor
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
-from schema.errors import CmdbError, Mistake, ModelError
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, State, Transition
 from schema.processes import ORDER, SYSTEM
-
-SOURCE: Final = "lifecycle"
-ATTEMPTS: Final = 50
-"""How often a decision is made anew because others committed meanwhile."""
-
-
-@dataclass
-class Decision:
-    """What is to be committed, and what must not have been changed by others meanwhile.
-
-    Attributes
-    ----------
-    records, items
-        Record id -> its revision, relationship -> its revision, as decided on.
-    result
-        What the caller gets.
-    """
-
-    operations: Sequence[Operation]
-    reason: str
-    records: Mapping[str, int] = field(default_factory=dict)
-    items: Mapping[RelationshipKey, int] = field(default_factory=dict)
-    result: Any = None
-    effective_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +34,7 @@ class Choice:
     refusals: tuple[Refusal, ...]
 
 
-class Engine:
+class Engine(Deciding):
     """Carries out what the model declares.
 
     Parameters
@@ -80,84 +51,8 @@ class Engine:
     def __init__(
         self, store: GraphStore, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self.store, self.clock = store, clock
+        super().__init__(store, clock)
         verify(store.model)
-
-    def room(self, actor: str, process: Record | None = None) -> Room:
-        """What a decision of an actor begins with.
-
-        Raises
-        ------
-        NotAllowedError
-            The actor is nobody who is known.
-        """
-        today = self.clock().date()
-        directory = Directory(self.store, today)
-        return Room(self.store, directory, directory.actor(actor), today, process)
-
-    def own_room(self, process: Record | None = None) -> Room:
-        """What a decision of the product itself begins with: committed by `SYSTEM`, for nobody."""
-        today = self.clock().date()
-        directory = Directory(self.store, today)
-        return Room(self.store, directory, directory.product(), today, process)
-
-    # -- deciding and committing --------------------------------------------------------------------
-
-    def decide(self, actor: str, work: Callable[[], Decision]) -> tuple[Decision, int]:
-        """Decide and commit; again, where others committed in between. Gives the revision, too.
-
-        Raises
-        ------
-        ConflictError
-            Somebody else changed the same process, or the same item of it.
-        StoreBusyError
-            Others kept committing.
-        """
-        change_set, first = new_id(), None
-        for _ in range(ATTEMPTS):
-            at = self.store.last_revision().number
-            if first is not None:
-                self._unchanged(first)
-            decision = work()
-            first = first or decision
-            if not decision.operations:
-                return decision, at
-            try:
-                result = self.store.commit(
-                    ChangeSet(
-                        decision.operations,
-                        actor,
-                        SOURCE,
-                        decision.reason,
-                        decision.effective_on,
-                        change_set,
-                        at,
-                        process=True,
-                    )
-                )
-            except ConflictError as conflict:
-                if conflict.record != "store":
-                    raise
-            else:
-                return decision, result.revision
-        raise StoreBusyError(
-            f"Others committed {ATTEMPTS} times while this was decided.", "Try again."
-        )
-
-    def _unchanged(self, decision: Decision) -> None:
-        """Nobody else has changed what a decision was about."""
-        for id, record in self.store.get(decision.records).items():
-            if record.revision != decision.records[id]:
-                raise self.store.conflict(StaleError(id, decision.records[id], record.revision))
-        sources = {key.source for key in decision.items}
-        for source in sources:
-            mine = {k.target: r for k, r in decision.items.items() if k.source == source}
-            for near in self.store.neighbours(list(mine), [CONCERNS], "in"):
-                if near.record.id == source and near.relationship.revision != mine[near.of]:
-                    actual = near.relationship.revision
-                    revision = self.store.revisions([actual])[actual]
-                    who = Interference(actual, revision.at, revision.actor, {})
-                    raise ConflictError(near.of, mine[near.of], actual, [who])
 
     # -- transitions ----------------------------------------------------------------------------------
 
@@ -521,35 +416,6 @@ class Engine:
 
 def _is_process(model: Model, record: Record) -> bool:
     return "ProcessRecord" in model.record_types[record.type].ancestors
-
-
-def verify(model: Model) -> None:
-    """Every guard and effect that the model leaves to the product is there, and every filter fits."""
-    own_guards = {
-        name for name, g in model.guards.items() if g.forbids is None and g.demands is None
-    }
-    own_effects = {name for name, e in model.effects.items() if not (e.sets or e.relates)}
-    assert counting.all_settled.__name__ in guards.GUARDS, "a module of guards adds them"
-    unknown = sorted((own_guards - guards.GUARDS.keys()) | (own_effects - effects.EFFECTS.keys()))
-    if unknown:
-        remedy = (
-            "Say what a guard forbids or demands, what an effect sets or relates; or correct it."
-        )
-        raise ModelError(
-            [
-                Mistake(
-                    "model", f"{name} is declared as the product's own, which it is not", remedy
-                )
-                for name in unknown
-            ]
-        )
-    for name, declared in model.guards.items():
-        for where in (declared.forbids, declared.demands):
-            try:
-                parse_filter(model, ["Record"], where or {})
-            except CmdbError as error:
-                what = f"the filter of the guard {name} does not fit the model: {error.message.rstrip('.')}"
-                raise ModelError([Mistake("model", what, error.remedy)]) from None
 
 
 def _label(model: Model, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rules that may refuse a transition: the product's own guards, and those declared as filters.
+"""Rules that may refuse a transition: how they are asked, those declared as filters, and those over devices.
 
 A guard looks at all cases of one decision at once, so that a thousand devices cost a few statements.
 """
@@ -6,7 +6,7 @@ A guard looks at all cases of one decision at once, so that a thousand devices c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cmdb.queries import Query
@@ -15,10 +15,10 @@ from impact.analysis import Outage
 from impact.rules import Effect, Rules
 from impact.snapshots import partial
 from lifecycle.cases import Case, Room
-from lifecycle.items import CONCERNS, DONE, OPEN, Item, items
+from lifecycle.items import CONCERNS
 from lifecycle.procedures import checklist_for
 from schema.model import STATE_ATTRIBUTE, Model
-from schema.processes import GuardDeclaration, ProcedureDeclaration
+from schema.processes import GuardDeclaration
 
 Guard = Callable[[Sequence[Case], Room], None]
 
@@ -108,7 +108,7 @@ def no_live_dependents(cases: Sequence[Case], room: Room) -> None:
         dependents = left[case.record.id]
         hit = _impact([case.record.id], room) if number < EXPLAINED else {}
         text = (
-            f"in service and dependent on it: {_named([f'{r.type} {r.name}' for r in dependents])}"
+            f"in service and dependent on it: {named([f'{r.type} {r.name}' for r in dependents])}"
         )
         if hit:
             text += f". Without it {_told(hit)}"
@@ -157,11 +157,11 @@ def _impact(ids: Sequence[str], room: Room) -> dict[str, list[str]]:
 
 def _told(hit: Mapping[str, Sequence[str]]) -> str:
     words = {"down": "down", "degraded": "degraded", "at_risk": "left without redundancy"}
-    told = [f"{_named(names)} would be {words[e]}" for e, names in hit.items() if e in words]
+    told = [f"{named(names)} would be {words[e]}" for e, names in hit.items() if e in words]
     return "; ".join(told) or "nothing else would be affected"
 
 
-def _named(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more}"
 
@@ -176,10 +176,10 @@ def no_open_process(cases: Sequence[Case], room: Room) -> None:
             type_ = room.model.record_types[near.record.type]
             if type_.procedure is None and operational(room.model, near.record):
                 label = type_.label.en
-                case.refuse("no_open_process", f"{label} {_called(near.record)} is open")
+                case.refuse("no_open_process", f"{label} {called(near.record)} is open")
 
 
-def _called(process: Record) -> str:
+def called(process: Record) -> str:
     return str(process.attributes.get("number") or process.name)
 
 
@@ -273,120 +273,6 @@ def checklist_done(cases: Sequence[Case], room: Room) -> None:
         if missing:
             case.refuse(
                 "checklist_done",
-                f"not checked by {procedure.name}: {_named(missing)}",
+                f"not checked by {procedure.name}: {named(missing)}",
                 missing=missing,
             )
-
-
-# -- over processes ---------------------------------------------------------------------------------
-
-
-@guard
-def request_complete(cases: Sequence[Case], room: Room) -> None:
-    """It says what its procedure requires to be submitted."""
-    for case in cases:
-        procedure = case.type(room.model).procedure
-        missing = [n for n in (procedure.requires if procedure else ()) if not case.value(n)]
-        if missing:
-            words = ", ".join(f"{n} ({room.model.attributes[n].label.zh})" for n in missing)
-            case.refuse("request_complete", f"it needs {words}", missing=missing)
-
-
-@guard
-def has_items(cases: Sequence[Case], room: Room) -> None:
-    """It concerns something."""
-    for case in cases:
-        if not next(items(room.store, case.record.id, size=1)):
-            case.refuse("has_items", "it concerns nothing yet; `cmdb order add` adds devices")
-
-
-@guard
-def items_free(cases: Sequence[Case], room: Room) -> None:
-    """No other lifecycle order that is under way has something left to do with what it concerns."""
-    for case in cases:
-        for page in items(room.store, case.record.id):
-            for item in page:
-                for other in _open_orders(item, case.record.id, room.model):
-                    case.refuse(
-                        "items_free", f"{item.record.name} is in the open order {_called(other)}"
-                    )
-
-
-def _open_orders(item: Item, own: str, model: Model) -> list[Record]:
-    return [
-        n.record
-        for n in item.links
-        if n.relationship.type == CONCERNS
-        and n.relationship.source not in (own, item.record.id)
-        and n.relationship.attributes.get("outcome") == OPEN
-        and model.record_types[n.record.type].procedure is not None
-        and operational(model, n.record)
-    ]
-
-
-@guard
-def items_fit(cases: Sequence[Case], room: Room) -> None:
-    """Each record is of a type and in a state that the first step takes, and belongs to the
-    organisation of the process, or to one below it."""
-    for case in cases:
-        procedure = case.type(room.model).procedure
-        assert procedure is not None, "only processes with a procedure have this guard"
-        organisation = case.record.attributes.get("organisation")
-        for page in items(room.store, case.record.id):
-            for item in page:
-                for why in _unfit(item, procedure, organisation, room):
-                    case.refuse("items_fit", f"{item.record.name} {why}")
-
-
-def _unfit(
-    item: Item, procedure: ProcedureDeclaration, organisation: str | None, room: Room
-) -> Iterator[str]:
-    type_ = room.model.record_types[item.record.type]
-    if {*procedure.concerns}.isdisjoint(type_.ancestors):
-        yield f"is a {type_.name}, which this is not for"
-        return
-    own = item.record.attributes.get("organisation")
-    if own is not None and not room.directory.within(own, organisation):
-        yield "belongs to another organisation"
-    step = next(iter(procedure.steps.values()), None)
-    if step is None or step.transition is None:
-        return
-    state = item.record.attributes.get(STATE_ATTRIBUTE)
-    machine = type_.state_machine
-    way = machine.transitions.get(step.transition) if machine else None
-    if way is None:
-        yield f"is a {type_.name}, whose life has no {step.transition}"
-    elif state not in way.source:
-        yield f"is {state}, and {step.transition} begins at {', '.join(sorted(way.source))}"
-
-
-@guard
-def all_done(cases: Sequence[Case], room: Room) -> None:
-    """Everything it concerns has gone through all steps."""
-    _unfinished("all_done", cases, room, lambda item: item.outcome == OPEN)
-
-
-@guard
-def none_under_way(cases: Sequence[Case], room: Room) -> None:
-    """Nothing has gone through some of the steps only."""
-    _unfinished(
-        "none_under_way", cases, room, lambda item: item.outcome == OPEN and bool(item.steps)
-    )
-    for case in cases:
-        done = any(i.outcome == DONE for page in items(room.store, case.record.id) for i in page)
-        if not done:
-            case.refuse("none_under_way", "nothing is done yet")
-
-
-def _unfinished(
-    name: str, cases: Sequence[Case], room: Room, unfinished: Callable[[Item], bool]
-) -> None:
-    for case in cases:
-        left = [
-            item.record.name
-            for page in items(room.store, case.record.id)
-            for item in page
-            if unfinished(item)
-        ]
-        if left:
-            case.refuse(name, f"{len(left)} of its devices are not: {_named(left)}", left=len(left))

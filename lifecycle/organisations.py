@@ -16,7 +16,8 @@ from cmdb.queries import AsOf, Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.cases import Room
-from lifecycle.engine import Decision, Engine
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
 from lifecycle.people import HAS_ROLE, ROLE_NAMES
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.model import ORGANISATION_TREE, PROVENANCE, STATE_ATTRIBUTE

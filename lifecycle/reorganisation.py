@@ -15,8 +15,9 @@ from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.records import Record
+from lifecycle.deciding import Decision
 from lifecycle.effects import IN_TRANSIT_TO
-from lifecycle.engine import Decision, Engine
+from lifecycle.engine import Engine
 from lifecycle.organisations import (
     ORGANISATION,
     PAGE,

@@ -11,7 +11,8 @@ from cmdb.records import Record
 from lifecycle import effects
 from lifecycle.count_reports import open_items
 from lifecycle.counting import MISPLACED, MISSING, unexplained
-from lifecycle.engine import Decision, Engine
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, DONE, PAGE, Item, with_links
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from lifecycle.scanning import folded

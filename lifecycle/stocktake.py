@@ -24,7 +24,8 @@ from lifecycle.counting import (
     MISSING,
     Scope,
 )
-from lifecycle.engine import Decision, Engine
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, DONE, OPEN, PAGE, with_links
 from lifecycle.orders import Orders
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError

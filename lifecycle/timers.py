@@ -16,7 +16,8 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle import effects
-from lifecycle.engine import Decision, Engine
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
 from lifecycle.refusals import Refusal, RefusedError
 from schema.kinds import KINDS
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, State

@@ -67,7 +67,7 @@ def test_what_runs_out_or_is_overdue(office: Office) -> None:
         "LoanOrder", "lent", recipient="a school", return_on=day(office, 9), due_on=day(office, 1)
     )
     assert told(office, "loans") == {}
-    office.orders.reassign(loan, "ann", "bob")
+    office.orders.reassign(loan, "bob", "bob")
     assert office.orders.execute(loan, "bob").done == 1
     number = office.store.record(loan).name
     assert told(office, "loans") == {number: 9}
@@ -87,7 +87,7 @@ def test_idle_and_unseen_devices(office: Office) -> None:
     office.device("spare", state="in_stock")
     office.device("used", state="in_stock", holds_data=False)
     order = office.approved("LoanOrder", "used", recipient="x", return_on=office.today)
-    office.orders.reassign(order, "ann", "bob")
+    office.orders.reassign(order, "bob", "bob")
     office.orders.execute(order, "bob")
     assert told(office, "idle", 179) == {}
     assert told(office, "idle", 180) == {"spare": -180}

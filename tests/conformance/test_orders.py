@@ -15,6 +15,7 @@ from cmdb.ids import new_id
 from cmdb.integrity import check
 from cmdb.store import create_store, open_store
 from lifecycle.approvals import APPROVE, REJECT
+from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.orders import Orders
 from lifecycle.refusals import NotAllowedError, RefusedError
@@ -385,11 +386,15 @@ def both_at_once(
     class Meeting(Engine):
         met = False
 
-        def room(self, actor: str, process: Any = None) -> Any:
-            if not self.met:
-                self.met = True
-                ready.wait(30)
-            return super().room(actor, process)
+        def decide(self, actor: str, work: Callable[[], Decision]) -> tuple[Decision, int]:
+            def decided() -> Decision:
+                decision = work()
+                if not self.met:
+                    self.met = True
+                    ready.wait(60)
+                return decision
+
+            return super().decide(actor, decided)
 
     def run(person: str) -> None:
         try:

@@ -1,0 +1,230 @@
+"""Orders as papers: drafting them, their numbers, what people say about them, whom they are given to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
+from cmdb.errors import NotFoundError
+from cmdb.ids import new_id
+from cmdb.queries import Query, Sort
+from cmdb.records import Record
+from cmdb.store import GraphStore
+from lifecycle.approvals import CARRY_OUT
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
+from lifecycle.items import CONCERNS, OPEN
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
+from schema.kinds import is_id
+from schema.model import STATE_ATTRIBUTE
+from schema.processes import ProcedureDeclaration
+
+
+class Drafting:
+    """Orders as papers: found, drafted, commented, given to somebody.
+
+    Parameters
+    ----------
+    engine
+        Decides and commits.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def store(self) -> GraphStore:
+        return self.engine.store
+
+    def find(self, text: str) -> Record:
+        """An order by number or id.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        for attribute in ("number", "id") if is_id(text) else ("number",):
+            query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
+            if found := self.store.find(query).records:
+                return found[0]
+        raise NotFoundError(f"There is no order {text!r}.", "`cmdb order list` lists them.")
+
+    def procedure(self, order: Record) -> ProcedureDeclaration:
+        """How orders of its type go.
+
+        Raises
+        ------
+        RequestError
+            It is a record without a procedure.
+        """
+        procedure = self.store.model.record_types[order.type].procedure
+        if procedure is None:
+            raise RequestError(
+                f"{order.name} is a {order.type}, which has no procedure.", "Name an order."
+            )
+        return procedure
+
+    # -- drafting -------------------------------------------------------------------------------------
+
+    def new(
+        self,
+        type_: str,
+        actor: str,
+        attributes: Mapping[str, Any] = {},
+        devices: Iterable[str | tuple[str, Mapping[str, Any]]] = (),
+        reason: str = "",
+    ) -> Record:
+        """A draft of an order; gives it with its number.
+
+        Parameters
+        ----------
+        attributes
+            Of the order; its organisation is that of the person who asks, unless given.
+        devices
+            Ids, or ids with details: inputs for that device alone, such as place and rack position.
+
+        Raises
+        ------
+        RequestError
+            The type has no procedure, or a device is named twice.
+        """
+        record_type = self.store.model.record_type(type_)
+        if record_type.procedure is None or record_type.abstract:
+            known = [
+                t.name
+                for t in self.store.model.record_types.values()
+                if t.procedure and not t.abstract
+            ]
+            raise RequestError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
+        prefix, wanted = record_type.procedure.prefix, list(devices)
+        id = new_id()
+
+        def work() -> Decision:
+            room = self.engine.room(actor)
+            number = self.number(prefix)
+            given = {
+                "organisation": room.actor.record.attributes.get("organisation"),
+                "requested_by": room.actor.id,
+                "name": f"{record_type.label.zh} {number}",
+                **{n: v for n, v in attributes.items() if v is not None},
+                "number": number,
+            }
+            operations: list[Operation] = [Create(type_, given, id)]
+            operations += self._added(id, wanted)
+            return Decision(operations, f"{number} drafted{f': {reason}' if reason else ''}")
+
+        self.engine.decide(actor, work)
+        return self.store.record(id)
+
+    def number(self, prefix: str) -> str:
+        """The next number of a prefix in this year: ``TY-2026-000012``."""
+        begin = f"{prefix}-{self.engine.clock().year}-"
+        query = Query(
+            "ProcessRecord", {"number": {"prefix": begin}}, sort=[Sort("number", True)], first=1
+        )
+        last = self.store.find(query).records
+        count = int(last[0].attributes["number"].removeprefix(begin)) if last else 0
+        return f"{begin}{count + 1:06}"
+
+    def _added(
+        self, order: str, devices: Iterable[str | tuple[str, Mapping[str, Any]]]
+    ) -> list[Operation]:
+        operations: list[Operation] = []
+        seen: set[str] = set()
+        for device in devices:
+            id, details = (device, {}) if isinstance(device, str) else device
+            if id in seen:
+                raise RequestError(f"The device {id} is named twice.", "Name each once.")
+            seen.add(id)
+            said: dict[str, Any] = {"outcome": OPEN}
+            if details:
+                said["details"] = dict(details)
+            operations.append(Relate(order, CONCERNS, id, said))
+        return operations
+
+    def add(
+        self,
+        order: str,
+        actor: str,
+        devices: Iterable[str | tuple[str, Mapping[str, Any]]],
+    ) -> int:
+        """Add devices to a draft, or give other details to those it has; gives the revision."""
+        wanted = list(devices)
+
+        def work() -> Decision:
+            record = self._draft(order, actor)
+            text = f"{record.attributes['number']}: {len(wanted)} added"
+            return Decision(self._added(order, wanted), text, {order: record.revision})
+
+        return self.engine.decide(actor, work)[1]
+
+    def remove(self, order: str, actor: str, devices: Iterable[str]) -> int:
+        """Take devices off a draft; gives the revision."""
+        wanted = list(devices)
+
+        def work() -> Decision:
+            record = self._draft(order, actor)
+            operations = [Unrelate(order, CONCERNS, id) for id in wanted]
+            text = f"{record.attributes['number']}: {len(wanted)} taken off"
+            return Decision(operations, text, {order: record.revision})
+
+        return self.engine.decide(actor, work)[1]
+
+    def _draft(self, order: str, actor: str) -> Record:
+        """An order that is still a draft of the actor's."""
+        record = self.store.record(order)
+        room = self.engine.room(actor)
+        machine = self.store.model.record_types[record.type].state_machine
+        state = record.attributes.get(STATE_ATTRIBUTE)
+        if machine is None or state != machine.initial:
+            raise RefusedError(
+                [Refusal(order, record.name, "state", f"it is {state}, no longer a draft")]
+            )
+        organisation = record.attributes.get("organisation")
+        if room.directory.may(room.actor, ("requester",), record, organisation) is None:
+            raise NotAllowedError(
+                f"{record.name} is somebody else's draft.", "Its requester may change it."
+            )
+        return record
+
+    # -- what people add --------------------------------------------------------------------------------
+
+    def comment(self, order: str, actor: str, text: str) -> int:
+        """Say something about a process; gives the revision."""
+
+        def work() -> Decision:
+            process, room = self.store.record(order), self.engine.room(actor)
+            said = {"by": room.actor.id, "at": self.engine.clock().isoformat(), "text": text}
+            comments = [*(process.attributes.get("comments") or []), said]
+            number = process.attributes.get("number") or process.name
+            return Decision([Update(order, {"comments": comments})], f"{number} comment: {text}")
+
+        return self.engine.decide(actor, work)[1]
+
+    def reassign(self, order: str, actor: str, assignee: str, reason: str = "") -> int:
+        """Give a process to another person to carry out; gives the revision.
+
+        Raises
+        ------
+        NotAllowedError
+        """
+
+        def work() -> Decision:
+            process, room = self.store.record(order), self.engine.room(actor)
+            roles = ("assignee", "asset_manager", "administrator")
+            organisation = process.attributes.get("organisation")
+            if room.directory.may(room.actor, roles, process, organisation) is None:
+                raise NotAllowedError(
+                    f"{room.actor.record.name} may not give {process.name} to others.",
+                    f"These may: {', '.join(roles)}.",
+                )
+            person = room.directory.actor(assignee).id
+            if not room.directory.able(person, CARRY_OUT, organisation):
+                why = f"{assignee} is no {' or '.join(CARRY_OUT)} there"
+                raise RefusedError([Refusal(order, process.name, "assignee_able", why)])
+            number = process.attributes.get("number") or process.name
+            text = f"{number} given to {assignee}{f': {reason}' if reason else ''}"
+            return Decision([Update(order, {"assignee": person})], text, {order: process.revision})
+
+        return self.engine.decide(actor, work)[1]
