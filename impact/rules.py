@@ -125,10 +125,7 @@ class Rules:
 
     def operational(self, record_type: str, state: str | None) -> bool:
         """Whether a CI in a lifecycle state serves others; one that has no state does."""
-        machine = self.model.record_types[record_type].state_machine
-        if machine is None or state is None or state not in machine.states:
-            return True
-        return machine.states[state].operational
+        return self.model.record_types[record_type].operational(state)
 
 
 def _redundancy(declared: RedundancyDeclaration | None) -> Redundancy | None:

@@ -13,7 +13,7 @@ from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
 from lifecycle.people import Actor, Directory
 from lifecycle.refusals import Refusal
-from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
+from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType, Transition
 from schema.processes import StepDeclaration
 
 
@@ -141,7 +141,7 @@ class Case:
         made += [Unrelate(*key) for key in sorted(self.closes) if key not in self.relates]
         for key, attributes in self.relates.items():
             if key in live and key not in self.closes:
-                plain = {n: v for n, v in live[key].attributes.items() if n != "provenance"}
+                plain = {n: v for n, v in live[key].attributes.items() if n != PROVENANCE}
                 if plain == attributes:
                     continue
             made.append(Relate(*key, attributes))

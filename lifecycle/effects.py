@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from lifecycle.cases import Case, Room
 from lifecycle.items import DROPPED, OPEN, items
-from schema.model import PROVENANCE
 from schema.processes import EffectDeclaration
 
 Effect = Callable[[Case, Room], None]
@@ -72,8 +71,7 @@ def drop_items(case: Case, room: Room) -> None:
     for page in items(room.store, case.record.id):
         for item in page:
             if item.outcome == OPEN:
-                kept = {n: v for n, v in item.link.attributes.items() if n != PROVENANCE}
-                case.relates[item.link.key] = {**kept, "outcome": DROPPED}
+                case.relates[item.link.key] = {**item.said, "outcome": DROPPED}
 
 
 @effect

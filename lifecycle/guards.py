@@ -125,9 +125,7 @@ def no_live_dependents(cases: Sequence[Case], room: Room) -> None:
 
 def operational(model: Model, record: Record) -> bool:
     """Whether a record is in a state in which it serves, or is under way; what has no states is."""
-    machine = model.record_types[record.type].state_machine
-    state = record.attributes.get(STATE_ATTRIBUTE, "")
-    return machine is None or state not in machine.states or machine.states[state].operational
+    return model.record_types[record.type].operational(record.attributes.get(STATE_ATTRIBUTE))
 
 
 def _of_the_same_process(ids: set[str], room: Room) -> set[str]:

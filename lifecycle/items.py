@@ -9,6 +9,7 @@ from cmdb.queries import Query
 from cmdb.records import Record, Relationship
 from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
+from schema.model import PROVENANCE
 from schema.processes import ProcedureDeclaration
 
 CONCERNS: Final = "CONCERNS"
@@ -34,6 +35,11 @@ class Item(NamedTuple):
     @property
     def outcome(self) -> str:
         return str(self.link.attributes.get("outcome", OPEN))
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the process says of it: the attributes of the relationship, less their provenance."""
+        return {n: v for n, v in self.link.attributes.items() if n != PROVENANCE}
 
     @property
     def details(self) -> dict[str, Any]:

@@ -365,10 +365,9 @@ class Orders(Drafting):
             if not reason:
                 raise RefusedError([Refusal(order, process.name, "required", "it needs a reason")])
             found = self._items(order, devices, first, procedure)
-            operations: list[Operation] = []
-            for item in found:
-                kept = {n: v for n, v in item.link.attributes.items() if n != PROVENANCE}
-                operations.append(Relate(*item.link.key, {**kept, "outcome": DROPPED}))
+            operations = [
+                Relate(*item.link.key, {**item.said, "outcome": DROPPED}) for item in found
+            ]
             text = f"{process.attributes['number']} dropped {len(found)}: {reason}"
             return Decision(
                 operations,

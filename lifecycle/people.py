@@ -99,9 +99,8 @@ class Directory:
         )
 
     def _active(self, record: Record) -> bool:
-        machine = self.store.model.record_types[record.type].state_machine
-        state = record.attributes.get(STATE_ATTRIBUTE, "")
-        return machine is None or state not in machine.states or machine.states[state].operational
+        record_type = self.store.model.record_types[record.type]
+        return record_type.operational(record.attributes.get(STATE_ATTRIBUTE))
 
     def _in_force(self, attributes: Mapping[str, object]) -> bool:
         begins, ends = attributes.get("valid_from"), attributes.get("valid_until")

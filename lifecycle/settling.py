@@ -17,7 +17,7 @@ from lifecycle.items import CONCERNS, DONE, PAGE, Item, with_links
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from lifecycle.scanning import folded
 from lifecycle.stocktake import Stocktakes
-from schema.model import PROVENANCE, STATE_ATTRIBUTE
+from schema.model import STATE_ATTRIBUTE
 
 USUAL_ORDERS: Final[Mapping[str, str]] = {MISSING: "LossOrder", MISPLACED: "TransferOrder"}
 """The order that settles a result, unless another is named."""
@@ -212,9 +212,12 @@ class Settling:
                         continue
                     said = {"how": how, "reason": reason, "by": actor}
                     said["at"] = self.engine.clock().isoformat()
-                    kept = {n: v for n, v in item.link.attributes.items() if n != PROVENANCE}
-                    kept |= {"outcome": DONE, "details": {**item.details, "settled": said}}
-                    operations += [*extra, Relate(count, CONCERNS, item.record.id, kept)]
+                    now = {
+                        **item.said,
+                        "outcome": DONE,
+                        "details": {**item.details, "settled": said},
+                    }
+                    operations += [*extra, Relate(count, CONCERNS, item.record.id, now)]
                     settled += 1
                 text = f"{process.attributes['number']} {how}"
                 return Decision(operations, f"{text}: {reason}" if reason else text, result=settled)

@@ -184,6 +184,13 @@ class RecordType:
     def required(self) -> frozenset[str]:
         return frozenset(a.name for a in self.attributes.values() if a.required)
 
+    def operational(self, state: str | None) -> bool:
+        """Whether a record in a state serves, or is under way; what has no states always does."""
+        machine = self.state_machine
+        if machine is None or state is None or state not in machine.states:
+            return True
+        return machine.states[state].operational
+
     @cached_property
     def managed(self) -> frozenset[str]:
         return frozenset(a.name for a in self.attributes.values() if a.managed)
