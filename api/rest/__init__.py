@@ -1,0 +1,1 @@
+"""REST, only where convention wants it: health, metrics, attachments, exports, webhooks in, sign-in."""
