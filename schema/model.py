@@ -327,6 +327,10 @@ class Model:
             and any(s.transition == transition for s in process.procedure.steps.values())
         ]
 
+    def attributes_below(self, record_type: str) -> Mapping[str, Attribute]:
+        """The attributes that records of a type may have, those of its subtypes included."""
+        return self._attributes_below[record_type]
+
     @cached_property
     def _attributes_below(self) -> dict[str, dict[str, Attribute]]:
         """For each record type, the attributes of the type and of all its subtypes."""
