@@ -27,7 +27,7 @@ from schema.model import ROOT
 AS_OF = argument("asOf", AsOf | None, "As had been recorded by then; now, if left out.")
 
 
-def record_fields(records: Records) -> list[ModelField]:
+def query_fields(records: Records) -> list[ModelField]:
     """The root fields that give records."""
     model = records.model
     lists = [

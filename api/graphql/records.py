@@ -59,7 +59,9 @@ class Records:
         Further fields of every record, such as its history: they belong to other modules.
     """
 
-    def __init__(self, model: Model, extra: Callable[[], list[ModelField]] = list) -> None:
+    def __init__(
+        self, model: Model, extra: Callable[[Records], list[ModelField]] = lambda _: []
+    ) -> None:
         self.model, self.extra = model, extra
         self.enums = Enums(model)
         self.ends = ends_of(model)
@@ -142,7 +144,7 @@ class Records:
     def _fields(self, record_type: RecordType) -> list[ModelField]:
         """What a type has beside what it inherits."""
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
-        fields = [] if parent else [*_system_fields(), *self.extra()]
+        fields = [] if parent else [*_system_fields(), *self.extra(self)]
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()

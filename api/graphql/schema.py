@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, Final
 
 import strawberry
 
+from api.graphql import counting, history, provenance, queries
 from api.graphql.execution import RecordExecutor, bind
-from api.graphql.fields import make_type
-from api.graphql.queries import record_fields
+from api.graphql.fields import ModelField, make_type
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
+
+PARTS: Final = (queries, history, provenance, counting)
+"""What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
+``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 
 
 class ModelSchema(strawberry.Schema):
@@ -40,9 +45,14 @@ class _Held:
 
 @lru_cache(maxsize=4)
 def _built(fingerprint: str, held: _Held) -> ModelSchema:
-    records = Records(held.model)
+    records = Records(held.model, lambda made: _offered(made, "record_fields"))
+    roots: dict[str, Any] = {
+        name: make_type(name.capitalize(), fields)
+        for name in ("query", "mutation", "subscription")
+        if (fields := _offered(records, f"{name}_fields"))
+    }
     schema = ModelSchema(
-        query=make_type("Query", record_fields(records)),
+        **roots,
         types=list(records.types.values()),
         execution_context_class=RecordExecutor,
         config=configuration(),
@@ -50,3 +60,9 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     schema.records = records
     bind(schema._schema, records.types)
     return schema
+
+
+def _offered(records: Records, what: str) -> list[ModelField]:
+    return [
+        field for part in PARTS if hasattr(part, what) for field in getattr(part, what)(records)
+    ]
