@@ -55,14 +55,14 @@ class Records:
 
     Parameters
     ----------
-    extra
+    shared
         Further fields of every record, such as its history: they belong to other modules.
     """
 
     def __init__(
-        self, model: Model, extra: Callable[[Records], list[ModelField]] = lambda _: []
+        self, model: Model, shared: Callable[[Records], list[ModelField]] = lambda _: []
     ) -> None:
-        self.model, self.extra = model, extra
+        self.model, self.shared = model, shared
         self.enums = Enums(model)
         self.ends = ends_of(model)
         self.filters = Filters(model, self.enums)
@@ -144,7 +144,7 @@ class Records:
     def _fields(self, record_type: RecordType) -> list[ModelField]:
         """What a type has beside what it inherits."""
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
-        fields = [] if parent else [*_system_fields(), *self.extra(self)]
+        fields = [] if parent else [*_system_fields(), *self.shared(self)]
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()
