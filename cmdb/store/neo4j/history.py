@@ -56,6 +56,10 @@ class History:
         rows = self._database.rows(statements.REVISIONS, numbers=list(numbers))
         return {row["v"]["number"]: read_revision(row["v"]) for row in rows}
 
+    def checks(self, number: int) -> bytes:
+        rows = self._database.rows(statements.CHECKS, number=number)
+        return bytes(rows[0]["checks"] or b"") if rows else b""
+
     def revision_at(self, instant: datetime) -> int:
         rows = self._database.rows(statements.REVISION_AT, instant=instant)
         return int(rows[0]["number"]) if rows else 0

@@ -19,6 +19,8 @@ CONSTRAINTS: Final = (
     "CREATE CONSTRAINT `cmdb_revision` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`number` IS UNIQUE",
     "CREATE CONSTRAINT `cmdb_change_set` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`change_set` IS UNIQUE",
     "CREATE CONSTRAINT `cmdb_model` IF NOT EXISTS FOR (m:`_Model`) REQUIRE m.`revision` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_journal` IF NOT EXISTS FOR (j:`_Journal`) REQUIRE j.`name` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_entry` IF NOT EXISTS FOR (e:`_Entry`) REQUIRE (e.`journal`, e.`number`) IS UNIQUE",
     "CREATE INDEX `cmdb_mark` IF NOT EXISTS FOR (m:`_Mark`) ON (m.`name`)",
     "CREATE INDEX `cmdb_revision_at` IF NOT EXISTS FOR (v:`_Revision`) ON (v.`at`)",
     "CREATE INDEX `cmdb_image_id` IF NOT EXISTS FOR (i:`_RecordImage`) ON (i.`id`)",
@@ -34,6 +36,12 @@ CREATE_STORE: Final = (
     "MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format"
     " MERGE (c:`_Store` {key: 'clock'}) ON CREATE SET c.announced = 0, c.published = 0"
 )
+
+
+SET_FORMAT: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) WHERE s.format < $format SET s.format = $format"
+)
+"""Of a store that an older release made: from then on older releases refuse it."""
 
 
 def model_constraints(model: Model) -> dict[str, str]:
@@ -138,8 +146,8 @@ COUNT_TYPE_CHANGES: Final = (
 
 UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
 
-_HEADER = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on} AS v"
-"""A revision without the lists of what it touched."""
+_HEADER = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest} AS v"
+"""A revision without the lists of what it touched, and without its checks."""
 
 LOCK: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
@@ -237,10 +245,41 @@ MARKS: Final = (
     " RETURN m.name AS name, m.value AS value ORDER BY name, m.part"
 )
 
+LOCK_MARKS: Final = "MERGE (s:`_Store` {key: 'marks'}) SET s.key = 'marks'"
+"""One after the other, so that what a mark is compared with is what it is."""
+ONE_MARK: Final = "MATCH (m:`_Mark` {name: $name}) RETURN m.value AS value ORDER BY m.part"
+
+# -- journals: a node for each, which whoever appends or reads locks, and one for each entry ---------
+
+APPEND: Final = (
+    "MERGE (j:`_Journal` {name: $name}) ON CREATE SET j.last = 0 SET j.name = $name"
+    " WITH j, j.last AS last SET j.last = last + size($values)"
+    " WITH last UNWIND range(1, size($values)) AS i"
+    " CREATE (:`_Entry` {journal: $name, number: last + i, at: $at, value: $values[i - 1]})"
+    " RETURN max(last + i) AS number"
+)
+LAST_ENTRY: Final = (
+    "OPTIONAL MATCH (j:`_Journal` {name: $name}) RETURN coalesce(j.last, 0) AS number"
+)
+LOCK_JOURNAL: Final = "MATCH (j:`_Journal` {name: $name}) SET j.name = $name"
+"""Waits for an append that is being committed: nobody reads a part of one."""
+ENTRIES: Final = (
+    "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number > $after"
+    " RETURN e.number AS number, e.at AS at, e.value AS value ORDER BY e.number LIMIT $first"
+)
+TRIM: Final = (
+    "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number <= $upto"
+    " WITH e LIMIT $size DELETE e RETURN count(*) AS count"
+)
+REMOVE_ENTRY: Final = (
+    "MATCH (e:`_Entry` {journal: $name, number: $number}) DELETE e RETURN count(*) AS count"
+)
+
 # -- revisions and history --------------------------------------------------------------------------
 
 LAST_REVISION: Final = f"{_CLOCK} MATCH (v:`_Revision` {{number: c.published}}) RETURN {_HEADER}"
 REVISIONS: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.number IN $numbers AND v.number <= c.published RETURN {_HEADER}"
+CHECKS: Final = "MATCH (v:`_Revision` {number: $number}) RETURN v.checks AS checks"
 REVISION_AT: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.at <= $instant AND v.number <= c.published RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"
 LATEST_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'})"
