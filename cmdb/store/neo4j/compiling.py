@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from cmdb.commits import End
-from cmdb.queries import CLOSENESS, AllOf, ParsedQuery, Related
+from cmdb.queries import CLOSENESS, AllOf, OfType, ParsedQuery, Related
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import SEARCH_INDEX, labelled, record
@@ -297,19 +297,26 @@ class Compiler(QueryCompiler):
         condition = self.condition(far, related.condition)
         out = related.direction == "out"
         left, right = ("-", "->") if out else ("<-", "-")
+        types = "|".join(f"`{name}`" for name in related.types)
         if self.as_of is None:
-            arrow = f"{left}[:`{related.relationship_type}`]{right}"
+            arrow = f"{left}[:{types}]{right}"
             return f"EXISTS {{ MATCH ({alias}){arrow}({far}:`Record`) WHERE {condition} }}"
-        arrow = f"{left}[{link}:`{related.relationship_type}`]{right}"
+        arrow = f"{left}[{link}:{types}]{right}"
         near, end = ("source", "target") if out else ("target", "source")
         other = f"other{depth}"
         return (
             f"EXISTS {{ CALL ({alias}) {{"
             f" MATCH (:`Record` {{id: {alias}.id}}){arrow}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
-            f" UNION MATCH ({link}:`_RelationshipImage` {{{near}: {alias}.id, type: '{related.relationship_type}'}})"
-            f" WHERE {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
+            f" UNION MATCH ({link}:`_RelationshipImage` {{{near}: {alias}.id}})"
+            f" WHERE {link}.type IN {self.parameter(list(related.types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
             f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
         )
+
+    def of_type(self, alias: str, asked: OfType) -> str:
+        if self.as_of is None:
+            return f"{alias}:`{asked.type}`"
+        types = self.parameter(list(asked.concrete))
+        return f"({alias}:`{asked.type}` OR ({alias}:`_RecordImage` AND {alias}.type IN {types}))"
 
     def holds(self, alias: str, name: str, value: Any) -> str:
         return f"{self.parameter(value)} IN {self.attribute(alias, name)}"

@@ -18,7 +18,9 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    OfType,
     ParsedQuery,
+    Reaching,
     Related,
 )
 from cmdb.steps import ParsedStep
@@ -148,7 +150,7 @@ class Compiler(QueryCompiler):
         if query.organisation is not None:
             parts.append(self._organisation(query.organisation))
         if query.condition != AllOf(()):
-            parts.append(self.condition("r", query.condition))
+            parts.append(self.all_of("r", query.condition))
         return " AND ".join(parts)
 
     # -- parts --------------------------------------------------------------------------------------
@@ -261,15 +263,41 @@ class Compiler(QueryCompiler):
         )
         relationships = self.relationships()
         records = self.records()
-        type_ = self.parameter(related.relationship_type)
-        condition = self.condition(far, related.condition)
+        types = "', '".join(related.types)
+        condition = self.all_of(far, related.condition)
         rows = (
             f"FROM {relationships} {x} JOIN {records} {far} ON {far}.node = {x}.{far_end}"
-            f" WHERE {x}.type = {type_} AND {condition}"
+            f" WHERE {x}.type IN ('{types}') AND {condition}"
         )
         if self._selective(related.condition):
             return f"{alias}.node IN (SELECT {x}.{near_end} {rows})"
         return f"EXISTS (SELECT 1 {rows} AND {x}.{near_end} = {alias}.node)"
+
+    def reaching(self, alias: str, reaching: Reaching) -> str:
+        """A recursion instead of one subquery inside the other: the parser's stack is small."""
+        self._aliases += 1
+        up, w = f"up{self._aliases}", f"w{self._aliases}"
+        ways = sorted({way for step in reaching.steps for way in step})
+        first, further = [], []
+        for direction, types in ways:
+            near, far = ("source", "target") if direction == "out" else ("target", "source")
+            names = "', '".join(types)
+            rows = f"{self.relationships()} x ON x.{near} = {{}} AND x.type IN ('{names}')"
+            first.append(f"SELECT x.{far}, 1 FROM (SELECT 1) JOIN {rows.format(f'{alias}.node')}")
+            further.append(
+                f"SELECT x.{far}, {up}.level + 1 FROM {up} JOIN {self.records()} {w} ON {w}.node = {up}.node"
+                f" AND {up}.level < {len(reaching.steps)} AND {self.all_of(w, reaching.through)}"
+                f" JOIN {rows.format(f'{up}.node')}"
+            )
+        return (
+            f"EXISTS (WITH RECURSIVE {up} (node, level) AS ({' UNION '.join(first + further)})"
+            f" SELECT 1 FROM {up} JOIN {self.records()} {w} ON {w}.node = {up}.node"
+            f" WHERE {self.all_of(w, reaching.condition)})"
+        )
+
+    def of_type(self, alias: str, asked: OfType) -> str:
+        names = "', '".join(asked.concrete)
+        return f"{alias}.type IN ('{names}')"
 
     def _selective(self, condition: Condition) -> bool:
         """Whether an index leads to the few records that a condition holds for: then it is better to
