@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     request_limit: int = Field(2 * 2**20, ge=1024, description="most bytes of a request")
     upload_limit: int = Field(64 * 2**20, ge=1024, description="most bytes of an attachment")
     observation_limit: int = Field(
-        512 * 2**20, ge=1024, description="most bytes of observations in one request"
+        128 * 2**20, ge=1024, description="most bytes of observations in one request"
     )
     export_limit: int = Field(1_000_000, ge=1, description="most records of an export")
     graph_limit: int = Field(100_000, ge=1, description="most records of an exported graph")

@@ -82,6 +82,7 @@ def problem(
     *,
     problems: list[str] | None = None,
     headers: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> JSONResponse:
     """The answer that tells of an error."""
     said = Problem(
@@ -93,7 +94,7 @@ def problem(
         request_id=request_id.get(),
         problems=problems or [],
     )
-    content = said.model_dump(exclude_defaults=True)
+    content = {**said.model_dump(exclude_defaults=True), **(more or {})}
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
