@@ -13,7 +13,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -75,7 +75,7 @@ class Files:
         FileRefusedError
             It is no plain file, is empty or too large, or of a type that is not kept.
         """
-        with _plain_file(path) as source:
+        with _opened(path) as source:
             return self._kept(source, path.name)
 
     def _kept(self, source: BinaryIO, name: str) -> Stored:
@@ -115,26 +115,42 @@ class Files:
         return digest.hexdigest(), size, content_type(head, text.ended(), name)
 
     def read(self, sha256: str) -> bytes:
-        """The content of a file, checked against its digest.
+        """The content of a file; raises as `chunks` does."""
+        return b"".join(self.chunks(sha256))
+
+    def chunks(self, sha256: str) -> Iterator[bytes]:
+        """The content of a file in pieces, after all of it was checked against its digest.
 
         Raises
         ------
         FileRefusedError
-            It is not there, or is not what it was.
+            It is not there, or is not what it was; before the first piece.
         """
         place = self._place(sha256)
         try:
-            with _plain_file(place) as source:
-                content = source.read(self.limit + 1)
+            stream = self._checked(place, sha256)
+        except OSError as error:
+            raise FileRefusedError(
+                f"The file {sha256} cannot be read: {error.strerror}.", "Check its disk."
+            ) from None
+        with stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    def _checked(self, place: Path, sha256: str) -> BinaryIO:
+        try:
+            stream = _opened(place)
         except FileRefusedError:
             raise FileRefusedError(
                 f"The file {sha256} is not in {self.folder}.", f"Does {VARIABLE} name its folder?"
             ) from None
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if _digest(stream) != sha256:
+            stream.close()
             raise FileRefusedError(
                 f"The file {sha256} is damaged.", "Restore it from a backup, or attach it again."
             )
-        return content
+        stream.seek(0)
+        return stream
 
     def _place(self, sha256: str) -> Path:
         if not _DIGEST.fullmatch(sha256):
@@ -145,11 +161,8 @@ class Files:
         """Whether what stands there is a plain file with that content."""
         self._own(place.parent)
         try:
-            with _plain_file(place) as source:
-                found = hashlib.sha256()
-                while chunk := source.read(_CHUNK):
-                    found.update(chunk)
-                return found.hexdigest() == digest
+            with _opened(place) as source:
+                return _digest(source) == digest
         except FileRefusedError:
             return False
 
@@ -166,8 +179,14 @@ class Files:
             raise FileRefusedError(f"{folder} is a link.", "Remove it: files would go elsewhere.")
 
 
-@contextmanager
-def _plain_file(path: Path) -> Iterator[BinaryIO]:
+def _digest(stream: BinaryIO) -> str:
+    found = hashlib.sha256()
+    while chunk := stream.read(_CHUNK):
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def _opened(path: Path) -> BinaryIO:
     """A plain file, opened without following a link and without waiting for a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -177,8 +196,7 @@ def _plain_file(path: Path) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileRefusedError(f"{safe_name(path.name)} is no file.", "Name a plain file.")
-    with os.fdopen(descriptor, "rb") as stream:
-        yield stream
+    return os.fdopen(descriptor, "rb")
 
 
 def write_out(path: Path, content: bytes, *, replace: bool = False) -> None:
