@@ -32,7 +32,7 @@ from impact.topology import Topology
 from impact.views import View
 
 ROOT: Final = rounds.ROOT
-EFFECTS: Final = tuple(Effect)
+_EFFECTS: Final = tuple(Effect)
 _FEW: Final = 4
 """Paths that are found without a table."""
 
@@ -136,15 +136,13 @@ class Propagation:
 
         The first few look through all events; from then on there is a table of one entry a node.
         """
-        events, steps = self._events, list[Step]()
+        nodes, effects, rows, causes, distances = self._events
+        steps = []
         event = self._last(node)
         while event != ROOT:
-            node, effect, distance, row = (
-                column.item(event)
-                for column in (events.nodes, events.effects, events.rounds, events.rows)
-            )
-            steps.append(Step(node, EFFECTS[effect], distance, row))
-            event = events.causes.item(event)
+            effect = _EFFECTS[effects.item(event)]
+            steps.append(Step(nodes.item(event), effect, distances.item(event), rows.item(event)))
+            event = causes.item(event)
         return steps
 
     def _last(self, node: int) -> int:

@@ -26,8 +26,8 @@ Element = Sequence[Any]
 """Key, labels (None of a relationship), properties: see `statements`."""
 Gathered = defaultdict[int, list[tuple[Side, Record | Relationship]]]
 
-FEED_SIZE: Final = 20_000
-"""Changed elements that one round of reading the feed takes, unless one revision has more."""
+FEED_SIZE: Final = 5_000
+"""Changed elements that one reading of the feed takes, unless one revision has more."""
 SCAN_BATCH: Final = 2_000
 
 
@@ -81,7 +81,7 @@ class History:
         return [Commit(revisions[n], gathered(found[n])) for n in numbers]
 
     def feed(self, after: int, upto: int | None) -> Iterator[Commit]:
-        """One statement for each round: a follower that is one small revision behind needs no other."""
+        """One statement for some thousand changed elements: it is all that a follower close behind needs."""
         asked = {"upto": NEVER if upto is None else upto, "size": FEED_SIZE}
         while after < asked["upto"]:
             last, headers, live, images = self._database.answer(
