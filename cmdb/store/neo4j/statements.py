@@ -309,41 +309,53 @@ LATEST_MODEL: Final = (
 )
 """The format, and the model if it is another one than the reader knows."""
 
-REVISION_HEADERS: Final = (
-    "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= $upto"
-    " OPTIONAL MATCH (m:`_Model` {revision: v.number})"
-    f" RETURN {_HEADER}, size(v.records) + size(v.relationships) AS size, m.document AS model"
-    " ORDER BY v.number LIMIT 500"
-)
-
 # The readings below answer with a list of elements: [id, labels, properties] of a record,
 # [[source, type, target], null, properties] of a relationship; `quiet` makes them whole.
 
-_SPAN = "v.number > $after AND v.number <= $upto"
-_TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
-_TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
+_SPAN = "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= $upto"
+_RECORDS_OF = "UNWIND v.records AS id WITH DISTINCT id"
+_LINKS_OF = "UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
 _RECORDS = "RETURN collect([n.id, labels(n), n {.*}]) AS answer"
 _LINKS = "RETURN collect([key, NULL, properties(x)]) AS answer"
 _IMAGE_OF_LINK = link_image("x", source="key[0]", type="key[1]", target="key[2]")
 _LINK_OF = "MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]}) WHERE type(x) = key[1]"
 
-LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto {_RECORDS}"
-RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} {record_image('n', 'id')} WHERE n.until > $after AND n.revision <= $upto {_RECORDS}"
-LIVE_LINKS_CHANGED: Final = (
-    f"{_TOUCHED_LINKS} {_LINK_OF} AND x.revision > $after AND x.revision <= $upto {_LINKS}"
+_UNTIL_HERE = "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= here"
+FEED: Final = (
+    f"{_CLOCK} WITH c.published AS at CALL (at) {{"
+    " MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= at AND v.number <= $upto"
+    " WITH v ORDER BY v.number LIMIT 500"
+    " OPTIONAL MATCH (m:`_Model` {revision: v.number})"
+    f" WITH {_HEADER}, size(v.records) + size(v.relationships) AS size, m.document AS model"
+    " ORDER BY v.number RETURN collect([v, model, size]) AS headers }"
+    " WITH at, headers, reduce(taken = [0, $after], h IN headers | CASE WHEN taken[0] < $size"
+    " THEN [taken[0] + h[2], h[0].number] ELSE taken END)[1] AS here"
+    f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
+    " MATCH (n:`Record` {id: id}) WHERE n.revision > $after AND n.revision <= here"
+    " RETURN collect([n.id, labels(n), n {.*}]) AS records }"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" {_LINK_OF} AND x.revision > $after AND x.revision <= here"
+    " RETURN collect([key, NULL, properties(x)]) AS links }"
+    f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
+    f" {record_image('n', 'id')} WHERE n.until > $after AND n.revision <= here"
+    " RETURN collect([n.id, labels(n), n {.*}]) AS record_images }"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= here"
+    " RETURN collect([key, NULL, properties(x)]) AS link_images }"
+    " RETURN [at, [h IN headers WHERE h[0].number <= here | [h[0], h[1]]],"
+    " records + links, record_images + link_images] AS answer"
 )
-LINK_IMAGES_CHANGED: Final = (
-    f"{_TOUCHED_LINKS} {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= $upto {_LINKS}"
-)
+"""The next revisions, so many that they touched about ``$size`` elements: the newest revision there is;
+[header, model] of each; live elements that began in them; images that began or ended in them."""
 
 RECORDS_CHANGED_AS_OF: Final = (
-    f"{_TOUCHED_RECORDS} CALL (id) {{"
+    f"{_SPAN} {_RECORDS_OF} CALL (id) {{"
     " MATCH (n:`Record` {id: id}) WHERE n.revision <= $at RETURN n"
     f" UNION ALL {record_image('n', 'id')} WHERE n.revision <= $at AND n.until > $at RETURN n }}"
     f" {_RECORDS}"
 )
 LINKS_CHANGED_AS_OF: Final = (
-    f"{_TOUCHED_LINKS} CALL (key) {{"
+    f"{_SPAN} {_LINKS_OF} CALL (key) {{"
     f" {_LINK_OF} AND x.revision <= $at RETURN properties(x) AS link"
     f" UNION ALL {_IMAGE_OF_LINK}"
     " WHERE x.revision <= $at AND x.until > $at RETURN properties(x) AS link }"
