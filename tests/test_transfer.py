@@ -166,10 +166,8 @@ def test_a_dump_made_to_say_something_else_is_refused(
     """With a digest of its text that fits: that of the revision does not."""
     path = tmp_path / "estate.jsonl"
     transfer.dump(estate, path)
-    *lines, _ = path.read_text(encoding="utf-8").replace("YJ-ESX-01", "YJ-ESX-99").split("\n")[:-1]
-    text = "".join(f"{line}\n" for line in lines)
-    end = {"end": estate.last_revision().number, "sha256": sha256(text.encode()).hexdigest()}
-    path.write_text(text + json.dumps(end) + "\n", encoding="utf-8", newline="\n")
+    lines = path.read_text(encoding="utf-8").replace("YJ-ESX-01", "YJ-ESX-99").split("\n")[:-2]
+    write_dump(path, lines, estate.last_revision().number)
     with create_empty_store(url("target")) as target, pytest.raises(ChainBrokenError):
         transfer.restore(path, target)
 
@@ -178,15 +176,27 @@ def test_a_dump_of_an_older_release_restores(
     estate: GraphStore, url: Named, tmp_path: Path
 ) -> None:
     """Which left the keys within JSON values as they were given."""
+    path = tmp_path / "old.jsonl"
     with create_store(url("old"), load_model([])) as old:
-        source = create("DataSource", "s")
-        commit(old, source)
-        path = tmp_path / "old.jsonl"
+        counts = {"serial_number": 20, "Server.memory_mib": 90}
+        commit(old, create("DataSource", "s", attribute_precedence=counts))
         transfer.dump(old, path, chained=False)
-    assert '"version":1' in path.read_text(encoding="utf-8").split("\n")[0]
+    *lines, _, _ = path.read_text(encoding="utf-8").split("\n")
+    assert '"version":1' in lines[0]
+    sorted_keys = '{"Server.memory_mib":90,"serial_number":20}'
+    assert sorted_keys in lines[-1]
+    lines[-1] = lines[-1].replace(sorted_keys, '{"serial_number":20,"Server.memory_mib":90}')
+    write_dump(path, lines, 2)
     with create_empty_store(url("target")) as target:
         assert transfer.restore(path, target).revisions == 2
         assert target.last_revision().digest is None
+
+
+def write_dump(path: Path, lines: list[str], last: int) -> None:
+    """With an end line that fits."""
+    text = "".join(f"{line}\n" for line in lines)
+    end = {"end": last, "sha256": sha256(text.encode()).hexdigest()}
+    path.write_text(text + json.dumps(end) + "\n", encoding="utf-8", newline="\n")
 
 
 def test_a_store_with_its_own_history_is_not_copied_over(estate: GraphStore, url: Named) -> None:
