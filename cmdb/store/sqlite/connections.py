@@ -67,7 +67,7 @@ def _translated(path: Path, error: sqlite3.Error) -> CmdbError:
         )
     if name.startswith(("SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_TOOBIG")):
         return StoreFullError(f"{path}: {error}.", "Make room; nothing of the change was stored.")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error) == "malformed JSON":
         return StoreDamagedError(
             f"{path} is not a readable database: {error}.", "Restore it from a dump or a backup."
         )

@@ -81,7 +81,7 @@ class SqliteStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
-        self._aside = Aside(self._connections)
+        self._aside = Aside(self._connections, self._count)
 
     @property
     def statements(self) -> int:
@@ -89,6 +89,9 @@ class SqliteStore(GraphStore):
 
     def close(self) -> None:
         self._connections.close()
+
+    def _count(self) -> None:
+        self.statements += 1
 
     # -- model ----------------------------------------------------------------------------------------
 
