@@ -51,7 +51,7 @@ class PageRoute(Route):
         match, child = super().matches(scope)
         if match is not Match.FULL or "text/html" not in Headers(scope=scope).get("accept", ""):
             return Match.NONE, {}
-        return match, child
+        return match, {**child, "route": self}
 
 
 async def page(_: Request) -> HTMLResponse:

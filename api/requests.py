@@ -34,6 +34,9 @@ HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+SMALLER: Final = CODES[413][1]
+CLIENT_GONE: Final = 499
+"""In logs and measures: who asked did not wait for the answer."""
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -113,25 +116,25 @@ class Requests:
         answer = _Answer(send, id, self.tls)
         limited = _Limited(receive, self._limit(scope["path"]))
         begun = time.perf_counter()
+        refused: ASGIApp | None = None
         try:
             if not self._host_allowed(headers):
-                answer.refused = problem(400, "wrong_host", "This server has another name.")
+                refused = problem(400, "wrong_host", "This server has another name.")
             elif limited.declared(headers):
                 await self.app(scope, limited, answer.within(limited))
-            if limited.exceeded:
-                answer.refused = problem(
-                    413, "too_large", f"More than {limited.limit} bytes.", CODES[413][1]
-                )
         except ClientDisconnect:
-            answer.status = answer.status or 499
+            if not limited.exceeded:
+                answer.status = answer.status or CLIENT_GONE
         except Exception:
             logger.exception("defect", extra={"route": _route(scope)})
             if answer.status:
                 raise  # what was begun is cut off, which can be seen
-            answer.refused = of_defect()
+            refused = of_defect()
         finally:
-            if answer.refused is not None and not answer.status:
-                await answer.refused(scope, receive, answer)
+            if limited.exceeded:
+                refused = problem(413, "too_large", f"More than {limited.limit} bytes.", SMALLER)
+            if refused is not None and not answer.status:
+                await refused(scope, receive, answer)
             self._done(scope, answer.status, time.perf_counter() - begun)
 
     def _host_allowed(self, headers: Headers) -> bool:
@@ -163,7 +166,7 @@ class Requests:
 def _route(scope: Scope) -> str:
     """The template of the path: few, whatever is asked for."""
     route = scope.get("route")
-    return str(getattr(route, "path_format", None) or getattr(route, "path", None) or "other")
+    return str(getattr(route, "path", "") or scope.get("root_path") or "other")
 
 
 class _Limited:
@@ -195,7 +198,6 @@ class _Answer:
     def __init__(self, send: Send, id: str, tls: bool) -> None:
         self.send, self.id, self.tls = send, id, tls
         self.status = 0
-        self.refused: ASGIApp | None = None
 
     def within(self, limited: _Limited) -> Send:
         """Drops what is said of a request that was too large, whoever says it: 413 comes instead."""
