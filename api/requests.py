@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -34,6 +33,8 @@ HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+WATCHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked often, by machines, that know the server by its address."""
 SMALLER: Final = CODES[413][1]
 CLIENT_GONE: Final = 499
 """In logs and measures: who asked did not wait for the answer."""
@@ -47,12 +48,6 @@ class Watching(Protocol):
     def request(self, route: str, method: str, status: int, seconds: float) -> None: ...
 
 
-class Tracing(Protocol):
-    """Tells a collector of requests."""
-
-    def span(self, scope: Scope) -> AbstractContextManager[Any]: ...
-
-
 class Requests:
     """The outermost layer.
 
@@ -64,6 +59,8 @@ class Requests:
         Names that the Host header may have; empty for any.
     tls
         Whether clients come by TLS.
+    annotate
+        Called with the id of each request: tells a trace of it.
     """
 
     def __init__(
@@ -74,11 +71,11 @@ class Requests:
         hosts: tuple[str, ...] = (),
         tls: bool = False,
         watching: Watching,
-        tracing: Tracing | None = None,
+        annotate: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.app, self.hosts, self.tls = app, frozenset(hosts), tls
         self.limits = sorted(limits.items(), key=lambda entry: -len(entry[0]))
-        self.watching, self.tracing = watching, tracing
+        self.watching, self.annotate = watching, annotate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -90,11 +87,11 @@ class Requests:
         token = request_id.set(id)
         scope.setdefault("state", {})["request_id"] = id
         try:
-            with self.tracing.span(scope) if self.tracing else nullcontext():
-                if scope["type"] == "http":
-                    await self._http(scope, headers, receive, send, id)
-                else:
-                    await self._websocket(scope, headers, receive, send)
+            self.annotate(id)
+            if scope["type"] == "http":
+                await self._http(scope, headers, receive, send, id)
+            else:
+                await self._websocket(scope, headers, receive, send)
         finally:
             request_id.reset(token)
 
@@ -118,7 +115,7 @@ class Requests:
         begun = time.perf_counter()
         refused: ASGIApp | None = None
         try:
-            if not self._host_allowed(headers):
+            if scope["path"] not in WATCHED and not self._host_allowed(headers):
                 refused = problem(400, "wrong_host", "This server has another name.")
             elif limited.declared(headers):
                 await self.app(scope, limited, answer.within(limited))
@@ -146,7 +143,6 @@ class Requests:
         return next(limit for beginning, limit in self.limits if path.startswith(beginning))
 
     def _done(self, scope: Scope, status: int, seconds: float) -> None:
-        scope["state"]["status"] = status
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = _route(scope)
         self.watching.request(route, method, status, seconds)
@@ -159,7 +155,7 @@ class Requests:
             "client": (scope.get("client") or ("", 0))[0],
             "principal": scope.get("state", {}).get("principal", ""),
         }
-        quiet = route in ("/healthz", "/readyz", "/metrics") and status < 400
+        quiet = route in WATCHED and status < 400
         logger.log(logging.DEBUG if quiet else logging.INFO, "request", extra=said)
 
 

@@ -75,13 +75,14 @@ def test_a_dry_run_commits_nothing_and_the_same_again_changes_nothing(
 
 
 def test_a_complete_run_retires_what_vanished(door: Door, store: GraphStore) -> None:
-    door.post("/observations/scan?apply=true", "ivy", content=BODY)
+    everything = b"\n".join(line(n) for n in range(40))
+    door.post("/observations/scan?apply=true", "ivy", content=everything)
     asked = "/observations/scan?apply=true&complete=true"
     refused = door.post(f"{asked}&vanish_limit=10", "ivy", content=line(0))
     assert (refused.status_code, refused.json()["code"]) == (409, "vanish_refused")
     assert refused.json()["plan"]["counts"]["retired"] == 0
     done = door.post(f"{asked}&vanish_limit=100", "ivy", content=line(0)).json()
-    assert done["counts"]["retired"] == 2
+    assert done["counts"]["retired"] == 39
 
 
 def test_lines_that_cannot_be_used_are_told_and_the_rest_goes_in(
