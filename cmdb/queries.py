@@ -17,8 +17,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -76,16 +76,55 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """At least one record, that the condition holds for, stands at the other end."""
+    """At least one record, that the condition holds for, stands at the other end of a relationship of
+    one of some types."""
 
-    relationship_type: str
+    types: tuple[str, ...]
     direction: Direction
     condition: Condition
 
 
-Condition = Comparison | AllOf | AnyOf | Not | Related
+@dataclass(frozen=True, slots=True)
+class OfType:
+    """The record is of a type, or of a subtype; ``concrete`` are the names that has."""
+
+    type: str
+    concrete: tuple[str, ...]
+
+
+Way = tuple[Direction, tuple[str, ...]]
+"""Relationships of some types, read from source to target (``out``) or the other way round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """A record that a condition holds for can be reached, in one step or more, through records that
+    another holds for. `steps` has the ways that may be gone in the first step, the second …"""
+
+    steps: tuple[tuple[Way, ...], ...]
+    through: Condition
+    condition: Condition
+
+    def unrolled(self) -> Condition:
+        """The same as conditions on related records, one inside the other."""
+        condition = self.condition
+        if len(self.steps) > 1:
+            further = Reaching(self.steps[1:], self.through, self.condition).unrolled()
+            condition = AnyOf((condition, AllOf((self.through, further))))
+        return AnyOf(tuple(Related(types, way, condition) for way, types in self.steps[0]))
+
+
+Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType
 
 ANYTHING: Final = AllOf(())
+NOTHING: Final = AnyOf(())
+
+AMONG: Final = "among"
+"""The operator of a comparison with very many values, ``in`` for the product's own conditions: it is
+tried record by record, as most hold for it."""
+
+Bounds = Callable[[frozenset[str]], Condition]
+"""What records of some concrete types must be, to be there at all for the one who asks."""
 
 
 class Sort(NamedTuple):
@@ -117,6 +156,11 @@ class Query:
         Ask the past.
     total
         Also count all that match.
+    within
+        Bounds of what there is for the one who asks: other records do not match, and no filter on
+        related records reaches them. Set by the product (`api.access`), beside any filter and its limits.
+    beyond
+        Ask for what matches outside of the bounds instead.
     """
 
     type: str = "Record"
@@ -128,6 +172,8 @@ class Query:
     after: str | None = None
     as_of: AsOf = None
     total: bool = False
+    within: Bounds | None = field(default=None, compare=False)
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,8 +237,17 @@ def fold(text: str) -> str:
     return text.lower()
 
 
-def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQuery:
-    """Check a query against the model; with a text, a search.
+def parse_query(
+    model: Model, query: Query, text: str | None = None, relationship: str | None = None
+) -> ParsedQuery:
+    """Check a query against the model.
+
+    Parameters
+    ----------
+    text
+        Of a search.
+    relationship
+        Of a step along it (`cmdb.steps`), whose page may be empty.
 
     Raises
     ------
@@ -203,8 +258,9 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
         types = tuple(sorted(record_type.concrete))
     else:
         types = () if record_type.abstract else (query.type,)
-    if not 1 <= query.first <= PAGE_LIMIT:
-        raise QueryError(f"A page of {query.first} records.", f"Ask for 1 to {PAGE_LIMIT}.")
+    fewest = 1 if relationship is None else 0
+    if not fewest <= query.first <= PAGE_LIMIT:
+        raise QueryError(f"A page of {query.first} records.", f"Ask for {fewest} to {PAGE_LIMIT}.")
     sort: list[tuple[str, Kind, bool]] = []
     if text is not None:
         if query.sort or query.as_of is not None:
@@ -225,10 +281,15 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
             )
         sort.append((name, kind, descending))
     condition = parse_filter(model, (query.type,), query.where or {})
+    if query.within is not None:
+        bounds = query.within(frozenset(types))
+        inside = bounded(model, condition, query.within)
+        condition = both(Not(bounds) if query.beyond else bounds, inside)
     if query.organisation is not None:
         _value(KINDS["reference"], "organisation", query.organisation)
     order = [(entry[0], entry[1]) for entry in query.sort]
-    asked = (query.type, query.subtypes, query.where, query.organisation, order, text)
+    asked: tuple[Any, ...] = (query.type, query.subtypes, query.where, query.organisation, order)
+    asked += (text,) if relationship is None else (text, relationship)
     return ParsedQuery(
         types=types,
         label=query.type,
@@ -241,6 +302,27 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
         asked=asked,
         text=text,
     )
+
+
+def both(one: Condition, other: Condition) -> Condition:
+    """What holds where both do."""
+    parts = (part.parts if isinstance(part, AllOf) else (part,) for part in (one, other))
+    joined = tuple(part for some in parts for part in some)
+    return joined[0] if len(joined) == 1 else AllOf(joined)
+
+
+def bounded(model: Model, condition: Condition, within: Bounds) -> Condition:
+    """A condition of which no part reaches related records outside of the bounds."""
+    if isinstance(condition, AllOf | AnyOf):
+        return type(condition)(tuple(bounded(model, part, within) for part in condition.parts))
+    if isinstance(condition, Not):
+        return Not(bounded(model, condition.part, within))
+    if not isinstance(condition, Related):
+        return condition
+    found = (model.relationship_types[name] for name in condition.types)
+    far = (t.targets if condition.direction == "out" else t.sources for t in found)
+    inner = both(within(frozenset().union(*far)), bounded(model, condition.condition, within))
+    return Related(condition.types, condition.direction, inner)
 
 
 def countable(model: Model, record_type: str, names: Sequence[str]) -> list[Kind | None]:
@@ -324,7 +406,7 @@ def _related(
             f"{' or '.join(types)} has no relationship {name}.", f"It starts at {', '.join(near)}."
         )
     condition = _conditions(model, far, value, depth - RELATED_DEPTH, budget)
-    return Related(relationship_type.name, direction, condition)
+    return Related((relationship_type.name,), direction, condition)
 
 
 def _comparisons(model: Model, types: tuple[str, ...], name: str, value: object) -> list[Condition]:

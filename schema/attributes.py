@@ -35,6 +35,7 @@ class Attribute:
     unit: str | None
     values: Mapping[str, Label]
     to: str | None
+    shares: bool
     parse: Callable[[object], Any] = field(repr=False, compare=False)
     """Canonical value of an input; raises ValueError with a sentence about it."""
 
@@ -70,6 +71,7 @@ def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) 
         unit=declared.unit,
         values=declared.values or {},
         to=declared.to,
+        shares=declared.shares,
         parse=parse,
     )
 

@@ -74,6 +74,10 @@ class AttributeDeclaration(Declaration):
     unit: str | None = None
     values: dict[SnakeName, Label] | None = Field(None, description="Of an enum: its values.")
     to: TypeName | None = Field(None, description="Of a reference: the record type it names.")
+    shares: bool = Field(
+        False,
+        description="Of a reference to an organisation: who may read there may read the record too.",
+    )
 
     @field_validator("pattern")
     @classmethod
@@ -132,6 +136,10 @@ class RecordTypeDeclaration(Declaration):
         description="Of a provisional type: what its records may turn out to be, subtypes included.",
     )
     state_machine: SnakeName | None = None
+    administered: bool = Field(
+        False,
+        description="Decides who may do what: read and written by administrators of its organisation only. Holds for subtypes too.",
+    )
     requires: dict[SnakeName, list[Requirement]] = Field(
         default={},
         description="Transition -> attributes and relationships that records of this type need for it, beside what the transition itself requires.",
@@ -185,6 +193,13 @@ class RelationshipTypeDeclaration(Declaration):
         False, description="Closed when the record at either end leaves service for good."
     )
     slots: SlotsDeclaration | None = None
+    part: Literal["source", "target"] | None = Field(
+        None,
+        description="The end at which a part of the other end stands: a part that names no organisation belongs to that of the whole.",
+    )
+    administered: bool = Field(
+        False, description="Decides who may do what: made and closed by administrators only."
+    )
     symmetric: bool = Field(
         False, description="Either way round means the same: it is kept once, whoever reports it."
     )

@@ -13,20 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-from pydantic import ValidationError
-
 from schema.basics import Declaration
 from schema.checks import check_model
 from schema.declarations import ModelDeclaration
 from schema.errors import Mistake, ModelError
+from schema.files import locate, read_declaration
 from schema.inheritance import Path as DeclarationPath
 from schema.model import Model
 
 SHIPPED: Final = Path(__file__).parent / "model"
 SECTIONS: Final = ("record_types", "relationship_types", "state_machines", "guards", "effects")
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def model_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
@@ -88,71 +84,17 @@ class _Reader:
 
     def locate(self, path: DeclarationPath) -> str:
         """``file:line`` of the nearest known part of a path."""
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, "model")
+        return locate(path, self._lines, "model")
 
     def read(self, file: Path) -> None:
-        try:
-            node = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=_Loader)
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{file}:{mark.line + 1}" if mark else str(file)
-            self.mistakes.append(
-                Mistake(
-                    where,
-                    f"not readable as YAML: {getattr(error, 'problem', None) or error}",
-                    "Correct the file.",
-                )
-            )
-            return
-        lines: dict[DeclarationPath, str] = {}
-        try:
-            plain = self._plain(node, (), file, lines) if node else {}
-        except RecursionError:
-            self.mistakes.append(
-                Mistake(str(file), "an anchor holds an alias of itself", "Write it out.")
-            )
-            return
-        try:
-            declared = ModelDeclaration.model_validate(plain)
-        except ValidationError as error:
-            for problem in error.errors():
-                path = tuple(part for part in problem["loc"] if part != "[key]")
-                while path and path not in lines:
-                    path = path[:-1]
-                what = f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
-                self.mistakes.append(
-                    Mistake(
-                        lines.get(path, str(file)),
-                        what,
-                        "Correct it; the JSON Schema of model files says what is allowed.",
-                    )
-                )
-            return
-        self._merge(declared, file, lines)
-
-    def _plain(
-        self, node: Any, path: DeclarationPath, file: Path, lines: dict[DeclarationPath, str]
-    ) -> Any:
-        """A YAML node as plain values. Duplicate keys, which YAML readers let pass, are mistakes."""
-        lines.setdefault(path, f"{file}:{node.start_mark.line + 1}")
-        if isinstance(node, yaml.MappingNode):
-            result: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                key = key_node.value
-                here = (*path, key)
-                lines.pop(here, None)
-                lines[here] = f"{file}:{key_node.start_mark.line + 1}"
-                if key in result:
-                    self.mistakes.append(
-                        Mistake(lines[here], f"{key} is written twice", "Keep one.")
-                    )
-                result[key] = self._plain(value_node, here, file, lines)
-            return result
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(n, (*path, i), file, lines) for i, n in enumerate(node.value)]
-        return _scalar(node)
+        read = read_declaration(
+            ModelDeclaration,
+            file,
+            self.mistakes,
+            "Correct it; the JSON Schema of model files says what is allowed.",
+        )
+        if read is not None:
+            self._merge(read[0], file, read[1])
 
     def _merge(self, new: ModelDeclaration, file: Path, lines: dict[DeclarationPath, str]) -> None:
         merged: dict[str, dict[str, Any]] = {}
@@ -192,13 +134,3 @@ def _extended(base: Declaration, extension: Declaration) -> Declaration:
         if isinstance(value, dict):
             given[name] = {**getattr(base, name), **value}
     return base.model_copy(update=given)
-
-
-_constructor = yaml.constructor.SafeConstructor()
-
-
-def _scalar(node: Any) -> Any:
-    """A scalar as JSON has it: dates and the like stay the text that was written."""
-    if node.tag in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
-        return _constructor.construct_object(node, deep=True)
-    return None if node.tag == "tag:yaml.org,2002:null" else node.value

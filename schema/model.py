@@ -172,6 +172,7 @@ class RecordType:
     identification: tuple[IdentificationRule, ...]
     becomes: tuple[str, ...]
     state_machine: StateMachine | None
+    administered: bool
     requires: Mapping[str, tuple[str, ...]]
     procedure: ProcedureDeclaration | None
     redundancy: Mapping[str, RedundancyDeclaration]
@@ -230,6 +231,8 @@ class RelationshipType:
     by_product: bool
     ends_with_service: bool
     slots: SlotsDeclaration | None
+    part: Literal["source", "target"] | None
+    administered: bool
     symmetric: bool
     attributes: Mapping[str, Attribute]
     impact: ImpactDeclaration | None
@@ -327,6 +330,10 @@ class Model:
             and any(s.transition == transition for s in process.procedure.steps.values())
         ]
 
+    def attributes_below(self, record_type: str) -> Mapping[str, Attribute]:
+        """The attributes that records of a type may have, those of its subtypes included."""
+        return self._attributes_below[record_type]
+
     @cached_property
     def _attributes_below(self) -> dict[str, dict[str, Attribute]]:
         """For each record type, the attributes of the type and of all its subtypes."""
@@ -402,10 +409,19 @@ class Model:
         return frozenset(name for name, attribute in self.attributes.items() if attribute.sensitive)
 
     @cached_property
+    def administered(self) -> frozenset[str]:
+        """Names of the record types that decide who may do what."""
+        return frozenset(t.name for t in self.record_types.values() if t.administered)
+
+    @cached_property
+    def sharing(self) -> tuple[str, ...]:
+        """Names of the references to organisations that may read the record too, sorted."""
+        return tuple(sorted(name for name, a in self.attributes.items() if a.shares))
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the declarations: equal for equal models, whatever their order."""
-        plain = json.dumps(json.loads(self.document), sort_keys=True)
-        return hashlib.sha256(plain.encode()).hexdigest()
+        return fingerprint_of(self.document)
 
     @cached_property
     def document(self) -> str:
@@ -485,6 +501,7 @@ class Model:
                 ),
                 becomes=tuple(declaration.becomes),
                 state_machine=machine,
+                administered=declaration.administered or bool(parent and parent.administered),
                 requires=_together(parent.requires if parent else {}, declaration.requires),
                 procedure=declaration.procedure or (parent.procedure if parent else None),
                 redundancy={**(parent.redundancy if parent else {}), **declaration.redundancy},
@@ -518,6 +535,8 @@ class Model:
             by_product=declared.managed,
             ends_with_service=declared.ends_with_service,
             slots=declared.slots,
+            part=declared.part,
+            administered=declared.administered,
             symmetric=declared.symmetric,
             attributes={
                 **{n: make_attribute(n, a, name) for n, a in declared.attributes.items()},
@@ -532,6 +551,12 @@ class Model:
 def read_document(document: str) -> Model:
     """The model that `Model.document` wrote; stores that are open together mostly have one model."""
     return Model(ModelDeclaration.model_validate_json(document))
+
+
+def fingerprint_of(document: str) -> str:
+    """`Model.fingerprint` of the model of a document, whichever release wrote that."""
+    plain = json.dumps(json.loads(document), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine:

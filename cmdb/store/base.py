@@ -14,12 +14,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from cmdb.change_sets import ChangeSet
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import (
+    ChainBrokenError,
     ConflictError,
     Interference,
     InvalidChangeError,
@@ -33,18 +35,22 @@ from cmdb.preparation import prepare
 from cmdb.queries import AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from cmdb.steps import ParsedStep, Step, parse_step
 from cmdb.store.changes import Replay
 from cmdb.store.topology import LinkBlock, NodeBlock, Topology
+from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import ROOT, Model
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Format of what a store keeps; a store of a higher one is refused."""
 
 NEVER: Final = 2**62
 """Beyond every revision number."""
 
 Direction = Literal["out", "in", "both"]
+
+Parsed = TypeVar("Parsed")
 
 
 class Neighbour(NamedTuple):
@@ -53,6 +59,18 @@ class Neighbour(NamedTuple):
     of: str
     relationship: Relationship
     record: Record
+
+
+class Connected(NamedTuple):
+    """One page of the records next to one that was asked for.
+
+    `cursor` continues after the last one; None says there are no more, or that none was asked for.
+    `total` counts all that match, where the step asked for it.
+    """
+
+    neighbours: list[Neighbour]
+    cursor: str | None
+    total: int | None = None
 
 
 class Span(NamedTuple):
@@ -79,6 +97,14 @@ class Finding(NamedTuple):
     code: str
     subject: str
     message: str
+
+
+class Entry(NamedTuple):
+    """One entry of a journal."""
+
+    number: int
+    at: datetime
+    value: bytes
 
 
 class GraphStore(ABC):
@@ -108,6 +134,11 @@ class GraphStore(ABC):
     @abstractmethod
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """Revisions by number; unknown ones are left out. One statement."""
+
+    @abstractmethod
+    def checks(self, number: int) -> bytes:
+        """Four bytes for the header of a revision and for each line of it, in order
+        (`cmdb.store.chain`); none where it has no digest."""
 
     @abstractmethod
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
@@ -230,6 +261,40 @@ class GraphStore(ABC):
         """The values kept under names that begin so."""
 
     @abstractmethod
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        """Set a mark if its present value is the expected one (None: there is none); gives whether.
+
+        Of several that try, in whatever processes, one succeeds. A value of None forgets the mark.
+        """
+
+    # Journals: sequences of values by name, beside the revisions. They have no history and are not part
+    # of a copy, but what was appended is kept until it is trimmed or removed.
+
+    @abstractmethod
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        """Add entries to the end of a journal, all of them or none; gives the number of the last.
+
+        Numbers begin at 1, grow without a gap and are never given again. The entries are durable when
+        this returns; one statement, however many. Where the connection is lost on the way they may
+        have been kept: who appends once more then may find them twice. On SQLite this waits for a commit
+        under way, and for nothing longer.
+        """
+
+    @abstractmethod
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        """The first entries behind a number, in order; none where there is no such journal. Follows
+        appends without gaps, but for what was trimmed or removed. Neo4j takes the right to write for it.
+        """
+
+    @abstractmethod
+    def trim(self, name: str, upto: int) -> None:
+        """Remove the entries up to a number, that one included."""
+
+    @abstractmethod
+    def remove_entry(self, name: str, number: int) -> bool:
+        """Remove one entry; gives whether it was there: of several that try, one is told so."""
+
+    @abstractmethod
     def close(self) -> None:
         """Release connections. Using the store afterwards is an error."""
 
@@ -244,6 +309,17 @@ class GraphStore(ABC):
         self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
     ) -> tuple[NodeBlock, LinkBlock]:
         """`dependencies`, or `dependents`."""
+
+    @abstractmethod
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        """For each record that exists, and each step by its index: one neighbour more than the page
+        takes, and the total. One statement."""
+
+    @abstractmethod
+    def _refresh(self) -> None:
+        """Look whether another process has applied a newer model."""
 
     @abstractmethod
     def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
@@ -387,10 +463,14 @@ class GraphStore(ABC):
         when it was first committed. What was before each change is what this store holds; of the
         commits' own ``before`` it matters only whether there was one.
 
+        A revision with a digest gets its digest here too; one without gets none.
+
         Raises
         ------
         InvalidChangeError
             A revision changes what is not there.
+        ChainBrokenError
+            A revision has another digest here: it is not what it was when it was committed.
         """
 
         def work(transaction: WriteTransaction) -> CommitResult:
@@ -401,7 +481,12 @@ class GraphStore(ABC):
                 number += 1
                 if commit.revision.number != number:
                     raise ConflictError("feed", number, commit.revision.number, ())
-                transaction.write(commit.revision, replay.plan(commit))
+                digest = commit.revision.digest
+                written = transaction.write(
+                    commit.revision, replay.plan(commit), digest is not None
+                )
+                if written.digest != digest:
+                    raise ChainBrokenError(number, "the source")
             assert transaction.last is not None
             return CommitResult(transaction.last.number, True)
 
@@ -449,6 +534,48 @@ class GraphStore(ABC):
         if as_of is not None and not 0 <= as_of < NEVER:
             raise QueryError(f"There is no revision {as_of}.", "They are numbered from 1 on.")
         return as_of
+
+    def connections(
+        self, ids: Collection[str], steps: Sequence[Step], as_of: AsOf = None
+    ) -> dict[tuple[str, int], Connected]:
+        """For each of these records and each step, one page of those it leads to. One statement.
+
+        What is sent is a page for each record and step, whatever they are connected to. To choose it
+        the store looks at all neighbours of the step: a few tenths of a second for one that has
+        100,000. A total costs the same again, unless nothing is filtered by.
+
+        Parameters
+        ----------
+        steps
+            Relationships to go by, and which records at their other ends (`cmdb.steps.Step`).
+
+        Returns
+        -------
+        By id and index of the step; ids that do not exist (at that time) are left out. Neighbours are
+        sorted as the step's query says, by id where it says nothing.
+
+        Raises
+        ------
+        QueryError, UnknownNameError
+        """
+        at = self.resolve(as_of)
+        parsed = [self._checked(partial(parse_step, step=s, past=at is not None)) for s in steps]
+        asked = sorted({id for id in ids if id.isascii()})  # as every id is
+        found: dict[tuple[str, int], Connected] = {}
+        for id, index, near, total in self._connected(asked, parsed, at) if asked and steps else ():
+            query = parsed[index].query
+            page = near[: query.first]
+            cursor = query.cursor(page[-1].record) if page and len(near) > len(page) else None
+            found[id, index] = Connected(page, cursor, total)
+        return found
+
+    def _checked(self, parse: Callable[[Model], Parsed]) -> Parsed:
+        """What is asked, checked against the model; against a newer one where names are unknown."""
+        try:
+            return parse(self.model)
+        except UnknownNameError:
+            self._refresh()
+            return parse(self.model)
 
     def topology(self, types: Collection[str], as_of: AsOf = None, past: bool = False) -> Topology:
         """All relationships of some types, and all records of types that can stand at their ends.

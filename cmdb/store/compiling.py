@@ -9,7 +9,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from cmdb.queries import AllOf, AnyOf, Comparison, Condition, Not, ParsedQuery, Related
+from cmdb.queries import (
+    AMONG,
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    OfType,
+    ParsedQuery,
+    Reaching,
+    Related,
+)
 from schema.kinds import Kind
 
 SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -31,6 +42,7 @@ class QueryCompiler(ABC):
 
     def __init__(self, as_of: int | None) -> None:
         self.as_of = as_of
+        self._lists: dict[int, str] = {}
 
     # -- what each language has words of its own for --------------------------------------------------
 
@@ -67,6 +79,12 @@ class QueryCompiler(ABC):
     @abstractmethod
     def related(self, alias: str, related: Related) -> str: ...
 
+    def reaching(self, alias: str, reaching: Reaching) -> str:
+        return self.condition(alias, reaching.unrolled())
+
+    @abstractmethod
+    def of_type(self, alias: str, asked: OfType) -> str: ...
+
     # -- conditions -----------------------------------------------------------------------------------
 
     def condition(self, alias: str, condition: Condition) -> str:
@@ -80,7 +98,16 @@ class QueryCompiler(ABC):
             return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
         if isinstance(condition, Not):
             return self._not(self.condition(alias, condition.part))
+        if isinstance(condition, OfType):
+            return self.of_type(alias, condition)
+        if isinstance(condition, Reaching):
+            return self.reaching(alias, condition)
         return self.related(alias, condition)
+
+    def all_of(self, alias: str, condition: Condition) -> str:
+        """A condition to stand behind AND: its parts need no brackets, which parsers count."""
+        parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+        return " AND ".join(self.condition(alias, part) for part in parts) or self.true
 
     def comparison(self, alias: str, comparison: Comparison) -> str:
         name, kind, many, operator, value = comparison
@@ -99,6 +126,10 @@ class QueryCompiler(ABC):
             return self.contains(expression, value)
         if operator == "prefix":
             return self.begins(expression, value)
+        if operator == AMONG:
+            if id(value) not in self._lists:
+                self._lists[id(value)] = self.one_of(value)
+            return f"{expression} IN {self._lists[id(value)]}"
         if operator == "in":
             if kind.name == "money":
                 parts = [self.scalar(expression, kind, "eq", element) for element in value]

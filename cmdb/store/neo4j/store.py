@@ -6,7 +6,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -17,18 +19,22 @@ from cmdb.commits import End, WriteTransaction
 from cmdb.errors import (
     InvalidChangeError,
     Problem,
+    StoreAccessError,
     StoreDamagedError,
     StoreExistsError,
     StoreNotFoundError,
+    StoreReadOnlyError,
     StoreVersionError,
 )
-from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
+from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from cmdb.steps import ParsedStep
 from cmdb.store.base import (
     FORMAT,
     NEVER,
     Direction,
+    Entry,
     Finding,
     GraphStore,
     Neighbour,
@@ -38,21 +44,19 @@ from cmdb.store.base import (
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.aside import Aside
 from cmdb.store.neo4j.compiling import Compiler
-from cmdb.store.neo4j.connections import Connection, parse_url, send, translating
+from cmdb.store.neo4j.connections import Connection, parse_url, translating
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.history import History
 from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.topology import Reader
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
 from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, columns, link_block, node_block
-from schema.errors import UnknownNameError
 from schema.model import ORGANISATION_TREE, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
 """How long a model is used before looking whether another process has applied a newer one."""
-MARK_PART: Final = 2**20
-"""Bytes of one property of a mark."""
 DEFINITIONS: Final = (
     ("CONSTRAINT", "CONSTRAINTS", "cmdb_unique_"),
     ("INDEX", "INDEXES", "cmdb_index_"),
@@ -101,6 +105,8 @@ class Neo4jStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._types: KnownRecords[str] = KnownRecords()
+        self._aside = Aside(self._database)
+        self._format = FORMAT
 
     @property
     def statements(self) -> int:
@@ -126,6 +132,10 @@ class Neo4jStore(GraphStore):
     def check_format(self) -> None:
         if not self._refresh_model():
             self._database.settle()
+        if self._format < FORMAT:
+            with suppress(StoreAccessError, StoreReadOnlyError):  # somebody who may, will
+                self._database.define(statements.CONSTRAINTS)
+                self._database.define((statements.SET_FORMAT,), format=FORMAT)
 
     # -- model ----------------------------------------------------------------------------------------
 
@@ -160,6 +170,7 @@ class Neo4jStore(GraphStore):
                     f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.",
                     "Use a newer release.",
                 )
+            self._format = rows[0]["format"]
             if rows[0]["document"] is not None:
                 model = read_document(rows[0]["document"])
                 self._properties, self._model = Properties(model), model
@@ -167,12 +178,8 @@ class Neo4jStore(GraphStore):
             self._model_checked = time.monotonic()
             return bool(rows[0]["quiet"])
 
-    def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
-        try:
-            return parse_query(self.model, query, text)
-        except UnknownNameError:
-            self._refresh_model()
-            return parse_query(self.model, query, text)
+    def _refresh(self) -> None:
+        self._refresh_model()
 
     def _align(self, model: Model) -> None:
         """Constraints, indexes and the full-text index as the model wants them, no others of ours."""
@@ -198,17 +205,17 @@ class Neo4jStore(GraphStore):
         self,
         statement: Callable[[Compiler], str],
         as_of: AsOf,
-        organisation: str | None = None,
+        organisations: Collection[str | None] = (),
         **parameters: Any,
     ) -> list[Any]:
         """What one compiled statement answers, none of it from the middle of a commit."""
         at = self.resolve(as_of)
-        subtree = self._subtree(organisation, at) if organisation and at is not None else ()
-        compiler = Compiler(self.model, at, subtree)
+        past = {o for o in organisations if o is not None and at is not None}
+        compiler = Compiler(self.model, at, {o: self._subtree(o, at) for o in past})
         asked = statement(compiler)
         return list(self._database.answer(asked, {**parameters, **compiler.parameters}))
 
-    def _subtree(self, organisation: str, at: int) -> list[str]:
+    def _subtree(self, organisation: str, at: int | None) -> list[str]:
         """An organisation and those that were below it; one statement for each level."""
         found, frontier = {organisation}, {organisation}
         while frontier:
@@ -272,6 +279,9 @@ class Neo4jStore(GraphStore):
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         return self._history.revisions(numbers)
+
+    def checks(self, number: int) -> bytes:
+        return self._history.checks(number)
 
     def _revision_at(self, instant: datetime) -> int:
         return self._history.revision_at(instant)
@@ -339,14 +349,15 @@ class Neo4jStore(GraphStore):
         return [self.properties.record(element) for element in found]
 
     def find(self, query: Query) -> Page:
-        return self._page(query, self._parsed(query))
+        return self._page(query)
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        return self._page(query, self._parsed(query, text))
+        return self._page(query, text)
 
-    def _page(self, query: Query, parsed: ParsedQuery) -> Page:
+    def _page(self, query: Query, text: str | None = None) -> Page:
+        parsed = self._checked(partial(parse_query, query=query, text=text))
         write = Compiler.page_with_total if query.total else Compiler.page
-        found = self._answer(lambda c: write(c, parsed), query.as_of, query.organisation)
+        found = self._answer(lambda c: write(c, parsed), query.as_of, [query.organisation])
         total = None
         if query.total:
             found, total = found
@@ -355,10 +366,10 @@ class Neo4jStore(GraphStore):
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
-        parsed = self._parsed(query)
+        parsed = self._checked(partial(parse_query, query=query))
         countable(self.model, query.type, attributes)
         rows = self._answer(
-            lambda c: c.count_by(parsed, attributes), query.as_of, query.organisation
+            lambda c: c.count_by(parsed, attributes), query.as_of, [query.organisation]
         )
         counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
         for *group, count in rows:
@@ -390,6 +401,24 @@ class Neo4jStore(GraphStore):
         ]
         return node_block(columns(nodes, 7)), link_block(columns(ends_of, 6))
 
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        organisations = {step.query.organisation for step in steps}
+        for of, *answers in self._answer(
+            lambda c: c.connections(steps), at, organisations, ids=list(ids)
+        ):
+            for index, (step, (page, total)) in enumerate(zip(steps, answers, strict=True)):
+                rows = ((of, step.direction, step.type, link, element) for link, element in page)
+                yield of, index, list(map(self._neighbour, rows)), total
+
+    def _neighbour(self, row: Sequence[Any]) -> Neighbour:
+        of, way, type_, link, element = row
+        record = self.properties.record(element)
+        ends = (of, record.id) if way == "out" else (record.id, of)
+        key = RelationshipKey(ends[0], type_, ends[1])
+        return Neighbour(of, read_relationship(key, link, self.properties), record)
+
     def neighbours(
         self,
         ids: Collection[str],
@@ -404,14 +433,8 @@ class Neo4jStore(GraphStore):
         ways = ("out", "in") if direction == "both" else (direction,)
         chosen = None if types is None else sorted(types)
         rows = self._answer(lambda c: c.neighbours(chosen, ways), as_of, ids=sorted(set(ids)))
-        found = []
-        for of, way, type_, link, element in rows:
-            record = self.properties.record(element)
-            ends = (of, record.id) if way == "out" else (record.id, of)
-            key = RelationshipKey(ends[0], type_, ends[1])
-            found.append(Neighbour(of, read_relationship(key, link, self.properties), record))
         return sorted(
-            found,
+            map(self._neighbour, rows),
             key=lambda n: (n.of, n.relationship.type, n.relationship.source != n.of, n.record.id),
         )
 
@@ -419,27 +442,25 @@ class Neo4jStore(GraphStore):
         """The server indexes by itself, and every search waits for it: nothing is left to do."""
 
     def mark(self, name: str, value: bytes | None) -> None:
-        parts = (
-            []
-            if value is None
-            else [value[i : i + MARK_PART] for i in range(0, len(value), MARK_PART)]
-        )
-        if value == b"":
-            parts = [b""]
-
-        def work(transaction: neo4j.ManagedTransaction) -> None:
-            for number, part in enumerate(parts):
-                send(transaction, statements.MARK, {"name": name, "part": number, "value": part})
-            send(transaction, statements.FORGET_MARK, {"name": name, "parts": len(parts)})
-
-        with translating(self.url):
-            self._database.write(work)
+        self._aside.mark(name, value)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for row in self._database.rows(statements.MARKS, prefix=prefix):
-            found[row["name"]] = found.get(row["name"], b"") + bytes(row["value"])
-        return found
+        return self._aside.marks(prefix)
+
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        return self._aside.swap(name, expected, value)
+
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        return self._aside.append(name, entries)
+
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        return self._aside.journal(name, after, first)
+
+    def trim(self, name: str, upto: int) -> None:
+        self._aside.trim(name, upto)
+
+    def remove_entry(self, name: str, number: int) -> bool:
+        return self._aside.remove_entry(name, number)
 
     def statistics(self) -> Statistics:
         return Statistics(*self._database.answer(statements.STATISTICS, {}))

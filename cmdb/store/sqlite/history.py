@@ -15,7 +15,7 @@ from cmdb.revisions import Changes, Commit
 from cmdb.store.base import NEVER
 from cmdb.store.changes import gathered, net_changes
 from cmdb.store.sqlite.compiling import Compiler
-from cmdb.store.sqlite.rows import read_revision
+from cmdb.store.sqlite.rows import REVISION, read_revision
 from cmdb.store.sqlite.statements import (
     CHANGE_STREAMS,
     TOUCHED,
@@ -105,7 +105,7 @@ class History:
         ]
         changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
         number, group = next(changes, (NEVER, iter(())))
-        headers = "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE {} ORDER BY number"
+        headers = f"SELECT {REVISION}, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE {{}} ORDER BY number"
         chosen = "number > :after AND number <= :upto"
         if node is not None:
             chosen = "number IN (SELECT value FROM json_each(:numbers))"
@@ -113,6 +113,8 @@ class History:
         for *row, document in self._connection.execute(headers.format(chosen), span):
             revision = read_revision(tuple(row))
             elements: list[Any] = []
+            while number < revision.number:  # of revisions that somebody has removed
+                number, group = next(changes, (NEVER, iter(())))
             if number == revision.number:
                 elements = list(group)
                 number, group = next(changes, (NEVER, iter(())))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import orjson
 
 from cmdb.commits import End, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
-from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
+from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
     Changes,
@@ -24,9 +25,11 @@ from cmdb.revisions import (
     CommitResult,
     Revision,
 )
+from cmdb.steps import ParsedStep
 from cmdb.store.base import (
     NEVER,
     Direction,
+    Entry,
     Finding,
     GraphStore,
     Neighbour,
@@ -36,10 +39,11 @@ from cmdb.store.base import (
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search as fulltext
+from cmdb.store.sqlite.aside import Aside
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History
-from cmdb.store.sqlite.rows import kept_values, read_revision
+from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     INTEGRITY,
     with_model,
@@ -48,7 +52,6 @@ from cmdb.store.sqlite.statements import (
 from cmdb.store.sqlite.topology import blocks
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from cmdb.store.topology import LinkBlock, NodeBlock, columns, link_block, node_block
-from schema.errors import UnknownNameError
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
 
@@ -76,6 +79,7 @@ class SqliteStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
+        self._aside = Aside(self._connections)
 
     def close(self) -> None:
         self._connections.close()
@@ -85,8 +89,7 @@ class SqliteStore(GraphStore):
     @property
     def model(self) -> Model:
         if self._model is None or time.monotonic() - self._model_checked > MODEL_SECONDS:
-            with self._connections.borrowed() as connection:
-                self._refresh_model(connection)
+            self._refresh()
         if self._model is None:
             raise StoreDamagedError(
                 f"{self.url} holds no model.",
@@ -106,15 +109,17 @@ class SqliteStore(GraphStore):
 
     def _read(self, text: str) -> dict[str, Any]:
         assert self._model is not None
-        return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
-
-    def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
         try:
-            return parse_query(self.model, query, text)
-        except UnknownNameError:
-            with self._connections.borrowed() as connection:
-                self._refresh_model(connection)
-            return parse_query(self.model, query, text)
+            return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreDamagedError(
+                f"{self.url} holds attributes that nothing here has written: {error}.",
+                "Restore it from a dump or a backup.",
+            ) from None
+
+    def _refresh(self) -> None:
+        with self._connections.borrowed() as connection:
+            self._refresh_model(connection)
 
     # -- statements -----------------------------------------------------------------------------------
 
@@ -178,7 +183,7 @@ class SqliteStore(GraphStore):
     # -- revisions ------------------------------------------------------------------------------------
 
     def last_revision(self) -> Revision:
-        rows = self._all("SELECT * FROM revisions ORDER BY number DESC LIMIT 1")
+        rows = self._all(f"SELECT {REVISION} FROM revisions v ORDER BY number DESC LIMIT 1")
         if not rows:
             raise StoreDamagedError(
                 f"{self.url} has no revisions.",
@@ -188,10 +193,14 @@ class SqliteStore(GraphStore):
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         rows = self._all(
-            "SELECT v.* FROM json_each(?) j JOIN revisions v ON v.number = j.value",
+            f"SELECT {REVISION} FROM json_each(?) j JOIN revisions v ON v.number = j.value",
             (json.dumps(list(numbers)),),
         )
         return {row[0]: read_revision(row) for row in rows}
+
+    def checks(self, number: int) -> bytes:
+        rows = self._all("SELECT checks FROM revisions WHERE number = ?", (number,))
+        return bytes(rows[0][0] or b"") if rows else b""
 
     def _revision_at(self, instant: datetime) -> int:
         rows = self._all(
@@ -254,11 +263,11 @@ class SqliteStore(GraphStore):
         return self._page(query, text)
 
     def _page(self, query: Query, text: str | None = None) -> Page:
-        parsed = self._parsed(query, text)
+        parsed = self._checked(partial(parse_query, query=query, text=text))
         if text is not None:
             self.catch_up()
         rows = self._looked_up(
-            query, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
+            query.as_of, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
         )
         total = None
         if query.total:
@@ -269,9 +278,9 @@ class SqliteStore(GraphStore):
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
-        parsed = self._parsed(query)
+        parsed = self._checked(partial(parse_query, query=query))
         kinds = countable(self.model, query.type, attributes)
-        rows = self._looked_up(query, lambda c: c.count_by(parsed, attributes))
+        rows = self._looked_up(query.as_of, lambda c: c.count_by(parsed, attributes))
         counts = [
             Count(
                 tuple(_from_sql(kind, value) for kind, value in zip(kinds, row, strict=False)),
@@ -281,20 +290,19 @@ class SqliteStore(GraphStore):
         ]
         return sort_counts(counts)
 
-    def _looked_up(self, query: Query, statement: Callable[[Compiler], str]) -> list[Any]:
+    def _looked_up(self, as_of: AsOf, statement: Callable[[Compiler], str]) -> list[Any]:
         """The rows of a statement; asked again where it relied on an index that another process took
         away meanwhile, by a model change that was not noticed yet."""
         while True:
             model, known = self.model, self._model_revision
-            compiler = Compiler(self.resolve(query.as_of), kept_values(model))
+            compiler = Compiler(self.resolve(as_of), kept_values(model))
             asked = statement(compiler)
             if not compiler.looked_up:
                 return self._all(asked, compiler.parameters)
             rows = self._all(with_model(asked), compiler.parameters)
             if rows[0][-1] == known:
                 return [row[:-1] for row in rows if row[:-1] != (None,) * (len(row) - 1)]
-            with self._connections.borrowed() as connection:
-                self._refresh_model(connection)
+            self._refresh()
 
     def neighbours(
         self,
@@ -332,6 +340,23 @@ class SqliteStore(GraphStore):
             found.append(Neighbour(of, link, Record(other, row[4], row[5], self._read(row[6]))))
         return found
 
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        for of, *columns in self._looked_up(at, lambda c: c.connections(ids, steps)):
+            for index, step in enumerate(steps):
+                page, total = columns[2 * index : 2 * index + 2]
+                rows = orjson.loads(page or "[]")
+                yield of, index, [self._neighbour(of, step, row) for row in rows], total
+
+    def _neighbour(self, of: str, step: ParsedStep, row: Sequence[Any]) -> Neighbour:
+        id, type_, revision, attributes, since, said = row
+        source, target = (of, id) if step.direction == "out" else (id, of)
+        assert self._model is not None
+        read = self._model.from_json
+        record = Record(id, type_, revision, read(attributes))
+        return Neighbour(of, Relationship(source, step.type, target, since, read(said)), record)
+
     def _dependencies(
         self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
     ) -> tuple[NodeBlock, LinkBlock]:
@@ -354,20 +379,25 @@ class SqliteStore(GraphStore):
                 progress(fulltext.position(connection))
 
     def mark(self, name: str, value: bytes | None) -> None:
-        with self._connections.borrowed() as connection:
-            self._begin(connection)
-            if value is None:
-                connection.execute("DELETE FROM marks WHERE name = ?", (name,))
-            else:
-                connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
-            connection.execute("COMMIT")
+        self._aside.mark(name, value)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        rows = self._all(
-            "SELECT name, value FROM marks WHERE name >= ? AND name < ?",
-            (prefix, prefix + "\U0010ffff"),
-        )
-        return dict(rows)
+        return self._aside.marks(prefix)
+
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        return self._aside.swap(name, expected, value)
+
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        return self._aside.append(name, entries)
+
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        return self._aside.journal(name, after, first)
+
+    def trim(self, name: str, upto: int) -> None:
+        self._aside.trim(name, upto)
+
+    def remove_entry(self, name: str, number: int) -> bool:
+        return self._aside.remove_entry(name, number)
 
     # -- history --------------------------------------------------------------------------------------
 

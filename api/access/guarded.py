@@ -1,0 +1,482 @@
+"""The store as one principal sees it: the one place where permission is enforced, under every door.
+
+Questions carry the bounds of what may be seen into the store (`api.access.scope`), so that pages,
+totals and counts are those of the visible records. What cannot be bounded there (neighbours, history,
+the feed) is tested after it was read, with at most one statement more for a whole answer.
+
+Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen.
+They are absent, and `GuardedStore.masked` tells their names. Relationships to what is not seen are left
+out. `GuardedStore.hidden` counts what a question does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from api.access.organisations import Organisations
+from api.access.principals import Permission, Principal
+from api.access.refusing import not_allowed
+from api.access.roles import Roles
+from api.access.scope import Reach, Scope, scope_of
+from cmdb.commits import End, WriteTransaction
+from cmdb.errors import NotFoundError
+from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
+from cmdb.records import Record, Relationship
+from cmdb.revisions import (
+    Changes,
+    Commit,
+    CommitResult,
+    RecordChange,
+    RelationshipChange,
+    Revision,
+)
+from cmdb.store import GraphStore
+from cmdb.store.base import Direction, Finding, Neighbour, Span, Statistics, Usage
+from cmdb.store.changes import sort_counts
+from cmdb.store.topology import LinkBlock, NodeBlock
+from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
+
+BATCH: Final = 1_000
+
+Item = TypeVar("Item")
+
+
+class GuardedStore(GraphStore):
+    """A store as one principal sees it, for one request.
+
+    It remembers which records it has found to be visible, so make a new one for each request.
+
+    Parameters
+    ----------
+    inner
+        The store itself. It is not closed with this one.
+    organisations
+        The tree of organisations, kept for the whole process.
+    roles
+        Told in refusals: who could help.
+    """
+
+    def __init__(
+        self, inner: GraphStore, principal: Principal, organisations: Organisations, roles: Roles
+    ) -> None:
+        self.url = inner.url
+        self.principal, self.roles = principal, roles
+        self._inner, self._organisations = inner, organisations
+        self._seen: dict[str, bool] = {}
+        self._withheld: dict[tuple[str, int], frozenset[str]] = {}
+
+    @property
+    def scope(self) -> Scope:
+        """What the principal may read, by the organisations as they are now."""
+        tree = self._organisations.tree()
+        return scope_of(self._inner.model, tree, self.principal.grants)
+
+    def reach(self, permission: Permission) -> Reach:
+        """Where the principal has a permission."""
+        return self.scope.reach(permission)
+
+    def masked(self, record: Record) -> frozenset[str]:
+        """Names of the attributes that were withheld from a record that this store gave."""
+        return self._withheld.get((record.id, record.revision), frozenset())
+
+    def hidden(self, query: Query) -> dict[str | None, int]:
+        """How many records a question does not show, by organisation. One statement.
+
+        None stands for those that name none: they are part of something that is not seen.
+        """
+        scope = self.scope
+        if not scope.bounded:
+            return {}
+        asked = replace(self._bounded(query, scope), beyond=True)
+        counts = self._inner.count_by(asked, [ORGANISATION_ATTRIBUTE])
+        return {count.values[0]: count.count for count in counts}
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        return self._inner.model
+
+    def last_revision(self) -> Revision:
+        return self._inner.last_revision()
+
+    def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
+        return self._inner.revisions(numbers)
+
+    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+        records = list(self._inner.get(ids, as_of).values())
+        return {record.id: record for record in self._shown(records, as_of)}
+
+    def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
+        self._ask_of_sensitive([attribute])
+        return self._shown(self._inner.holders(attribute, values))
+
+    def find(self, query: Query) -> Page:
+        return self._page(query, self._inner.find(self._bounded(query, self.scope)))
+
+    def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
+        return self._page(query, self._inner.search(text, self._bounded(query, self.scope)))
+
+    def _page(self, query: Query, page: Page) -> Page:
+        return replace(page, records=self._with_values(page.records))
+
+    def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
+        """As of every store; references to records that are not seen are counted as no value."""
+        counts = self._inner.count_by(self._bounded(query, self.scope), attributes)
+        places = [i for i, name in enumerate(attributes) if name in self.model.references]
+        named = {c.values[i] for c in counts for i in places if c.values[i] is not None}
+        seen = self._visible(named)
+        found: dict[tuple[Any, ...], int] = {}
+        for values, count in counts:
+            shown = tuple(
+                None if i in places and value not in seen else value
+                for i, value in enumerate(values)
+            )
+            found[shown] = found.get(shown, 0) + count
+        return sort_counts(Count(values, count) for values, count in found.items())
+
+    def neighbours(
+        self,
+        ids: Collection[str],
+        types: Collection[str] | None = None,
+        direction: Direction = "both",
+        as_of: AsOf = None,
+    ) -> list[Neighbour]:
+        near = self._inner.neighbours(ids, types, direction, as_of)
+        records, others = [n.record for n in near], {n.of for n in near}
+        if as_of is None:
+            others |= self._named(records)
+        seen = self._judged(records, as_of, others)
+        near = [n for n in near if n.of in seen and n.record.id in seen]
+        shown = self._with_values([n.record for n in near])
+        return [
+            n._replace(record=record, relationship=self._relationship(n.relationship))
+            for n, record in zip(near, shown, strict=True)
+        ]
+
+    def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
+        """As of every store, of records seen now; references to what is not seen have no value."""
+        self._ask_of_sensitive([attribute])
+        seen = self._visible(ids)
+        spans = self._inner.spans([id for id in ids if id in seen], attribute)
+        if attribute not in self.model.references:
+            return spans
+        named = {id for held in spans.values() for span in held for id in _ids(span.value)}
+        visible = self._visible(named)
+        return {
+            id: [span._replace(value=_kept(span.value, visible)) for span in held]
+            for id, held in spans.items()
+        }
+
+    # -- the past, and everything -----------------------------------------------------------------------
+
+    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
+        """As of every store. Of a record that is seen now, all that ever happened to it is shown."""
+        if id not in self._visible([id]):
+            raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
+        commits = self._inner.history(id, first, before)
+        ends = {
+            end
+            for commit in commits
+            for link in commit.changes.relationships
+            for end in (link.key.source, link.key.target)
+        }
+        images = [i for c in commits for change in c.changes.records for i in change if i]
+        seen = self._visible(ends | self._named(images))
+        return [commit._replace(changes=self._changes(commit.changes, seen)) for commit in commits]
+
+    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+        """As of every store: every revision, each with what is seen of what it changed."""
+        for commit in self._inner.feed(after, upto):
+            self._seen.clear()
+            yield commit._replace(changes=self._seen_changes(commit.changes))
+
+    def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
+        """As of every store, between what was seen and what is: a record that came into an organisation
+        that is seen appears as new."""
+        return self._seen_changes(self._inner.compare(earlier, later))
+
+    def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
+        for batch in _batches(self._inner.scan_records(as_of), BATCH):
+            yield from self._shown(batch, as_of)
+
+    def scan_relationships(
+        self, as_of: AsOf = None, types: Collection[str] | None = None
+    ) -> Iterator[Relationship]:
+        """As of every store, where both ends are seen now."""
+        for batch in _batches(self._inner.scan_relationships(as_of, types), BATCH):
+            seen = self._visible({end for link in batch for end in (link.source, link.target)})
+            for link in batch:
+                if link.source in seen and link.target in seen:
+                    yield self._relationship(link)
+
+    def statistics(self) -> Statistics:
+        return self._inner.statistics()
+
+    def damage(self) -> Iterator[Finding]:
+        self.require(Permission.ADMINISTER)
+        return self._inner.damage()
+
+    def type_usage(self) -> Usage:
+        self.require(Permission.MODEL)
+        return self._inner.type_usage()
+
+    def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        self._inner.catch_up(progress)
+
+    def close(self) -> None:
+        """Nothing: the store itself is kept for other requests."""
+
+    # -- the whole graph, for the product's engines ------------------------------------------------------
+    #
+    # Failure travels through what is hidden too: an answer without it would be wrong. Only the engines
+    # of `impact` read this; what of their results is told goes through `get` again.
+
+    def _blocks(
+        self, types: Sequence[str], record_types: Sequence[str], at: int, past: bool
+    ) -> Iterator[NodeBlock | LinkBlock]:
+        return self._inner._blocks(types, record_types, at, past)
+
+    def _dependencies(
+        self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
+    ) -> tuple[NodeBlock, LinkBlock]:
+        return self._inner._dependencies(ids, ends, at, of_dependents)
+
+    def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
+        return self._inner._held(ids, attribute)
+
+    def _revision_at(self, instant: datetime) -> int:
+        return self._inner._revision_at(instant)
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def require(self, permission: Permission) -> None:
+        """Refuse what the principal may do nowhere.
+
+        Raises
+        ------
+        NotAllowedError
+        """
+        if not self.principal.permits(permission):
+            raise not_allowed(
+                self.principal, permission, (), self._organisations.tree(), self.roles
+            )
+
+    def mark(self, name: str, value: bytes | None) -> None:
+        raise _never("Marks are the product's own.")
+
+    def marks(self, prefix: str) -> dict[str, bytes]:
+        raise _never("Marks are the product's own.")
+
+    def replicate(self, commits: Sequence[Commit]) -> None:
+        raise _never("Copies are made beside the server.")
+
+    def initialise(self, model: Model, actor: str) -> CommitResult:
+        raise _never("Stores are made beside the server.")
+
+    def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
+        raise _never("Writing is not there yet.")
+
+    def _align(self, model: Model) -> None:
+        self._inner._align(model)
+
+    # -- what is seen -----------------------------------------------------------------------------------
+
+    def _bounded(self, query: Query, scope: Scope) -> Query:
+        if query.where:
+            self._ask_of_sensitive(_names(query.where))
+        return replace(query, within=scope.bounds) if scope.bounded else query
+
+    def _ask_of_sensitive(self, names: Iterable[str]) -> None:
+        """A filter on a sensitive attribute tells its values: it is for those who may read all of them."""
+        asked = self.model.sensitive.intersection(names)
+        if not asked:
+            return
+        able, reading = self.reach(Permission.READ_SENSITIVE), self.reach(Permission.READ)
+        if able.whole or (able.shared and not reading.whole and able.ids >= reading.ids):
+            return
+        tree = self._organisations.tree()
+        missing = sorted(reading.ids - able.ids)[:1]
+        raise not_allowed(self.principal, Permission.READ_SENSITIVE, missing, tree, self.roles)
+
+    def _shown(self, records: list[Record], as_of: AsOf = None) -> list[Record]:
+        """Those of some records that are seen, without what is withheld."""
+        named = self._named(records) if as_of is None else ()
+        seen = self._judged(records, as_of, named)
+        return self._with_values([record for record in records if record.id in seen])
+
+    def _judged(
+        self, records: Iterable[Record], as_of: AsOf, others: Collection[str] = ()
+    ) -> set[str]:
+        """Ids of those records, and of others asked about by id, that are seen. Of the past, records are
+        judged by what they were. One statement at most."""
+        scope = self.scope
+        verdicts = {record.id: scope.sees(record) for record in records}
+        open_ = [id for id, verdict in verdicts.items() if verdict is None]
+        seen = {id for id, verdict in verdicts.items() if verdict}
+        if as_of is None:
+            self._seen.update((id, v) for id, v in verdicts.items() if v is not None)
+            return seen | self._visible({*open_, *others})
+        found = self._asked({*open_, *(o for o in others if o not in verdicts)}, as_of)
+        return seen | found
+
+    def _visible(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids whose records are seen now. One statement, where they are not known yet."""
+        asked = {id for id in ids if isinstance(id, str)}
+        scope = self.scope
+        for id in asked - self._seen.keys():
+            if (known := scope.sees_organisation(id)) is not None:
+                self._seen[id] = known
+        unknown = asked - self._seen.keys()
+        if unknown and scope.bounded:
+            found = self._asked(unknown, None)
+            self._seen.update((id, id in found) for id in unknown)
+        return {id for id in asked if self._seen.get(id, not scope.bounded)}
+
+    def _asked(self, ids: Collection[str], as_of: AsOf) -> set[str]:
+        found: set[str] = set()
+        for batch in _batches(sorted(ids), PAGE_LIMIT):
+            within = self.scope.bounds
+            where = {"id": {"in": batch}}
+            page = self._inner.find(
+                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within)
+            )
+            found.update(record.id for record in page.records)
+        return found
+
+    # -- what is withheld ---------------------------------------------------------------------------------
+
+    def _with_values(self, records: list[Record]) -> list[Record]:
+        """Records without what is withheld; they are seen. One statement at most."""
+        seen = self._visible(self._named(records))
+        return [self._record(record, seen) for record in records]
+
+    def _named(self, records: Iterable[Record]) -> set[str]:
+        """Everything that some records refer to."""
+        if not self.scope.bounded:
+            return set()
+        types = self.model.record_types
+        return {
+            id
+            for record in records
+            for attribute in types[record.type].references
+            if attribute.name in record.attributes
+            for id in _ids(record.attributes[attribute.name])
+        }
+
+    def _record(self, record: Record, seen: set[str]) -> Record:
+        said = record.attributes
+        reading = self.reach(Permission.READ_SENSITIVE)
+        organisation = said.get(ORGANISATION_ATTRIBUTE)
+        able = reading.shared if organisation is None else organisation in reading
+        withheld = set() if able else set(self.model.sensitive.intersection(said))
+        changed: dict[str, Any] = {}
+        if self.scope.bounded:
+            for attribute in self.model.record_types[record.type].references:
+                value = said.get(attribute.name)
+                if value is not None and not seen.issuperset(_ids(value)):
+                    withheld.add(attribute.name)
+                    changed[attribute.name] = _kept(value, seen)
+        hidden = withheld if able else withheld | self.model.sensitive
+        if not hidden:
+            return record
+        if withheld:
+            self._withheld[record.id, record.revision] = frozenset(withheld)
+        attributes = _without(said, hidden)
+        attributes.update((name, value) for name, value in changed.items() if value is not None)
+        return record._replace(attributes=attributes)
+
+    def _relationship(self, link: Relationship) -> Relationship:
+        """Relationships have no organisation: their sensitive attributes are for those who may read all."""
+        if self.reach(Permission.READ_SENSITIVE).shared or not self.model.sensitive:
+            return link
+        return link._replace(attributes=_without(link.attributes, self.model.sensitive))
+
+    # -- changes ----------------------------------------------------------------------------------------
+
+    def _seen_changes(self, changes: Changes) -> Changes:
+        """What is seen of some changes: each state judged by what it was. One statement at most."""
+        if not self.scope.bounded:
+            return self._changes(changes, set())
+        scope = self.scope
+        images = [image for change in changes.records for image in change if image is not None]
+        verdicts = [(image, scope.sees(image)) for image in images]
+        ends = {e for link in changes.relationships for e in (link.key.source, link.key.target)}
+        asked = {image.id for image, verdict in verdicts if verdict is None}
+        seen = self._visible(asked | ends | self._named(images))
+
+        def visible(image: Record | None) -> Record | None:
+            verdict = image is not None and scope.sees(image)
+            shown = verdict or (verdict is None and image is not None and image.id in seen)
+            return image if shown else None
+
+        pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
+        kept = [pair for pair in pairs if pair != (None, None)]
+        return self._changes(changes._replace(records=kept), seen)
+
+    def _changes(self, changes: Changes, seen: set[str]) -> Changes:
+        """Changes without what is withheld, and without relationships to what is not seen."""
+        bounded = self.scope.bounded
+        records = [
+            RecordChange(*(image and self._record(image, seen) for image in change))
+            for change in changes.records
+        ]
+        links = [
+            RelationshipChange(*(image and self._relationship(image) for image in link))
+            for link in changes.relationships
+            if not bounded or (link.key.source in seen and link.key.target in seen)
+        ]
+        return changes._replace(records=records, relationships=links)
+
+
+def _never(why: str) -> Exception:
+    from lifecycle.refusals import NotAllowedError
+
+    return NotAllowedError(f"That is not done on behalf of somebody. {why}", "")
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    stream = iter(items)
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
+def _ids(value: Any) -> list[str]:
+    """The ids in the value of a reference: one, several or none."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _kept(value: Any, seen: set[str]) -> Any:
+    """A reference's value without ids that are not seen; None where nothing is left."""
+    if isinstance(value, list):
+        return [id for id in value if id in seen] or None
+    return value if value in seen else None
+
+
+def _without(attributes: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Attributes without some names, and without what sources said of those."""
+    kept = {name: value for name, value in attributes.items() if name not in names}
+    if isinstance(said := kept.get(PROVENANCE), Mapping):
+        kept[PROVENANCE] = {
+            source: {
+                part: _without(told, names) if isinstance(told, Mapping) else told
+                for part, told in claim.items()
+            }
+            for source, claim in said.items()
+        }
+    return kept
+
+
+def _names(where: Any) -> Iterator[str]:
+    """The names in a filter."""
+    if isinstance(where, Mapping):
+        for name, value in where.items():
+            yield str(name)
+            yield from _names(value)
+    elif isinstance(where, list | tuple):
+        for part in where:
+            yield from _names(part)

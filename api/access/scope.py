@@ -1,0 +1,231 @@
+"""What somebody may see: as bounds of every question, and as a test of records already read.
+
+The rule, for a permission held in some organisations and below them:
+
+- an organisation is seen by those who see it or one below it;
+- a record that names an organisation (``organisation``, or an attribute that the model says `shares`)
+  is seen where one of those is within reach;
+- one that names none is seen by all, unless it is part of something (the model says of what, `part`)
+  that is out of reach, directly or through up to `LEVELS` wholes that name none either;
+- what decides who may do what (`administered`) is seen by administrators of its organisation only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from api.access.organisations import ORGANISATION, Tree
+from api.access.principals import Grant, Permission
+from cmdb.queries import (
+    AMONG,
+    ANYTHING,
+    NOTHING,
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    OfType,
+    Reaching,
+    Way,
+    both,
+)
+from cmdb.records import Record
+from schema.kinds import KINDS
+from schema.model import ORGANISATION_ATTRIBUTE, Direction, Model
+
+LEVELS: Final = 4
+"""Parts of parts: a transceiver in a line card in a blade in a chassis."""
+
+
+class Reach(NamedTuple):
+    """The organisations in which somebody has a permission, those below them included.
+
+    ``whole`` says that it is held everywhere; ``shared`` that it reaches records of no organisation.
+    """
+
+    whole: bool
+    ids: frozenset[str]
+    shared: bool
+
+    def __contains__(self, organisation: object) -> bool:
+        return self.whole or organisation in self.ids
+
+
+def reach(tree: Tree, grants: Iterable[Grant], permission: Permission) -> Reach:
+    """Where a permission is held. Records of no organisation are for all to read; to do more with them
+    it must be held everywhere, or in an organisation that has none above it."""
+    roots = {g.organisation for g in grants if permission in g.permissions}
+    named = frozenset(root for root in roots if root is not None)
+    top = any(root not in tree.parents for root in named)
+    reading = permission is Permission.READ and bool(roots)
+    return Reach(None in roots, tree.below(named), None in roots or top or reading)
+
+
+class Scope:
+    """What somebody may read, in a model and a tree of organisations that stay as they are.
+
+    Attributes
+    ----------
+    bounded
+        Whether anything may be hidden from them at all.
+    """
+
+    def __init__(self, model: Model, tree: Tree, grants: tuple[Grant, ...]) -> None:
+        self.model, self.tree = model, tree
+        self._reaches = {p: reach(tree, grants, p) for p in Permission}
+        self.reading = self._reaches[Permission.READ]
+        self.administering = self._reaches[Permission.ADMINISTER]
+        roots = {g.organisation for g in grants if Permission.READ in g.permissions}
+        above = (a for root in roots if root is not None for a in tree.above(root))
+        self._named = self.reading.ids | set(above)
+        organisation = model.record_types.get(ORGANISATION)
+        self._organisations = organisation.concrete if organisation else frozenset()
+        self._administered = frozenset().union(
+            *(model.record_types[name].concrete for name in model.administered)
+        )
+        whole = self.administering.whole or not self._administered
+        self.bounded = not (self.reading.whole and whole)
+        self._conditions: dict[frozenset[str], Condition] = {}
+        self._among = {
+            ids: _among(ORGANISATION_ATTRIBUTE, ids)
+            for ids in (self.reading.ids, self.administering.ids)
+        }
+        self._wholes = {True: self._ways("in"), False: self._ways("out")}
+
+    def reach(self, permission: Permission) -> Reach:
+        """Where a permission is held."""
+        return self._reaches[permission]
+
+    # -- as a test ------------------------------------------------------------------------------------
+
+    def sees(self, record: Record) -> bool | None:
+        """Whether a record is seen; None where that depends on what it is part of."""
+        if not (self.reading.whole or self.reading.shared):
+            return False
+        if record.type in self._administered:
+            return record.attributes.get(ORGANISATION_ATTRIBUTE) in self.administering
+        if self.reading.whole:
+            return True
+        if record.type in self._organisations:
+            return record.id in self._named
+        names = (ORGANISATION_ATTRIBUTE, *self.model.sharing)
+        named = {record.attributes[name] for name in names if name in record.attributes}
+        if named:
+            return not named.isdisjoint(self.reading.ids)
+        return None if self._part({record.type}) else True
+
+    def sees_organisation(self, id: str) -> bool | None:
+        """Whether an organisation is seen; None where it is none."""
+        if id not in self.tree:
+            return None
+        return self.reading.whole or id in self._named
+
+    # -- as bounds ------------------------------------------------------------------------------------
+
+    def bounds(self, types: frozenset[str]) -> Condition:
+        """What records of some concrete types must be to be seen: `cmdb.queries.Query.within`."""
+        if types not in self._conditions:
+            self._conditions[types] = self._condition(types)
+        return self._conditions[types]
+
+    def _condition(self, types: frozenset[str]) -> Condition:
+        if not (self.reading.whole or self.reading.shared):
+            return NOTHING
+        special = [(types & self._administered, self._administrators())]
+        if not self.reading.whole:
+            named = _among("id", self._named)
+            special.append(((types & self._organisations) - self._administered, named))
+        special = [(chosen, condition) for chosen, condition in special if chosen]
+        rest = types.difference(*(chosen for chosen, _ in special))
+        arms = [both(self._of(chosen, types), condition) for chosen, condition in special]
+        if rest:
+            others = [Not(self._of(chosen, types)) for chosen, _ in special]
+            plain = ANYTHING if self.reading.whole else self._plain(rest)
+            arms.append(_all([*others, plain]))
+        return arms[0] if len(arms) == 1 else AnyOf(tuple(arms))
+
+    def _of(self, chosen: frozenset[str], types: frozenset[str]) -> Condition:
+        """Being of the chosen ones among some types."""
+        if chosen == types:
+            return ANYTHING
+        declared = self.model.record_types
+        tops = [n for n in (*self.model.administered, ORGANISATION) if n in declared]
+        for name in tops:
+            if declared[name].concrete & types == chosen:
+                return OfType(name, tuple(sorted(declared[name].concrete)))
+        return AnyOf(tuple(OfType(n, tuple(sorted(declared[n].concrete))) for n in sorted(chosen)))
+
+    def _administrators(self) -> Condition:
+        if self.administering.whole:
+            return ANYTHING
+        return self._among[self.administering.ids]
+
+    def _plain(self, types: frozenset[str]) -> Condition:
+        sharing = [
+            name
+            for name in self.model.sharing
+            if any(name in self.model.record_types[t].attributes for t in types)
+        ]
+        within = self._among[self.reading.ids]
+        named = [within, *(within._replace(attribute=name) for name in sharing)]
+        none = [_null(name) for name in (ORGANISATION_ATTRIBUTE, *sharing)]
+        hidden = self._part_of_hidden(types)
+        whole = [Not(hidden)] if hidden is not None else []
+        return AnyOf((*named, _all([*none, *whole])))
+
+    def _part_of_hidden(self, types: frozenset[str]) -> Condition | None:
+        """Being part of something out of reach; None where these types are no part of anything."""
+        steps: list[tuple[Way, ...]] = []
+        while len(steps) < LEVELS and (ways := self._part(types)):
+            steps.append(tuple(ways))
+            types = frozenset().union(*(self._far(way) for way in ways))
+        if not steps:
+            return None
+        out_of_reach = Not(self._among[self.reading.ids])
+        hidden = AllOf((_null(ORGANISATION_ATTRIBUTE, False), out_of_reach))
+        return Reaching(tuple(steps), _null(ORGANISATION_ATTRIBUTE), hidden)
+
+    def _far(self, way: Way) -> frozenset[str]:
+        found = (self.model.relationship_types[name] for name in way[1])
+        return frozenset().union(*(t.sources if way[0] == "in" else t.targets for t in found))
+
+    def _part(self, types: Iterable[str]) -> list[Way]:
+        """By which relationship types, and which way round, records of some types are parts."""
+        asked = set(types)
+        found: list[Way] = []
+        for inwards, ways in self._wholes.items():
+            chosen = tuple(name for name, parts in ways.items() if not parts.isdisjoint(asked))
+            if chosen:
+                found.append(("in" if inwards else "out", chosen))
+        return found
+
+    def _ways(self, direction: Direction) -> dict[str, frozenset[str]]:
+        """Relationship type -> types of the parts, of those that lead this way from part to whole."""
+        end = "target" if direction == "in" else "source"
+        return {
+            t.name: t.targets if direction == "in" else t.sources
+            for t in self.model.relationship_types.values()
+            if t.part == end
+        }
+
+
+@lru_cache(256)
+def scope_of(model: Model, tree: Tree, grants: tuple[Grant, ...]) -> Scope:
+    """The scope of what somebody may read; made once for all requests of one with these grants."""
+    return Scope(model, tree, grants)
+
+
+def _among(attribute: str, ids: Iterable[str]) -> Comparison:
+    return Comparison(attribute, KINDS["reference"], False, AMONG, tuple(sorted(ids)))
+
+
+def _null(attribute: str, is_null: bool = True) -> Comparison:
+    return Comparison(attribute, KINDS["reference"], False, "null", is_null)
+
+
+def _all(parts: list[Condition]) -> Condition:
+    kept = tuple(part for part in parts if part != ANYTHING)
+    return kept[0] if len(kept) == 1 else AllOf(kept)
