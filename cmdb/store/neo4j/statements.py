@@ -120,12 +120,23 @@ def link_image(name: str, **ends: str) -> str:
 # server as much as running it for thousands of rows. What changes is rare: a statement for each type.
 
 
+_KEEP: Final = "CYPHER replan=skip "
+"""For what has one good plan, whatever the graph has: it is not planned anew as the graph grows.
+
+Records are found by their unique index, which a hint makes sure of where the first plan is made on a
+graph that is still empty. Not for what follows relationships: how, depends on how many there are."""
+
+
+def _by_id(name: str, id: str) -> str:
+    return f"MATCH ({name}:`Record` {{id: {id}}}) USING INDEX {name}:`Record`(id)"
+
+
 CREATE_RECORDS: Final = (
-    "UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
+    f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
 )
 RELATE: Final = (
-    "UNWIND $groups AS g UNWIND g.rows AS row"
-    " MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+    f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row"
+    f" {_by_id('s', 'row[0]')} {_by_id('t', 'row[1]')}"
     " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
 )
 """(source)-[:TYPE]->(target), where none was."""
@@ -165,14 +176,14 @@ COUNT_TYPE_CHANGES: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
 )
 
-UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
+UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row.id')} SET n = row.properties"
 
 _REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
 _HEADER = f"{_REVISION} AS v"
 """A revision without the lists of what it touched, and without its checks."""
 
 LOCK: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.key = 'store'"
     " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
     f" RETURN {_HEADER}, m.document AS document, coalesce(s.type_changes, 0) AS type_changes"
@@ -180,33 +191,37 @@ LOCK: Final = (
 """Take the writers' lock, held to the end of the transaction, and read the newest revision."""
 
 WRITE_REVISION: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.number = $revision.number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.number = $revision.number"
     " CREATE (v:`_Revision`) SET v = $revision"
 )
 WRITE_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.model = $revision"
     " CREATE (m:`_Model` {revision: $revision, document: $document})"
 )
-REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.number AS number"
+REVISION_OF: Final = (
+    f"{_KEEP}MATCH (v:`_Revision` {{change_set: $change_set}}) RETURN v.number AS number"
+)
 
 # -- the clock: which revisions readers may see, see the package ------------------------------------
 
 _CLOCK = "MATCH (c:`_Store` {key: 'clock'})"
 _PUBLISH = "SET c.published = CASE WHEN c.published < $number THEN $number ELSE c.published END"
 ANNOUNCE: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) WHERE s.number = $number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) WHERE s.number = $number"
     f" {_CLOCK} SET c.announced = $announced {_PUBLISH} RETURN c.announced AS announced"
 )
 """No row where another writer has committed meanwhile: then this one has lost its lock."""
-PUBLISH: Final = f"{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
+PUBLISH: Final = f"{_KEEP}{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
 SETTLE: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store' WITH s.number AS number"
     f" {_CLOCK} SET c.announced = number, c.published = number"
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
 
-ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
-ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+ADD_RECORD_IMAGES: Final = f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RELATIONSHIP_IMAGES: Final = (
+    f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+)
 
 
 def quiet(statement: str) -> str:
