@@ -57,6 +57,11 @@ class Records:
     ----------
     shared
         Further fields of every record, such as its history: they belong to other modules.
+
+    Attributes
+    ----------
+    results
+        The types that mutations answer with (`api.graphql.mutations.results`), set by the schema.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Records:
         self.filters = Filters(model, self.enums)
         self.types: dict[str, type] = {}
         self.interfaces: dict[str, type] = {}
+        self.results: Any = None
         self._connections: dict[str, type] = {}
         self._links: dict[str, type] = {}
         self._arguments: dict[str, list[Any]] = {}
