@@ -25,6 +25,9 @@ class ModelSchema(strawberry.Schema):
 
     records: Records
 
+    def process_errors(self, errors: Any, execution_context: Any = None) -> None:
+        """Errors that are told are the caller's; what is not was logged by `api.graphql.errors`."""
+
 
 def build_schema(model: Model) -> ModelSchema:
     """The schema of a model. Takes seconds for a model of hundreds of types; kept for those last seen."""
