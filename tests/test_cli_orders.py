@@ -14,8 +14,8 @@ from defusedxml import ElementTree
 from cli.errors import EXIT_CODES
 from cli.main import run
 from cmdb.store import create_store, open_store
-from schema.loading import load_model
 from tests.importers.test_ledger import workbook
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 Command = Callable[..., str]
@@ -26,7 +26,7 @@ Failing = Callable[..., tuple[int, str, str]]
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a small office, devices in stock and in use, and what depends on one of them."""
     path = tmp_path_factory.mktemp("office") / "cmdb.db"
-    with create_store(f"sqlite:///{path}", load_model([])) as store:
+    with create_store(f"sqlite:///{path}", shipped_model()) as store:
         office = Office.make(store)
         office.device("esx", asset_number="ZC-1")
         office.device("spare", asset_number="ZC-2")

@@ -20,9 +20,9 @@ from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store, open_store
 from cmdb.store.opening import create_empty_store
-from schema.loading import load_model
 from tests.support.building import commit, create
 from tests.support.by_hand import SqliteByHand
+from tests.support.observing import shipped_model
 
 ESTATE = sorted((Path(__file__).parent.parent / "examples" / "estate").glob("*.yaml"))
 STORES = ("sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j))
@@ -45,7 +45,7 @@ def url(tmp_path: Path, request: pytest.FixtureRequest) -> Named:
 @pytest.fixture
 def estate(tmp_path: Path) -> Iterator[GraphStore]:
     """The example estate with some history behind it, in an embedded store."""
-    with create_store(f"sqlite:///{tmp_path}/estate.db", load_model([])) as store:
+    with create_store(f"sqlite:///{tmp_path}/estate.db", shipped_model()) as store:
         grow(store)
         yield store
 
@@ -200,7 +200,7 @@ def write_dump(path: Path, lines: list[str], last: int) -> None:
 
 
 def test_a_store_with_its_own_history_is_not_copied_over(estate: GraphStore, url: Named) -> None:
-    with create_store(url("other"), load_model([])) as other:
+    with create_store(url("other"), shipped_model()) as other:
         with pytest.raises(StoreExistsError):
             transfer.copy(estate, other)
         assert other.last_revision().number == 1
@@ -211,7 +211,7 @@ def test_a_store_with_its_own_history_is_not_restored_over(
 ) -> None:
     path = tmp_path / "estate.jsonl"
     transfer.dump(estate, path)
-    with create_store(url("short"), load_model([])) as short:
+    with create_store(url("short"), shipped_model()) as short:
         with pytest.raises(StoreExistsError):
             transfer.restore(path, short)
         assert short.last_revision().number == 1
@@ -222,7 +222,7 @@ def test_a_store_with_its_own_history_is_not_restored_over(
 
 def test_a_dump_never_overwrites_a_store(estate: GraphStore, tmp_path: Path) -> None:
     path = tmp_path / "precious.db"
-    create_store(f"sqlite:///{path}", load_model([])).close()
+    create_store(f"sqlite:///{path}", shipped_model()).close()
     for wrong in (path, tmp_path):
         with pytest.raises(DumpError):
             transfer.dump(estate, wrong)

@@ -11,13 +11,13 @@ from cmdb.store import create_store
 from lifecycle.desk import Desk, open_orders
 from lifecycle.naming import find_devices
 from lifecycle.orders import Orders
-from schema.loading import load_model
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
 
 

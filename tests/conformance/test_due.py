@@ -13,14 +13,14 @@ from cmdb.reconciliation.sources import note_seen
 from cmdb.store import create_store
 from lifecycle.due import QUERIES, Moment, ask
 from schema.errors import CmdbError
-from schema.loading import load_model
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         made = Office.make(store)
         made.now = datetime.now(UTC)  # what was seen when goes by the store's own clock
         yield made

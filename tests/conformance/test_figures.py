@@ -12,13 +12,13 @@ from cmdb.errors import QueryError
 from cmdb.store import create_store
 from lifecycle.figures import chosen, evaluate, evaluators, moment
 from lifecycle.figures.evaluators import Answer, Moment
-from schema.loading import load_model
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
 
 

@@ -16,14 +16,14 @@ from lifecycle.ledger import DEVICES, Ledger, Scope
 from lifecycle.ledger.columns import COLUMNS, chosen
 from lifecycle.ledger.getters import text
 from schema.errors import UnknownNameError
-from schema.loading import load_model
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         office = Office.make(store)
         furnish(office)
         yield office

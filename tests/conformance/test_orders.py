@@ -20,14 +20,14 @@ from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.orders import Orders
 from lifecycle.refusals import NotAllowedError, RefusedError
-from schema.loading import load_model
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
         assert list(check(store)) == []
 

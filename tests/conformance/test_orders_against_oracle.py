@@ -27,10 +27,10 @@ from cmdb.errors import InvalidChangeError
 from cmdb.integrity import check
 from cmdb.store import GraphStore, create_store
 from lifecycle.refusals import NotAllowedError, RefusedError
-from schema.loading import load_model
 from tests.conformance.test_against_oracle import bounded
 from tests.support.building import commit
 from tests.support.neo4j_server import Neo4jServer
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 from tests.support.order_oracle import HOME, STEPS, UNDER_WAY, WAYS, Device, Order, OrderOracle
 
@@ -271,7 +271,7 @@ def test_sqlite_keeps_to_the_rules(tmp_path: Path) -> None:
 
     class Machine(OrdersAgainstOracle):
         def new_store(self) -> GraphStore:
-            return create_store(f"sqlite:///{tmp_path}/{next(numbers)}.db", load_model([]))
+            return create_store(f"sqlite:///{tmp_path}/{next(numbers)}.db", shipped_model())
 
     run_state_machine_as_test(Machine, settings=bounded(80, 40))
 
@@ -280,7 +280,7 @@ def test_sqlite_keeps_to_the_rules(tmp_path: Path) -> None:
 def test_neo4j_keeps_to_the_rules(neo4j_store_url: str, neo4j_server: Neo4jServer) -> None:
     class Machine(OrdersAgainstOracle):
         def new_store(self) -> GraphStore:
-            neo4j_server.wipe()
-            return create_store(neo4j_store_url, load_model([]))
+            neo4j_server.empty()
+            return create_store(neo4j_store_url, shipped_model())
 
     run_state_machine_as_test(Machine, settings=bounded(2, 30))

@@ -15,8 +15,8 @@ from cmdb.store import create_store
 from lifecycle.organisations import Branch, Organisations, tree
 from lifecycle.refusals import NotAllowedError, RefusedError
 from lifecycle.reorganisation import Reorganisation
-from schema.loading import load_model
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 JULY = date(2026, 7, 1)
@@ -24,7 +24,7 @@ JULY = date(2026, 7, 1)
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
         assert list(check(store)) == []
 

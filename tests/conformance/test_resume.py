@@ -13,14 +13,14 @@ from cmdb.ids import new_id
 from cmdb.store import create_store
 from lifecycle.resume import Entry, resume
 from lifecycle.resume.sentences import KINDS
-from schema.loading import load_model
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
 
 

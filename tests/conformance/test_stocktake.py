@@ -17,14 +17,14 @@ from lifecycle.refusals import NotAllowedError, RefusedError
 from lifecycle.scanning import Read
 from lifecycle.settling import Settling
 from lifecycle.stocktake import Stocktakes
-from schema.loading import load_model
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 
 @pytest.fixture
 def office(url: str) -> Any:
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
         assert list(check(store)) == []
 

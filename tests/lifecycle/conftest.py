@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import run
 from cmdb.store import create_store
-from schema.loading import load_model
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 
 Command = Callable[..., str]
@@ -24,7 +24,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     monkeypatch.setenv("CMDB_ACTOR", "ann")
     monkeypatch.delenv("CMDB_MODEL", raising=False)
     monkeypatch.delenv("CMDB_FILES", raising=False)
-    with create_store(url, load_model([])) as store:
+    with create_store(url, shipped_model()) as store:
         yield Office.make(store)
 
 

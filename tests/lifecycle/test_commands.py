@@ -12,10 +12,10 @@ import pytest
 
 from cmdb.change_sets import ChangeSet, Update
 from cmdb.store import GraphStore, create_store, open_store
-from schema.loading import load_model
 from schema.model import PROVENANCE
 from tests.conformance.test_ledger import furnish
 from tests.support.building import commit
+from tests.support.observing import shipped_model
 from tests.support.office import Office
 from tests.test_cli_impact import Commands
 
@@ -32,7 +32,7 @@ def cmdb(
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.delenv("CMDB_MODEL", raising=False)
     monkeypatch.chdir(tmp_path)
-    with create_store(f"sqlite:///{tmp_path}/cmdb.db", load_model([])) as store:
+    with create_store(f"sqlite:///{tmp_path}/cmdb.db", shipped_model()) as store:
         furnish(Office.make(store))
     return Commands(capsys)
 

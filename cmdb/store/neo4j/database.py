@@ -68,10 +68,15 @@ class Database:
         yield from self._connection.stream(statement, parameters)
 
     def define(self, commands: Sequence[str], **parameters: Any) -> None:
-        """Statements that define constraints and indexes."""
-        with translating(self.shown), self._connection.session(neo4j.WRITE_ACCESS) as session:
+        """Statements that define constraints and indexes, all or none of them."""
+        with (
+            translating(self.shown),
+            self._connection.session(neo4j.WRITE_ACCESS) as session,
+            session.begin_transaction() as transaction,
+        ):
             for command in commands:
-                session.run(command, parameters).consume()
+                transaction.run(command, parameters)
+            transaction.commit()
 
     def write(
         self,
