@@ -58,8 +58,8 @@ def test_a_reading_of_now_is_whole(estate: SharedEstate, url: str) -> None:
             [count] = reader.count_by(Query("Device"), ["size"])
             assert count.count == DEVICES
             [_] = reader.neighbours([estate.app])
-            [page] = reader.connections([estate.app], [Step("RUNS_ON")]).values()
-            assert len(page.neighbours) == 1
+            [beside] = reader.connections([estate.app], [Step("RUNS_ON")]).values()
+            assert len(beside.neighbours) == 1
             [entry] = reader.histories([estate.app], 1)[estate.app]
             assert entry.changes.relationships or entry.changes.records
             found = reader.search("device", Query(first=1000, total=True))
