@@ -11,6 +11,7 @@ import pytest
 from cmdb.change_sets import Update
 from cmdb.integrity import check
 from cmdb.queries import Query
+from cmdb.steps import Step
 from cmdb.store import GraphStore, open_store
 from tests.support.building import add, commit
 from tests.support.shared_estate import DEVICES, SharedEstate
@@ -57,6 +58,10 @@ def test_a_reading_of_now_is_whole(estate: SharedEstate, url: str) -> None:
             [count] = reader.count_by(Query("Device"), ["size"])
             assert count.count == DEVICES
             [_] = reader.neighbours([estate.app])
+            [beside] = reader.connections([estate.app], [Step("RUNS_ON")]).values()
+            assert len(beside.neighbours) == 1
+            [entry] = reader.histories([estate.app], 1)[estate.app]
+            assert entry.changes.relationships or entry.changes.records
             found = reader.search("device", Query(first=1000, total=True))
             assert len({record.attributes["size"] for record in found.records}) == 1
             assert found.total == DEVICES

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cmdb.errors import QueryError, UnknownNameError
 from cmdb.queries import Query, Sort, parse_query
 from cmdb.records import Record
+from cmdb.steps import Step, parse_step
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.compiling import Compiler, lucene
 from schema.model import Model
@@ -169,3 +170,45 @@ def test_a_search_sends_only_plain_terms(model: Model, text: str) -> None:
         statement, parameters = compiled(model, Query("Device"), text)
         assert statement in {compiled(model, Query("Device"), t)[0] for t in ("plain", "-")}
         assert text.lower().split() in parameters.values()
+
+
+def connected(model: Model, as_of: int | None, *steps: Step) -> tuple[str, dict[str, Any]]:
+    compiler = Compiler(model, as_of)
+    parsed = [parse_step(model, step, as_of is not None) for step in steps]
+    return compiler.connections(parsed), compiler.parameters
+
+
+def test_steps_are_subqueries_of_one_statement(model: Model) -> None:
+    apps = Query("App", {"note": "x"}, sort=[Sort("name")], first=2)
+    total = Query("Server", first=0, total=True)
+    assert connected(model, None, Step("RUNS", apps), Step("RUNS_ON", total)) == (
+        (
+            "UNWIND $ids AS of MATCH (a:`Record` {id: of})"
+            " CALL (of, a) { MATCH (a)<-[x:`RUNS_ON`]-(n:`Record`) WHERE n.`note` = $p1"
+            " WITH n, x ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0"
+            " RETURN collect([properties(x), [labels(n), n {.*}]]) AS page0 }"
+            " CALL (of, a) { MATCH (a)-[x:`RUNS_ON`]->(n:`Record`:`Server`) RETURN count(*) AS total1 }"
+            " RETURN collect([of, [page0, null], [[], total1]]) AS answer"
+        ),
+        {"p0": 3, "p1": "x"},
+    )
+
+
+def test_a_step_of_the_past(model: Model) -> None:
+    statement, parameters = connected(model, 7, Step("RUNS_ON", Query("Server", first=2)))
+    assert statement == (
+        "UNWIND $ids AS of MATCH (a:`Record` {id: of}) WHERE a.revision <= $at"
+        " OR EXISTS { MATCH (i:`_RecordImage` {id: of}) WHERE i.revision <= $at }"
+        " CALL (of, a) { CALL (of) {"
+        " MATCH (a:`Record` {id: of})-[x:`RUNS_ON`]->(y:`Record`) WHERE x.revision <= $at"
+        " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
+        " UNION ALL MATCH (x:`_RelationshipImage` {source: of})"
+        " WHERE x.revision <= $at AND x.until > $at AND x.type = 'RUNS_ON'"
+        " RETURN x.type AS type, properties(x) AS link, x.target AS other }"
+        " CALL (other) { MATCH (n:`Record` {id: other}) WHERE n.revision <= $at RETURN n"
+        " UNION ALL MATCH (n:`_RecordImage` {id: other}) WHERE n.revision <= $at AND n.until > $at RETURN n }"
+        " WITH n, link WHERE (n:`Server` OR n.type IN $p2)"
+        " WITH n, link ORDER BY n.id LIMIT $p1 RETURN collect([link, [labels(n), n {.*}]]) AS page0 }"
+        " RETURN collect([of, [page0, null]]) AS answer"
+    )
+    assert parameters == {"at": 7, "p1": 3, "p2": ["Server"]}
