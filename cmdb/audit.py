@@ -148,14 +148,11 @@ class Audit:
         if len(unknown) > NAMED:
             more = f"{len(unknown) - NAMED} more of what it changed are not what was committed."
             yield _finding(revision, "altered_revision", more)
-        if gone := missing.total() - len(unknown):
-            yield (
-                _finding(revision, "removed_elements", f"{gone} of what it changed is gone.")
-                if gone > 0
-                else _finding(
-                    revision, "added_elements", f"It changed {-gone} fewer than it is made to say."
-                )
-            )
+        gone = missing.total() - len(unknown)
+        if gone > 0:
+            yield _finding(revision, "removed_elements", f"{gone} of what it changed is gone.")
+        elif gone < 0:
+            yield _finding(revision, "added_elements", f"{-gone} more are said to be its changes.")
 
     def _told(self, revision: Revision, line: str, missing: Counter[int]) -> Finding:
         """An element of a revision that was not committed so."""

@@ -145,7 +145,7 @@ def test_a_record_added_past_the_product_is_noticed(lived: Lived, by_hand: ByHan
     by_hand.run(
         "INSERT INTO records SELECT 99, replace(id, '7', '8'), type, 8, attributes FROM records WHERE type = 'Box'"
         if by_hand.kind == "sqlite"
-        else "MATCH (n:Box) CREATE (m:Record:Item:Box) SET m = properties(n), m.id = replace(n.id, '7', '8')"
+        else "MATCH (n:Box) CREATE (:Record:Item:Box {id: replace(n.id, '7', '8'), name: 'c', revision: 8})"
     )
     assert list(check(lived.store, audit=Audit(lived.store)))
 
