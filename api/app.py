@@ -14,11 +14,13 @@ from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import APIRouter, FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 
+from api import graphiql
 from api.access.principals import Principal
 from api.requests import Requests
 from api.rest.metrics import Metrics, Position, StoreCollector
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
+from api.traces import OFF, Traces
 from cmdb.store import GraphStore
 from schema.errors import CmdbError
 
@@ -28,7 +30,6 @@ ROUTERS: Final = (
     "api.rest.attachments",
     "api.rest.exports",
     "api.rest.observations",
-    "api.graphiql",
     "api.rest.sign_in",
     "api.graphql.http",
 )
@@ -108,7 +109,7 @@ class Services:
 def create_app(services: Services) -> FastAPI:
     """The application over a store, without anything global: there may be several in a process."""
     settings = services.settings
-    traces = _traces(settings)
+    traces = Traces(settings.otlp_endpoint) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -124,6 +125,7 @@ def create_app(services: Services) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        telemetry=traces.telemetry if traces else OFF,
         lifespan=lifespan,
     )
     app.state.services = services
@@ -132,6 +134,7 @@ def create_app(services: Services) -> FastAPI:
     for name in ROUTERS:
         if (router := _router(name, services)) is not None:
             app.include_router(router)
+    app.router.routes[:0] = graphiql.routes(settings)
     _surround(app, services, traces)
     return app
 
@@ -146,7 +149,7 @@ def _router(name: str, services: Services) -> APIRouter | None:
     return made
 
 
-def _surround(app: FastAPI, services: Services, traces: Any) -> None:
+def _surround(app: FastAPI, services: Services, traces: Traces | None) -> None:
     settings = services.settings
     if settings.origins:
         app.add_middleware(
@@ -167,13 +170,5 @@ def _surround(app: FastAPI, services: Services, traces: Any) -> None:
         hosts=tuple(settings.hosts),
         tls=settings.tls,
         watching=services.metrics,
-        tracing=traces,
+        annotate=traces.annotate if traces else lambda _: None,
     )
-
-
-def _traces(settings: Settings) -> Any:
-    if not settings.otlp_endpoint:
-        return None
-    from api.traces import Traces
-
-    return Traces(settings.otlp_endpoint)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from fastapi import APIRouter
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import Match, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-if TYPE_CHECKING:
-    from api.app import Services
+from api.settings import Settings
 
 ENDPOINT: Final = "/graphql"
 STATIC: Final = Path(__file__).parent / "static"
@@ -51,7 +49,7 @@ class PageRoute(Route):
         match, child = super().matches(scope)
         if match is not Match.FULL or "text/html" not in Headers(scope=scope).get("accept", ""):
             return Match.NONE, {}
-        return match, child
+        return match, {**child, "route": self}
 
 
 async def page(_: Request) -> HTMLResponse:
@@ -59,11 +57,9 @@ async def page(_: Request) -> HTMLResponse:
     return HTMLResponse(PAGE, headers={"content-security-policy": POLICY})
 
 
-def router(services: Services) -> APIRouter:
-    """The page and its files; neither, where the setting says so."""
-    made = APIRouter()
-    if services.settings.graphiql:
-        made.routes.append(PageRoute(ENDPOINT, page, include_in_schema=False))
-        files = StaticFiles(directory=STATIC)
-        made.routes.append(Mount("/static", files, name="static"))
-    return made
+def routes(settings: Settings) -> list[BaseRoute]:
+    """The page and its files; neither, where the settings say so."""
+    if not settings.graphiql:
+        return []
+    files = StaticFiles(directory=STATIC)
+    return [PageRoute(ENDPOINT, page), Mount("/static", files, name="static")]

@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -34,6 +33,11 @@ HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+WATCHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked often, by machines, that know the server by its address."""
+SMALLER: Final = CODES[413][1]
+CLIENT_GONE: Final = 499
+"""In logs and measures: who asked did not wait for the answer."""
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -42,12 +46,6 @@ class Watching(Protocol):
     """Measures requests."""
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None: ...
-
-
-class Tracing(Protocol):
-    """Tells a collector of requests."""
-
-    def span(self, scope: Scope) -> AbstractContextManager[Any]: ...
 
 
 class Requests:
@@ -61,6 +59,8 @@ class Requests:
         Names that the Host header may have; empty for any.
     tls
         Whether clients come by TLS.
+    annotate
+        Called with the id of each request: tells a trace of it.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Requests:
         hosts: tuple[str, ...] = (),
         tls: bool = False,
         watching: Watching,
-        tracing: Tracing | None = None,
+        annotate: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.app, self.hosts, self.tls = app, frozenset(hosts), tls
         self.limits = sorted(limits.items(), key=lambda entry: -len(entry[0]))
-        self.watching, self.tracing = watching, tracing
+        self.watching, self.annotate = watching, annotate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -87,11 +87,11 @@ class Requests:
         token = request_id.set(id)
         scope.setdefault("state", {})["request_id"] = id
         try:
-            with self.tracing.span(scope) if self.tracing else nullcontext():
-                if scope["type"] == "http":
-                    await self._http(scope, headers, receive, send, id)
-                else:
-                    await self._websocket(scope, headers, receive, send)
+            self.annotate(id)
+            if scope["type"] == "http":
+                await self._http(scope, headers, receive, send, id)
+            else:
+                await self._websocket(scope, headers, receive, send)
         finally:
             request_id.reset(token)
 
@@ -113,25 +113,25 @@ class Requests:
         answer = _Answer(send, id, self.tls)
         limited = _Limited(receive, self._limit(scope["path"]))
         begun = time.perf_counter()
+        refused: ASGIApp | None = None
         try:
-            if not self._host_allowed(headers):
-                answer.refused = problem(400, "wrong_host", "This server has another name.")
+            if scope["path"] not in WATCHED and not self._host_allowed(headers):
+                refused = problem(400, "wrong_host", "This server has another name.")
             elif limited.declared(headers):
                 await self.app(scope, limited, answer.within(limited))
-            if limited.exceeded:
-                answer.refused = problem(
-                    413, "too_large", f"More than {limited.limit} bytes.", CODES[413][1]
-                )
         except ClientDisconnect:
-            answer.status = answer.status or 499
+            if not limited.exceeded:
+                answer.status = answer.status or CLIENT_GONE
         except Exception:
             logger.exception("defect", extra={"route": _route(scope)})
             if answer.status:
                 raise  # what was begun is cut off, which can be seen
-            answer.refused = of_defect()
+            refused = of_defect()
         finally:
-            if answer.refused is not None and not answer.status:
-                await answer.refused(scope, receive, answer)
+            if limited.exceeded:
+                refused = problem(413, "too_large", f"More than {limited.limit} bytes.", SMALLER)
+            if refused is not None and not answer.status:
+                await refused(scope, receive, answer)
             self._done(scope, answer.status, time.perf_counter() - begun)
 
     def _host_allowed(self, headers: Headers) -> bool:
@@ -143,7 +143,6 @@ class Requests:
         return next(limit for beginning, limit in self.limits if path.startswith(beginning))
 
     def _done(self, scope: Scope, status: int, seconds: float) -> None:
-        scope["state"]["status"] = status
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = _route(scope)
         self.watching.request(route, method, status, seconds)
@@ -156,14 +155,14 @@ class Requests:
             "client": (scope.get("client") or ("", 0))[0],
             "principal": scope.get("state", {}).get("principal", ""),
         }
-        quiet = route in ("/healthz", "/readyz", "/metrics") and status < 400
+        quiet = route in WATCHED and status < 400
         logger.log(logging.DEBUG if quiet else logging.INFO, "request", extra=said)
 
 
 def _route(scope: Scope) -> str:
     """The template of the path: few, whatever is asked for."""
     route = scope.get("route")
-    return str(getattr(route, "path_format", None) or getattr(route, "path", None) or "other")
+    return str(getattr(route, "path", "") or scope.get("root_path") or "other")
 
 
 class _Limited:
@@ -195,7 +194,6 @@ class _Answer:
     def __init__(self, send: Send, id: str, tls: bool) -> None:
         self.send, self.id, self.tls = send, id, tls
         self.status = 0
-        self.refused: ASGIApp | None = None
 
     def within(self, limited: _Limited) -> Send:
         """Drops what is said of a request that was too large, whoever says it: 413 comes instead."""

@@ -53,7 +53,6 @@ def serve(settings: Settings, say: Say = print) -> None:
     ServingError, StoreError
     """
     refuse_open_door(settings)
-    configure_logs(settings.log_level, settings.log_format)
     with opened(settings, say) as store:
         refuse_without_accounts(settings, store)
         listener = listening(settings)
@@ -113,7 +112,8 @@ def accounts(store: GraphStore) -> int:
 
 
 def opened(settings: Settings, say: Say) -> GraphStore:
-    """The store; on the loopback a new embedded one is made, where there is none yet.
+    """The store; on the loopback a new embedded one is made, where there is none yet, and a store without
+    accounts gets the first administrator.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def opened(settings: Settings, say: Say) -> GraphStore:
     else:
         store = open_store(settings.store)
     try:
-        if file is not None and local(settings) and not accounts(store):
+        if local(settings) and not accounts(store):
             _first_administrator(store, say)
     except BaseException:
         store.close()
@@ -193,6 +193,7 @@ def _run(services: Services, listener: socket.socket, say: Say) -> None:
             f"The TLS certificate or key cannot be used: {error.strerror or error}.",
             "Both are PEM files and belong together.",
         ) from None
+    configure_logs(settings.log_level, settings.log_format)
     server = Server(config, services, lambda: say(f"Serving on {url_of(settings, listener)}"))
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again after its end
         signal.signal(number, lambda *_: None)

@@ -9,12 +9,19 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cmdb.store.opening import DEFAULT_URL
@@ -25,6 +32,16 @@ FILE_VARIABLE: Final = "CMDB_CONFIG"
 
 Words = Annotated[list[str], NoDecode]
 """In the environment, words with commas between them."""
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no network; write 10.1.0.0/16") from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class SettingsError(CmdbError):
@@ -84,7 +101,7 @@ class Settings(BaseSettings):
         None, description="folder of attachments; beside the file of an embedded store by default"
     )
     roles: Path | None = Field(None, description="file of roles, instead of the shipped ones")
-    webhook_private_targets: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
+    webhook_private_targets: Annotated[list[Network], NoDecode] = Field(
         [], description="private networks that webhooks may be sent to"
     )
     observation_secrets: dict[str, SecretStr] = Field(
@@ -100,6 +117,13 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return [word.strip() for word in value.split(",") if word.strip()]
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: list[str]) -> list[str]:
+        for proxy in value:
+            _network(proxy)
         return value
 
     @field_validator("origins")

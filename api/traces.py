@@ -1,19 +1,19 @@
-"""Traces: a span a request, told to a collector by OTLP over HTTP. Needs the extra ``traces``."""
+"""Traces: FastAPI's own spans, told to a collector by OTLP over HTTP. Needs the extra ``traces``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from starlette.datastructures import Headers
-from starlette.types import Scope
-
+from api.logs import HIDDEN
 from api.settings import SettingsError
 
 if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
     from opentelemetry.sdk.trace.export import SpanExporter
+
+OFF: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""Nothing is told, whatever the process has set for others."""
 
 
 class Traces:
@@ -25,6 +25,11 @@ class Traces:
         Where the collector takes traces.
     exporter
         Instead of one that sends them there.
+
+    Attributes
+    ----------
+    telemetry
+        What FastAPI is told.
 
     Raises
     ------
@@ -38,39 +43,30 @@ class Traces:
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
-            from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ImportError:
             raise SettingsError(
                 ["otlp_endpoint needs more packages: install graph-cmdb[traces]."]
             ) from None
         about = {"service.name": "graph-cmdb", "service.version": version("graph-cmdb")}
         self.provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
-        self.provider.add_span_processor(
-            BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=endpoint))
-        )
-        self._tracer = self.provider.get_tracer("graph-cmdb")
-        self._propagator = TraceContextTextMapPropagator()
+        sent = exporter or OTLPSpanExporter(endpoint=endpoint)
+        self.provider.add_span_processor(BatchSpanProcessor(sent))
+        self.telemetry: TelemetryConfig = {
+            **OFF,
+            "tracing": True,
+            "tracer_provider": self.provider,
+            "operation_spans": False,
+            "auto_configure": False,
+        }
 
-    @contextmanager
-    def span(self, scope: Scope) -> Iterator[Any]:
-        """The span of a request, below that of the one who asks, if it says so."""
-        from opentelemetry.trace import SpanKind
+    def annotate(self, request_id: str) -> None:
+        """Say in the span which request it is; what was asked for is not told: it may be sensitive."""
+        from opentelemetry.trace import get_current_span
 
-        parent = self._propagator.extract(dict(Headers(scope=scope)))
-        method = scope.get("method", "WEBSOCKET")
-        with self._tracer.start_as_current_span(
-            method, context=parent, kind=SpanKind.SERVER
-        ) as span:
-            try:
-                yield span
-            finally:
-                route = getattr(scope.get("route"), "path", "other")
-                span.update_name(f"{method} {route}")
-                span.set_attribute("http.request.method", method)
-                span.set_attribute("http.route", route)
-                status = scope.get("state", {}).get("status", 0)
-                span.set_attribute("http.response.status_code", status)
-                span.set_attribute("cmdb.request_id", scope["state"].get("request_id", ""))
+        span: Any = get_current_span()
+        span.set_attribute("cmdb.request_id", request_id)
+        if "url.query" in (getattr(span, "attributes", None) or {}):
+            span.set_attribute("url.query", HIDDEN)
 
     def close(self) -> None:
         """Send what is left."""

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from api.settings import explain_settings, load_settings, unknown_variables
 from cli import output
 from cli.options import Json
 
@@ -47,6 +46,7 @@ def serve(
 ) -> None:
     """Serve GraphQL, files, exports and observations. Settings: `cmdb config`."""
     from api import serving
+    from api.settings import load_settings
 
     options = {
         "host": host,
@@ -63,6 +63,8 @@ def serve(
 
 def config(json: Json = False) -> None:
     """The server's settings: each with its value and where that comes from; secrets are masked."""
+    from api.settings import explain_settings, unknown_variables
+
     found = explain_settings()
     strangers = unknown_variables(os.environ)
     if json:

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, cast
 from urllib.parse import quote
 
 from fastapi import Depends, Query, Request
-from starlette.requests import ClientDisconnect
 
 from api.access.principals import Grant, Permission, Principal
 from api.app import Context, Services
@@ -176,6 +175,4 @@ async def received(
             async for chunk in request.stream():
                 feed(chunk)
                 file.write(chunk)
-        if await request.is_disconnected():
-            raise ClientDisconnect
         yield path

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
@@ -28,8 +28,10 @@ from cmdb.errors import CmdbError, SourceError
 from cmdb.reconciliation.inference import infer
 from cmdb.reconciliation.plans import Lines, both, plain_plan
 from cmdb.reconciliation.runs import Run, VanishRefusedError
+from cmdb.store import GraphStore
 from importers import registry
 from importers.reading import Document
+from lifecycle.refusals import NotAllowedError
 
 IMPORTER: Final = "jsonl"
 TOLERANCE: Final = 300
@@ -86,6 +88,15 @@ class Signed:
             )
 
 
+class Asked(NamedTuple):
+    """What is to be done with the observations."""
+
+    apply: bool
+    complete: bool
+    vanish_limit: float | None
+    first: int
+
+
 @router.post(
     "/{source}",
     summary="Reconcile what a discovery tool observed with the graph: the plan, or applied",
@@ -112,14 +123,15 @@ async def observe(
     ] = 1_000,
 ) -> JSONResponse:
     """A line an observation, gzip or plain. The same again changes nothing. What it answers is what
-    `cmdb import jsonl --json` prints."""
+    `cmdb import jsonl --json` prints; the lines of the plan are for those who may read everything."""
     _check_type(request)
     signed, context = await run_in_threadpool(_asking, request, source)
+    asked = Asked(apply, complete, vanish_limit, first)
     async with received(request, signed.mac.update if signed else lambda _: None) as path:
         if signed:
             signed.check()
         return await run_in_threadpool(
-            _reconciled, context, source, path, apply, complete, vanish_limit, first
+            _reconciled, services_of(request).store, context.principal, source, path, asked
         )
 
 
@@ -140,25 +152,27 @@ def _asking(request: Request, source: str) -> tuple[Signed | None, Context]:
                 "This source has no secret to sign with.", "Set it, or send a token."
             )
         signed = Signed(request, secret.get_secret_value())
-        granted = frozenset({Permission.OBSERVE, Permission.READ})
-        principal = Principal(source, "", (Grant(granted, None),), by="token")
+        principal = Principal(
+            source, "", (Grant(frozenset({Permission.OBSERVE}), None),), by="token"
+        )
         return signed, services.context(request, principal)
     context = services.context(request)
     require(context.principal, Permission.OBSERVE)
+    if context.principal.roots(Permission.OBSERVE) is not None:
+        raise NotAllowedError(
+            f"{context.principal.name} may observe in some organisations only.",
+            "Observations are reconciled with the whole graph: it needs the permission everywhere.",
+        )
     return None, context
 
 
 def _reconciled(
-    context: Context,
-    source: str,
-    path: Path,
-    apply: bool,
-    complete: bool,
-    vanish_limit: float | None,
-    first: int,
+    store: GraphStore, principal: Principal, source: str, path: Path, asked: Asked
 ) -> JSONResponse:
-    begun = time.monotonic()
-    store, actor, lines = context.store, context.principal.name, Lines(first)
+    """Reconciliation is the product's own work on the whole graph, whoever asked for it."""
+    begun, actor = time.monotonic(), principal.name
+    sees_all = principal.roots(Permission.READ) is None
+    lines = Lines(asked.first if sees_all else 0)
     importer = registry.make(IMPORTER, {})
     run = Run(
         store,
@@ -166,9 +180,9 @@ def _reconciled(
         actor=actor,
         importer=IMPORTER,
         precedence=importer.precedence,
-        apply=apply,
-        complete=complete,
-        vanish_limit=vanish_limit,
+        apply=asked.apply,
+        complete=asked.complete,
+        vanish_limit=asked.vanish_limit,
         report=lines.add,
     )
     document = Document("what was posted", "posted", path)
@@ -179,9 +193,9 @@ def _reconciled(
         if not run.summary.statements:
             raise
         failed = error
-    if apply:
+    if asked.apply:
         run.summary.revisions += infer(store, actor=actor, report=both(lines, run.summary))
-    plan = plain_plan(store, lines.lines, run.summary, apply, time.monotonic() - begun)
+    plan = plain_plan(store, lines.lines, run.summary, asked.apply, time.monotonic() - begun)
     plan["entries_total"] = lines.total
     return _answer(plan, failed)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from api.access.accounts import Accounts
 from api.access.audit import DONE, Audit
+from api.access.errors import UnauthenticatedError
 from api.access.principals import Principal
 from api.access.sessions import csrf_token
 from api.access.sign_in import Credentials, wrong
@@ -64,12 +65,19 @@ class Door:
     """What the routes work with.
 
     The `authenticator` and the `audit` of the server's services.
+
+    Raises
+    ------
+    UnauthenticatedError
+        The server knows no accounts.
     """
 
     def __init__(self, request: Request) -> None:
         services: Any = request.app.state.services
         self.request = request
-        self.authenticator = cast("RequestAuthenticator", services.authenticator)
+        if not isinstance(services.authenticator, RequestAuthenticator):
+            raise UnauthenticatedError("Nobody can sign in here.", "Send a token.")
+        self.authenticator = services.authenticator
         self.audit = cast("Audit", services.audit)
         self.sign_in = self.authenticator.sign_in
         self.address = address_of(request)

@@ -79,5 +79,11 @@
   }
 
   const root = ReactDOM.createRoot(document.getElementById('graphiql'));
-  root.render(React.createElement(GraphiQL, { fetcher, shouldPersistHeaders: false }));
+  root.render(
+    React.createElement(GraphiQL, {
+      fetcher,
+      defaultQuery: '# The documentation is behind the book on the left.\n{\n  __typename\n}\n',
+      shouldPersistHeaders: false,
+    }),
+  );
 })();
