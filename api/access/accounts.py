@@ -342,10 +342,10 @@ class Accounts:
 def first_administrator(store: GraphStore, passwords: Passwords | None = None) -> str | None:
     """Make the account that may make all others, where there is none; gives its password, good once.
 
-    The password is told nowhere else. None where there are accounts already.
+    The password is told nowhere else. None where there are accounts already, or the model has none.
     """
     accounts = Accounts(store, passwords)
-    if store.find(Query(ACCOUNT, first=1)).records:
+    if ACCOUNT not in store.model.record_types or store.find(Query(ACCOUNT, first=1)).records:
         return None
     id = accounts.create("cmdb", FIRST, roles_everywhere=[ADMINISTRATOR])
     return accounts.one_time_password("cmdb", id)
