@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from cmdb.store import GraphStore, create_store
 from schema.loading import load_model
 from schema.model import Model
 from tests.support.neo4j_library import Neo4jUnavailableError
@@ -61,3 +62,15 @@ def neo4j_store_url(neo4j_server: Neo4jServer) -> str:
 @pytest.fixture(scope="session")
 def model() -> Model:
     return load_model([SMALL_MODEL], shipped=False)
+
+
+@pytest.fixture(scope="session")
+def shipped_model() -> Model:
+    return load_model()
+
+
+@pytest.fixture
+def shipped_store(tmp_path: Path, shipped_model: Model) -> Iterator[GraphStore]:
+    """A new embedded store with the shipped model."""
+    with create_store(f"sqlite:///{tmp_path}/shipped.db", shipped_model) as store:
+        yield store
