@@ -23,6 +23,8 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     ),
     "not_allowed": (12, "this person may not do that, or nobody is known by that name"),
     "unconfirmed": (2, "it cannot be undone, and nobody confirmed it; scripts say --yes"),
+    "account_refused": (4, "an account or token is not made or changed so"),
+    "password_refused": (4, "a password that may not be used"),
     "file_refused": (4, "a file is not what may be attached, or is damaged"),
     "conflict": (5, "somebody else changed the record"),
     "invalid_query": (6, "the question does not fit the model"),
