@@ -46,11 +46,11 @@ class Passwords:
     def hash(self, password: str) -> str:
         """The hash to keep."""
         with _hashing:
-            return self._hasher.hash(_canonical(password))
+            return self._hasher.hash(_bytes(password))
 
     def fits(self, kept: str | None, password: str) -> bool:
         """Whether it is the password of a hash; without one it is not, after the same time."""
-        plain = _canonical(password[:LONGEST])
+        plain = _bytes(password[:LONGEST])
         with _hashing:
             try:
                 self._hasher.verify(kept or self._nobodys, plain)
@@ -88,8 +88,8 @@ def check_password(password: str, login_name: str) -> None:
 
 
 def _canonical(password: str) -> str:
-    try:
-        password.encode()
-    except UnicodeEncodeError:
-        raise PasswordError("The password is no text.", "Take letters, digits, signs.") from None
     return unicodedata.normalize("NFKC", password)
+
+
+def _bytes(password: str) -> bytes:
+    return _canonical(password).encode(errors="surrogatepass")
