@@ -53,10 +53,16 @@ class Sessions:
         self._store, self._clock = store, clock
         self._idle, self._lifetime = idle, lifetime
 
-    def begin(self, account: str) -> str:
-        """Begin a session of an account; gives the value that its owner shows from now on."""
+    def begin(self, account: str, valid_from: datetime | None = None) -> str:
+        """Begin a session of an account; gives the value that its owner shows from now on.
+
+        Parameters
+        ----------
+        valid_from
+            Sessions that began before are ended: by the clock, perhaps, of a machine that is ahead.
+        """
         value = secrets.token_urlsafe(32)
-        at = self._clock()
+        at = max(self._clock(), valid_from) if valid_from else self._clock()
         self._store.mark(_name(value), _written(Session(account, at, at)))
         return value
 

@@ -94,7 +94,8 @@ class Door:
         known = self.authenticator.known
         if old := self.authenticator.session(self.request):
             known.sessions.end(old)
-        value = known.sessions.begin(account)
+        said = self.accounts.store.record(account).attributes
+        value = known.sessions.begin(account, said.get("sessions_valid_from"))
         known.forget(account)
         self.audit.beside("sessions", known.sessions.remove_ended)
         self.authenticator.begin(response, value)
