@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 
 from api.access.audit import Filter, read_audit
 from api.access.passwords import Hashing, Passwords
 from api.access.principals import everything
 from cmdb.change_sets import Update
 from cmdb.store import GraphStore
+from schema.errors import CmdbError
 from tests.support.access import PASSWORD, Browser, Company, Process
 from tests.support.building import commit
 
@@ -224,3 +226,31 @@ def test_what_is_no_sign_in_is_told_without_what_was_sent(
     answer = company.browser().ask("POST", "/sign-in", body)
     assert answer.status_code == 400
     assert PASSWORD not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("origin", "cookie", "allowed"),
+    [
+        ("http://localhost:8000", True, True),
+        ("https://console.example.org", True, True),
+        ("http://evil.example", True, False),
+        ("", True, False),
+        ("http://localhost:8000", False, False),
+    ],
+)
+def test_a_websocket_is_of_a_page_of_ours(
+    company: Company, origin: str, cookie: bool, allowed: bool
+) -> None:
+    process = Process(company.store, company.clock, origins=["https://console.example.org"])
+    browser = Browser(process)
+    browser.sign_in("li", PASSWORD)
+    headers = [(b"host", b"localhost:8000")]
+    headers += [(b"origin", origin.encode())] if origin else []
+    if cookie:
+        headers.append((b"cookie", f"cmdb_session={browser.cookies['cmdb_session']}".encode()))
+    scope = {"type": "websocket", "scheme": "ws", "path": "/graphql", "headers": headers}
+    try:
+        found = process.requests.authenticate(HTTPConnection(scope)).name
+    except CmdbError as error:
+        found = error.code
+    assert (found == "li") is allowed
