@@ -30,7 +30,7 @@ ROUTERS: Final = (
     "api.rest.attachments",
     "api.rest.exports",
     "api.rest.observations",
-    "api.access.http",
+    "api.rest.sign_in",
     "api.graphql.http",
 )
 """The doors. Each module has ``router``: an `APIRouter`, or a function of the services that gives one."""

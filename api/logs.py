@@ -24,6 +24,7 @@ _SECRETS: Final = (
     ),
     re.compile(r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"),
     re.compile(r"(\w://[^\s/:@]*:)[^\s@/]+(?=@)"),
+    re.compile(r"(\bcmdb_[0-9a-z]{8}_)\w+"),
 )
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",

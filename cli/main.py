@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (
+    accounts,
     attachments,
     deciding,
     due,
@@ -86,6 +87,9 @@ app.command()(due.due)
 app.command()(due.timers)
 app.command()(attachments.attach)
 app.command()(attachments.attachment)
+app.add_typer(accounts.account_app, name="account")
+app.add_typer(accounts.token_app, name="token")
+app.command()(accounts.audit)
 app.command()(serving.serve)
 app.command()(serving.config)
 

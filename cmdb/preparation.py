@@ -400,13 +400,13 @@ class Preparation:
         clean: dict[str, Any] = {}
         parsers: dict[str, Callable[[object], Any]] = owner.parsers
         for name, value in attributes.items():
+            if self.by_hand and name in owner.managed:  # nor taken away by anybody else
+                message = f"{name} is written by the product itself."
+                self.problem(index, subject, "managed", message, name)
+                continue
             if value is None and name in parsers:
                 continue
             try:
-                if name in owner.managed and self.by_hand:
-                    self.problem(
-                        index, subject, "managed", f"{name} is written by the product itself.", name
-                    )
                 clean[name] = parsers[name](value)
             except KeyError:
                 self.problem(

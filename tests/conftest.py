@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from cmdb.store import GraphStore, create_store
 from schema.loading import load_model
 from schema.model import Model
 from tests.support.neo4j_library import Neo4jUnavailableError
 from tests.support.neo4j_server import HOW_TO_GET_ONE, Neo4jServer, find_server
+from tests.support.observing import shipped_model
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2000)
@@ -61,3 +63,10 @@ def neo4j_store_url(neo4j_server: Neo4jServer) -> str:
 @pytest.fixture(scope="session")
 def model() -> Model:
     return load_model([SMALL_MODEL], shipped=False)
+
+
+@pytest.fixture
+def shipped_store(tmp_path: Path) -> Iterator[GraphStore]:
+    """A new embedded store with the shipped model."""
+    with create_store(f"sqlite:///{tmp_path}/shipped.db", shipped_model()) as store:
+        yield store

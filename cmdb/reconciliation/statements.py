@@ -161,6 +161,8 @@ class Reader:
         if record_type is None or record_type.abstract:
             what = "is abstract" if record_type else "is not in the model"
             raise UnusableError(f"the record type {observation.type!r} {what}")
+        if record_type.administered:
+            raise UnusableError(f"no source says who may do what, as {record_type.name} does")
         place = observation.place or place
         attributes, unfit = self._values(record_type, observation.attributes)
         if unfit and not (attributes or observation.links):
@@ -238,6 +240,8 @@ class Reader:
             type_, direction = self.model.direction(name)
         except UnknownNameError:
             raise UnusableError(f"there is no relationship {name!r}") from None
+        if type_.administered:
+            raise UnusableError(f"no source says who may do what, as {type_.name} does")
         outward = direction == "out"
         own, other = type_.sources, type_.targets
         if not outward:
