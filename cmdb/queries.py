@@ -237,8 +237,17 @@ def fold(text: str) -> str:
     return text.lower()
 
 
-def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQuery:
-    """Check a query against the model; with a text, a search.
+def parse_query(
+    model: Model, query: Query, text: str | None = None, relationship: str | None = None
+) -> ParsedQuery:
+    """Check a query against the model.
+
+    Parameters
+    ----------
+    text
+        Of a search.
+    relationship
+        Of a step along it (`cmdb.steps`), whose page may be empty.
 
     Raises
     ------
@@ -249,8 +258,9 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
         types = tuple(sorted(record_type.concrete))
     else:
         types = () if record_type.abstract else (query.type,)
-    if not 1 <= query.first <= PAGE_LIMIT:
-        raise QueryError(f"A page of {query.first} records.", f"Ask for 1 to {PAGE_LIMIT}.")
+    fewest = 1 if relationship is None else 0
+    if not fewest <= query.first <= PAGE_LIMIT:
+        raise QueryError(f"A page of {query.first} records.", f"Ask for {fewest} to {PAGE_LIMIT}.")
     sort: list[tuple[str, Kind, bool]] = []
     if text is not None:
         if query.sort or query.as_of is not None:
@@ -278,7 +288,8 @@ def parse_query(model: Model, query: Query, text: str | None = None) -> ParsedQu
     if query.organisation is not None:
         _value(KINDS["reference"], "organisation", query.organisation)
     order = [(entry[0], entry[1]) for entry in query.sort]
-    asked = (query.type, query.subtypes, query.where, query.organisation, order, text)
+    asked: tuple[Any, ...] = (query.type, query.subtypes, query.where, query.organisation, order)
+    asked += (text,) if relationship is None else (text, relationship)
     return ParsedQuery(
         types=types,
         label=query.type,

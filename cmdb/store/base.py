@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from cmdb.change_sets import ChangeSet
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
@@ -33,8 +35,11 @@ from cmdb.preparation import prepare
 from cmdb.queries import AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from cmdb.steps import ParsedStep, Step, parse_step
 from cmdb.store.changes import Replay
+from cmdb.store.deadlines import deadline
 from cmdb.store.topology import LinkBlock, NodeBlock, Topology
+from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import ROOT, Model
 
@@ -46,6 +51,8 @@ NEVER: Final = 2**62
 
 Direction = Literal["out", "in", "both"]
 
+Parsed = TypeVar("Parsed")
+
 
 class Neighbour(NamedTuple):
     """A record next to one that was asked for, and the relationship between them."""
@@ -53,6 +60,18 @@ class Neighbour(NamedTuple):
     of: str
     relationship: Relationship
     record: Record
+
+
+class Connected(NamedTuple):
+    """One page of the records next to one that was asked for.
+
+    `cursor` continues after the last one; None says there are no more, or that none was asked for.
+    `total` counts all that match, where the step asked for it.
+    """
+
+    neighbours: list[Neighbour]
+    cursor: str | None
+    total: int | None = None
 
 
 class Span(NamedTuple):
@@ -95,6 +114,16 @@ class GraphStore(ABC):
     """Where the store is, without secrets."""
 
     # -- what every store must do -------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def statements(self) -> int:
+        """How many statements were sent so far, for tests and measurements.
+
+        Looking at Neo4j's clock is a part of each reading, and not counted by itself; a reading that is
+        repeated because of it is, each time (docs/decisions/0007). Neither is looking for a newer model.
+        Of what SQLite reads in several statements at one moment (`feed`, `compare`, scans) only some are.
+        """
 
     @property
     @abstractmethod
@@ -165,18 +194,6 @@ class GraphStore(ABC):
         """
 
     @abstractmethod
-    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        """What happened to a record and its relationships, newest first, at most ``first`` revisions.
-
-        Each entry's changes are only those of this record. ``before`` continues: only revisions
-        with a lower number.
-
-        Raises
-        ------
-        NotFoundError
-        """
-
-    @abstractmethod
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         """Every revision after a number, in order, with what it changed: no gap, no repeat."""
 
@@ -244,6 +261,21 @@ class GraphStore(ABC):
         self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
     ) -> tuple[NodeBlock, LinkBlock]:
         """`dependencies`, or `dependents`."""
+
+    @abstractmethod
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        """For each record that exists, and each step by its index: one neighbour more than the page
+        takes, and the total. One statement."""
+
+    @abstractmethod
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        """`histories`, of revisions below a number. One statement."""
+
+    @abstractmethod
+    def _refresh(self) -> None:
+        """Look whether another process has applied a newer model."""
 
     @abstractmethod
     def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
@@ -422,6 +454,43 @@ class GraphStore(ABC):
             )
         return found
 
+    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
+        """What happened to a record and its relationships, newest first, at most ``first`` revisions.
+
+        Each entry's changes are only those of this record. ``before`` continues: only revisions
+        with a lower number. One statement; it costs with the record's relationships and its history.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        ids = [id] if id.isascii() else []
+        found = self._histories(ids, first, NEVER if before is None else min(before, NEVER))
+        if id not in found:
+            raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
+        return found[id]
+
+    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
+        """The `history` of several records; ids that do not exist are left out. One statement."""
+        asked = sorted({id for id in ids if id.isascii()})  # as every id is
+        return self._histories(asked, first, NEVER) if asked else {}
+
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Within it, readings that are not done after so many seconds are cancelled.
+
+        It holds for the context that it is entered in and for copies of that (`contextvars`), so also
+        for what is handed to a worker thread with its context; of several deadlines, the earliest. The
+        store itself stops working on the statement, and can be used again at once. Neo4j looks for
+        transactions that are out of time every two seconds (``db.transaction.monitor.check.interval``),
+        and may be that late. Writes are not cut off.
+
+        Raises
+        ------
+        StoreTimeoutError
+            By each reading that was cut off, or begun when the time was over.
+        """
+        return deadline(seconds)
+
     def revision_at(self, instant: datetime) -> int:
         """Number of the newest revision at or before an instant; 0 before the first.
 
@@ -449,6 +518,48 @@ class GraphStore(ABC):
         if as_of is not None and not 0 <= as_of < NEVER:
             raise QueryError(f"There is no revision {as_of}.", "They are numbered from 1 on.")
         return as_of
+
+    def connections(
+        self, ids: Collection[str], steps: Sequence[Step], as_of: AsOf = None
+    ) -> dict[tuple[str, int], Connected]:
+        """For each of these records and each step, one page of those it leads to. One statement.
+
+        What is sent is a page for each record and step, whatever they are connected to. To choose it
+        the store looks at all neighbours of the step: a few tenths of a second for one that has
+        100,000. A total costs the same again, unless nothing is filtered by.
+
+        Parameters
+        ----------
+        steps
+            Relationships to go by, and which records at their other ends (`cmdb.steps.Step`).
+
+        Returns
+        -------
+        By id and index of the step; ids that do not exist (at that time) are left out. Neighbours are
+        sorted as the step's query says, by id where it says nothing.
+
+        Raises
+        ------
+        QueryError, UnknownNameError
+        """
+        at = self.resolve(as_of)
+        parsed = [self._checked(partial(parse_step, step=s, past=at is not None)) for s in steps]
+        asked = sorted({id for id in ids if id.isascii()})  # as every id is
+        found: dict[tuple[str, int], Connected] = {}
+        for id, index, near, total in self._connected(asked, parsed, at) if asked and steps else ():
+            query = parsed[index].query
+            page = near[: query.first]
+            cursor = query.cursor(page[-1].record) if page and len(near) > len(page) else None
+            found[id, index] = Connected(page, cursor, total)
+        return found
+
+    def _checked(self, parse: Callable[[Model], Parsed]) -> Parsed:
+        """What is asked, checked against the model; against a newer one where names are unknown."""
+        try:
+            return parse(self.model)
+        except UnknownNameError:
+            self._refresh()
+            return parse(self.model)
 
     def topology(self, types: Collection[str], as_of: AsOf = None, past: bool = False) -> Topology:
         """All relationships of some types, and all records of types that can stand at their ends.

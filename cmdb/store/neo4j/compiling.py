@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from cmdb.commits import End
 from cmdb.queries import CLOSENESS, AllOf, OfType, ParsedQuery, Related
+from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import SEARCH_INDEX, labelled, record
 from cmdb.store.topology import sides
 from schema.kinds import Kind
-from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, STATE_ATTRIBUTE, Model
+from schema.model import (
+    ORGANISATION_ATTRIBUTE,
+    ORGANISATION_TREE,
+    ROOT,
+    STATE_ATTRIBUTE,
+    Model,
+)
 
 BEYOND: Final = r"[\x{10000}-\x{10FFFF}]"
 BELOW: Final = r"[\x{E000}-\x{FFFF}]"
@@ -31,17 +39,22 @@ class Compiler(QueryCompiler):
     ----------
     as_of
         Revision number, or None for now.
-    subtree
-        As of the past: ids of the organisation asked for and of those that were below it.
+    subtrees
+        As of the past: by organisation that is asked for, its id and those that were below it.
     """
 
     row = "n"
     true, false = "true", "false"
 
-    def __init__(self, model: Model, as_of: int | None, subtree: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        model: Model,
+        as_of: int | None,
+        subtrees: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         super().__init__(as_of)
         self.model = model
-        self.subtree = subtree
+        self.subtrees = subtrees
         self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
         self._depth = 0
 
@@ -88,20 +101,41 @@ class Compiler(QueryCompiler):
             match = f"UNWIND $ids AS of MATCH (a:`Record` {{id: of}}){arrow}(r:`Record`)"
             result = f"RETURN [of, '{way}', type(x), properties(x), {record('r')}] AS row"
             if self.as_of is not None:
-                near, far = ("source", "target") if way == "out" else ("target", "source")
                 narrowed = "" if types is None else " AND x.type IN $types"
-                match = (
-                    "UNWIND $ids AS of CALL (of) {"
-                    f" MATCH (a:`Record` {{id: of}}){arrow}(y:`Record`) WHERE x.revision <= $at"
-                    " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
-                    f" UNION ALL MATCH (x:`_RelationshipImage` {{{near}: of}})"
-                    f" WHERE x.revision <= $at AND x.until > $at{narrowed}"
-                    f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
-                    f" {self._record_of('other', 'r')}"
-                )
+                match = f"UNWIND $ids AS of {self._links_then(way, arrow, narrowed)} {self._record_of('other', 'r')}"
                 result = f"RETURN [of, '{way}', type, link, {record('r')}] AS row"
             arms.append(f"{match} {result}")
         return f"CALL () {{ {' UNION ALL '.join(arms)} }} RETURN collect(row) AS answer"
+
+    def connections(self, steps: Sequence[ParsedStep]) -> str:
+        """The answer is a list of [id, [page, total], …]; takes ``$ids``.
+
+        A page is a list of [link properties, record].
+        """
+        existed = "" if self.as_of is None else (
+            " WHERE a.revision <= $at"
+            " OR EXISTS { MATCH (i:`_RecordImage` {id: of}) WHERE i.revision <= $at }"
+        )  # fmt: skip
+        before, parts, answers = "", "", ["of"]
+        for number, step in enumerate(steps):
+            members = self._members(step.query)
+            known = f", members{number}" if members else ""
+            if members:
+                before += f"CALL () {{ {members}RETURN members AS members{number} }} "
+                members = f"WITH *, members{number} AS members "
+            page, total = "[]", "null"
+            if step.query.first:
+                page = f"page{number}"
+                parts += f" CALL (of, a{known}) {{ {members}{self._page_of(step)} AS {page} }}"
+            if step.total:
+                total = f"total{number}"
+                count = f"{self._beside(step, '')} RETURN count(*)"
+                parts += f" CALL (of, a{known}) {{ {members}{count} AS {total} }}"
+            answers.append(f"[{page}, {total}]")
+        return (
+            f"{before}UNWIND $ids AS of MATCH (a:`Record` {{id: of}}){existed}{parts}"
+            f" RETURN collect([{', '.join(answers)}]) AS answer"
+        )
 
     def dependencies(self, ends: Mapping[str, End], of_dependents: bool) -> str:
         """The answer is [records, relationships]; takes ``$ids``.
@@ -159,6 +193,44 @@ class Compiler(QueryCompiler):
             f" WITH n{where}"
         )
 
+    def _page_of(self, step: ParsedStep) -> str:
+        order, limit = self.order(step.query), self.parameter(step.query.first + 1)
+        link = "x" if self.as_of is None else "link"
+        properties = "properties(x)" if self.as_of is None else "link"
+        return (
+            f"{self._beside(step, self.after(step.query))}"
+            f" WITH n, {link} ORDER BY {order} LIMIT {limit} RETURN collect([{properties}, {record('n')}])"
+        )
+
+    def _beside(self, step: ParsedStep, after: str) -> str:
+        """Binds ``n`` to the records that a step from ``a`` leads to, ``x`` or ``link`` to the
+        relationships."""
+        query, chosen = step.query, f"[x:`{step.type}`]"
+        arrow = f"-{chosen}->" if step.direction == "out" else f"<-{chosen}-"
+        conditions = [*self._conditions(query), *filter(None, [after])]
+        if self.as_of is None:
+            match = f"MATCH (a){arrow}(n{labelled(query.label)})"
+        else:
+            then = self._links_then(step.direction, arrow, f" AND x.type = '{step.type}'")
+            match = f"{then} {self._record_of('other', 'n')} WITH n, link"
+            if query.label != ROOT or not query.subtypes:
+                types = self.parameter(list(query.types))
+                conditions.insert(0, f"(n:`{query.label}` OR n.type IN {types})")
+        return f"{match} WHERE {' AND '.join(conditions)}" if conditions else match
+
+    def _links_then(self, way: str, arrow: str, narrowed: str) -> str:
+        """Binds ``type``, ``link`` and ``other`` to the relationships that an ``of`` had, and to the
+        ids at their other ends."""
+        near, far = ("source", "target") if way == "out" else ("target", "source")
+        return (
+            "CALL (of) {"
+            f" MATCH (a:`Record` {{id: of}}){arrow}(y:`Record`) WHERE x.revision <= $at"
+            " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
+            f" UNION ALL MATCH (x:`_RelationshipImage` {{{near}: of}})"
+            f" WHERE x.revision <= $at AND x.until > $at{narrowed}"
+            f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
+        )
+
     def _links_of(self, ends: Mapping[str, End], providers: bool) -> str:
         """Binds ``link`` and ``far`` to the relationships, and to the ids at their other ends, at which
         an ``id`` is the provider, or the dependent."""
@@ -205,7 +277,9 @@ class Compiler(QueryCompiler):
             below = (t for t in self.model.record_types.values() if t.parent == query.label)
             parts += [f"NOT n:`{child.name}`" for child in below]
         if query.organisation is not None:
-            members = "members" if self.as_of is None else self.parameter(list(self.subtree))
+            members = "members"
+            if self.as_of is not None:
+                members = self.parameter(list(self.subtrees[query.organisation]))
             parts.append(f"(n.`{ORGANISATION_ATTRIBUTE}` IN {members} OR n.id IN {members})")
         if query.condition != AllOf(()):
             parts.append(self.condition("n", query.condition))

@@ -138,7 +138,8 @@ COUNT_TYPE_CHANGES: Final = (
 
 UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
 
-_HEADER = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on} AS v"
+_REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on}"
+_HEADER = f"{_REVISION} AS v"
 """A revision without the lists of what it touched."""
 
 LOCK: Final = (
@@ -290,32 +291,36 @@ LINKS_CHANGED_AS_OF: Final = (
     " RETURN collect([key, NULL, link]) AS answer"
 )
 
-TOUCHED: Final = (
-    "MATCH (n:`Record` {id: $id})"
-    " CALL (n) {"
+HISTORIES: Final = (
+    "UNWIND $ids AS id MATCH (n:`Record` {id: id})"
+    " CALL (n) { CALL (n) {"
     " RETURN n.revision AS number"
     " UNION MATCH (i:`_RecordImage` {id: n.id}) RETURN i.revision AS number"
     " UNION MATCH (n)-[x]-() RETURN x.revision AS number"
     " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"
     " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"
     " WITH DISTINCT number WHERE number < $before"
-    " WITH number ORDER BY number DESC LIMIT $first RETURN collect(number) AS answer"
+    " WITH number ORDER BY number DESC LIMIT $first RETURN collect(number) AS numbers }"
+    " WITH n, numbers, numbers[0] AS high, numbers[-1] AS low"
+    " CALL (numbers) { UNWIND numbers AS number MATCH (v:`_Revision` {number: number})"
+    f" RETURN collect({_REVISION}) AS revisions }}"
+    " CALL (n, low, high) { CALL (n) {"
+    " MATCH (n)-[x]->(o:`Record`) RETURN x, [n.id, type(x), o.id] AS key"
+    " UNION MATCH (n)<-[x]-(o:`Record`) RETURN x, [o.id, type(x), n.id] AS key }"
+    " WITH x, key, low, high WHERE low <= x.revision AND x.revision <= high"
+    " RETURN collect([key, NULL, properties(x)]) AS links }"
+    " CALL (n, low, high) { MATCH (i:`_RecordImage` {id: n.id})"
+    " WHERE low <= i.until AND i.revision <= high"
+    " RETURN collect([i.id, labels(i), i {.*}]) AS images }"
+    " CALL (n, low, high) { CALL (n) {"
+    " MATCH (x:`_RelationshipImage` {source: n.id}) RETURN x"
+    " UNION MATCH (x:`_RelationshipImage` {target: n.id}) RETURN x }"
+    " WITH x, low, high WHERE low <= x.until AND x.revision <= high"
+    " RETURN collect([[x.source, x.type, x.target], NULL, properties(x)]) AS ended }"
+    " RETURN collect([revisions, [n.id, labels(n), n {.*}], links, images + ended]) AS answer"
 )
-"""The newest revisions that touched a record or its relationships."""
-
-RECORD_IMAGES_OF: Final = f"MATCH (n:`_RecordImage` {{id: $id}}) WHERE n.until > $after AND n.revision <= $upto {_RECORDS}"
-LINKS_OF: Final = (
-    "CALL () {"
-    " MATCH (n:`Record` {id: $id})-[x]->(o:`Record`) RETURN x, [$id, type(x), o.id] AS key"
-    " UNION MATCH (n:`Record` {id: $id})<-[x]-(o:`Record`) RETURN x, [o.id, type(x), $id] AS key }"
-    f" WITH x, key WHERE x.revision > $after AND x.revision <= $upto {_LINKS}"
-)
-LINK_IMAGES_OF: Final = (
-    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) RETURN x"
-    " UNION MATCH (x:`_RelationshipImage` {target: $id}) RETURN x }"
-    " WITH x, [x.source, x.type, x.target] AS key"
-    f" WHERE x.until > $after AND x.revision <= $upto {_LINKS}"
-)
+"""For each of ``$ids``: the newest ``$first`` revisions below ``$before`` that touched the record or its
+relationships, newest first; the record; live relationships and images that began or ended with them."""
 
 # -- everything -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -22,9 +23,10 @@ from cmdb.errors import (
     StoreNotFoundError,
     StoreVersionError,
 )
-from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
+from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
+from cmdb.steps import ParsedStep
 from cmdb.store.base import (
     FORMAT,
     NEVER,
@@ -46,7 +48,6 @@ from cmdb.store.neo4j.properties import Properties
 from cmdb.store.neo4j.topology import Reader
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
 from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, columns, link_block, node_block
-from schema.errors import UnknownNameError
 from schema.model import ORGANISATION_TREE, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
@@ -167,12 +168,8 @@ class Neo4jStore(GraphStore):
             self._model_checked = time.monotonic()
             return bool(rows[0]["quiet"])
 
-    def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
-        try:
-            return parse_query(self.model, query, text)
-        except UnknownNameError:
-            self._refresh_model()
-            return parse_query(self.model, query, text)
+    def _refresh(self) -> None:
+        self._refresh_model()
 
     def _align(self, model: Model) -> None:
         """Constraints, indexes and the full-text index as the model wants them, no others of ours."""
@@ -198,17 +195,17 @@ class Neo4jStore(GraphStore):
         self,
         statement: Callable[[Compiler], str],
         as_of: AsOf,
-        organisation: str | None = None,
+        organisations: Collection[str | None] = (),
         **parameters: Any,
     ) -> list[Any]:
         """What one compiled statement answers, none of it from the middle of a commit."""
         at = self.resolve(as_of)
-        subtree = self._subtree(organisation, at) if organisation and at is not None else ()
-        compiler = Compiler(self.model, at, subtree)
+        past = {o for o in organisations if o is not None and at is not None}
+        compiler = Compiler(self.model, at, {o: self._subtree(o, at) for o in past})
         asked = statement(compiler)
         return list(self._database.answer(asked, {**parameters, **compiler.parameters}))
 
-    def _subtree(self, organisation: str, at: int) -> list[str]:
+    def _subtree(self, organisation: str, at: int | None) -> list[str]:
         """An organisation and those that were below it; one statement for each level."""
         found, frontier = {organisation}, {organisation}
         while frontier:
@@ -276,10 +273,8 @@ class Neo4jStore(GraphStore):
     def _revision_at(self, instant: datetime) -> int:
         return self._history.revision_at(instant)
 
-    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        top = NEVER if before is None else min(before, NEVER)
-        numbers = self._history.touching(id, first, top)
-        return self._history.of(self.record(id), numbers)
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        return self._history.of(ids, first, before)
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         return self._history.feed(after, upto)
@@ -339,14 +334,15 @@ class Neo4jStore(GraphStore):
         return [self.properties.record(element) for element in found]
 
     def find(self, query: Query) -> Page:
-        return self._page(query, self._parsed(query))
+        return self._page(query)
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        return self._page(query, self._parsed(query, text))
+        return self._page(query, text)
 
-    def _page(self, query: Query, parsed: ParsedQuery) -> Page:
+    def _page(self, query: Query, text: str | None = None) -> Page:
+        parsed = self._checked(partial(parse_query, query=query, text=text))
         write = Compiler.page_with_total if query.total else Compiler.page
-        found = self._answer(lambda c: write(c, parsed), query.as_of, query.organisation)
+        found = self._answer(lambda c: write(c, parsed), query.as_of, [query.organisation])
         total = None
         if query.total:
             found, total = found
@@ -355,10 +351,10 @@ class Neo4jStore(GraphStore):
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
-        parsed = self._parsed(query)
+        parsed = self._checked(partial(parse_query, query=query))
         countable(self.model, query.type, attributes)
         rows = self._answer(
-            lambda c: c.count_by(parsed, attributes), query.as_of, query.organisation
+            lambda c: c.count_by(parsed, attributes), query.as_of, [query.organisation]
         )
         counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
         for *group, count in rows:
@@ -390,6 +386,24 @@ class Neo4jStore(GraphStore):
         ]
         return node_block(columns(nodes, 7)), link_block(columns(ends_of, 6))
 
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        organisations = {step.query.organisation for step in steps}
+        for of, *answers in self._answer(
+            lambda c: c.connections(steps), at, organisations, ids=list(ids)
+        ):
+            for index, (step, (page, total)) in enumerate(zip(steps, answers, strict=True)):
+                rows = ((of, step.direction, step.type, link, element) for link, element in page)
+                yield of, index, list(map(self._neighbour, rows)), total
+
+    def _neighbour(self, row: Sequence[Any]) -> Neighbour:
+        of, way, type_, link, element = row
+        record = self.properties.record(element)
+        ends = (of, record.id) if way == "out" else (record.id, of)
+        key = RelationshipKey(ends[0], type_, ends[1])
+        return Neighbour(of, read_relationship(key, link, self.properties), record)
+
     def neighbours(
         self,
         ids: Collection[str],
@@ -404,14 +418,8 @@ class Neo4jStore(GraphStore):
         ways = ("out", "in") if direction == "both" else (direction,)
         chosen = None if types is None else sorted(types)
         rows = self._answer(lambda c: c.neighbours(chosen, ways), as_of, ids=sorted(set(ids)))
-        found = []
-        for of, way, type_, link, element in rows:
-            record = self.properties.record(element)
-            ends = (of, record.id) if way == "out" else (record.id, of)
-            key = RelationshipKey(ends[0], type_, ends[1])
-            found.append(Neighbour(of, read_relationship(key, link, self.properties), record))
         return sorted(
-            found,
+            map(self._neighbour, rows),
             key=lambda n: (n.of, n.relationship.type, n.relationship.source != n.of, n.record.id),
         )
 

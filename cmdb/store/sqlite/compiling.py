@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cmdb.commits import End
 from cmdb.queries import (
@@ -23,6 +23,7 @@ from cmdb.queries import (
     Reaching,
     Related,
 )
+from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.sqlite.search import match
 from cmdb.store.sqlite.topology import GROUP, NEEDS, STATE
@@ -89,16 +90,31 @@ class Compiler(QueryCompiler):
     def page(self, query: ParsedQuery) -> str:
         """Columns id, type, revision, attributes of one row more than the page takes."""
         source = self._base(query)
-        where = self.where(query)
-        if query.position is not None:
-            where = f"{where} AND {self.after(query)}"
-        limit = self.parameter(query.first + 1)
-        return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {where} ORDER BY {self.order(query)} LIMIT {limit}"
+        return f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {self._chosen(query)}"
 
     def page_with_total(self, query: ParsedQuery) -> str:
         """Likewise, each row with the total behind; where none matches, one row of NULLs with it."""
         count = f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
         return f"SELECT p.*, c.total FROM (SELECT ({count}) AS total) c LEFT JOIN ({self.page(query)}) p"
+
+    def connections(self, ids: Sequence[str], steps: Sequence[ParsedStep]) -> str:
+        """Columns id, then page and total of each step.
+
+        A page is a JSON array, whose elements are id, type, revision, attributes of a record, then
+        revision and attributes of the relationship; of all neighbours only what sorts them is looked
+        at before it is cut off.
+        """
+        columns = []
+        for step in steps:
+            columns += [self._page_of(step), self._total_of(step) if step.total else "NULL"]
+        existed = "" if self.as_of is None else (
+            " WHERE a.revision <= ?1 OR EXISTS (SELECT 1 FROM record_images i"
+            " WHERE i.node = a.node AND i.revision <= ?1)"
+        )  # fmt: skip
+        return (
+            f"SELECT a.id, {', '.join(columns)} FROM json_each({self.parameter(json.dumps(ids))}) j"
+            f" JOIN records a ON a.id = j.value{existed}"
+        )
 
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
         columns = ", ".join("r.type" if a == "type" else self.attribute("r", a) for a in attributes)
@@ -138,6 +154,61 @@ class Compiler(QueryCompiler):
         return " AND ".join(parts)
 
     # -- parts --------------------------------------------------------------------------------------
+
+    def _chosen(self, query: ParsedQuery) -> str:
+        """What stands behind WHERE for one row more than the page takes."""
+        where = self.where(query)
+        if query.position is not None:
+            where = f"{where} AND {self.after(query)}"
+        return f"{where} ORDER BY {self.order(query)} LIMIT {self.parameter(query.first + 1)}"
+
+    def _page_of(self, step: ParsedStep) -> str:
+        """The page of a step from the record ``a``."""
+        if step.query.first == 0:
+            return "NULL"
+        link, rows = "r.link_revision || ',' || r.link", f"SELECT r.* FROM {self._beside(step)}"
+        if self.as_of is None:
+            link, rows = (
+                "x.revision || ',' || x.attributes",
+                f"SELECT r.node FROM {self._beside(step)}",
+            )
+        rows = f"({rows} AND {self._chosen(step.query)}) r"
+        if self.as_of is None:
+            near, far = _ends(step)
+            rows = (
+                f"{rows[:-1]}p CROSS JOIN records r ON r.node = p.node CROSS JOIN relationships x"
+                f" ON x.{near} = a.node AND x.type = '{step.type}' AND x.{far} = p.node"
+            )
+        row = (
+            "'[\"' || r.id || '\",\"' || r.type || '\",' || r.revision || ',' || r.attributes"
+            f" || ',' || {link} || ']'"
+        )
+        return f"(SELECT '[' || group_concat({row}) || ']' FROM {rows})"
+
+    def _total_of(self, step: ParsedStep) -> str:
+        return f"(SELECT count(*) FROM {self._beside(step)} AND {self.where(step.query)})"
+
+    def _beside(self, step: ParsedStep) -> str:
+        """Rows ``r`` at the other ends of the record ``a``, and the beginning of a condition.
+
+        SQLite would read all images to join them to something; so the past is put together for
+        each ``a``.
+        """
+        near, far = _ends(step)
+        here = f"x.{near} = a.node AND x.type = '{step.type}'"
+        if self.as_of is None:
+            join = "JOIN" if self._selective(step.query.condition) else "CROSS JOIN"
+            return f"relationships x {join} records r ON r.node = x.{far} WHERE {here}"
+        columns = f"SELECT x.{far} AS far, x.revision AS link_revision, x.attributes AS link"
+        then = [f"iif(o.revision <= ?1, o.{c}, i.{c}) AS {c}" for c in _STATE]
+        return (
+            f"(SELECT o.node, o.id, {', '.join(then)}, l.link_revision, l.link FROM"
+            f" ({columns} FROM relationships x WHERE {here} AND x.revision <= ?1"
+            f" UNION ALL {columns} FROM relationship_images x"
+            f" WHERE {here} AND x.revision <= ?1 AND x.until > ?1) l"
+            " CROSS JOIN records o ON o.node = l.far LEFT JOIN record_images i"
+            " ON i.node = o.node AND o.revision > ?1 AND i.revision <= ?1 AND i.until > ?1) r WHERE 1"
+        )
 
     def _links_of(
         self, nodes: str, ends: Mapping[str, End], providers: bool
@@ -281,6 +352,14 @@ class Compiler(QueryCompiler):
 
     def stored(self, kind: Kind, value: Any) -> Any:
         return kind.to_json(value)
+
+
+_STATE: Final = ("type", "revision", "attributes")
+
+
+def _ends(step: ParsedStep) -> tuple[End, End]:
+    """Where a step begins, and where it leads."""
+    return ("source", "target") if step.direction == "out" else ("target", "source")
 
 
 def _end_of_prefix(prefix: str) -> str | None:

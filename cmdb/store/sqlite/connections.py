@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from cmdb.errors import (
     StoreVersionError,
 )
 from cmdb.queries import fold
+from cmdb.store import deadlines
 from cmdb.store.base import FORMAT
 from cmdb.store.sqlite.tables import APPLICATION_ID, MIGRATIONS
 
@@ -34,6 +35,9 @@ WAIT_SECONDS: Final = 0.25
 """In what steps it waits: between them it can be interrupted."""
 
 CACHE_KIB: Final = 16384
+
+STEPS: Final = 100_000
+"""How many instructions of SQLite's machine lie between two looks at the deadline: some milliseconds."""
 
 
 @contextmanager
@@ -52,6 +56,8 @@ def _translated(path: Path, error: sqlite3.Error) -> CmdbError:
             f"{path} was locked by another writer for {BUSY_SECONDS:g} s.",
             "Try again when it has finished.",
         )
+    if name == "SQLITE_INTERRUPT":
+        return deadlines.timed_out()
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
         return StoreReadOnlyError(
             f"{path} cannot be written.", "Check the permissions of the file and its folder."
@@ -154,6 +160,19 @@ class Connections:
                 if not keep:
                     connection.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements are interrupted at the deadline of their context."""
+        limited = deadlines.remaining() is not None
+        with self.borrowed() as connection:
+            if limited:
+                connection.set_progress_handler(deadlines.passed, STEPS)
+            try:
+                yield connection
+            finally:
+                if limited:
+                    connection.set_progress_handler(None, 0)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -162,8 +181,16 @@ class Connections:
             connection.close()
 
 
-def begin_writing(connection: sqlite3.Connection) -> None:
-    """Begin a write transaction, waiting for the writer before."""
+def begin_writing(
+    connection: sqlite3.Connection, waiting: Callable[[], object] = lambda: None
+) -> None:
+    """Begin a write transaction, waiting for the writer before.
+
+    Parameters
+    ----------
+    waiting
+        Called now and then meanwhile; it may raise.
+    """
     end = time.monotonic() + BUSY_SECONDS
     connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000:.0f}")
     try:
@@ -174,6 +201,7 @@ def begin_writing(connection: sqlite3.Connection) -> None:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
                     raise
+                waiting()
     finally:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import orjson
 
 from cmdb.commits import End, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
-from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
+from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
     Changes,
@@ -24,6 +25,8 @@ from cmdb.revisions import (
     CommitResult,
     Revision,
 )
+from cmdb.steps import ParsedStep
+from cmdb.store import deadlines
 from cmdb.store.base import (
     NEVER,
     Direction,
@@ -38,9 +41,10 @@ from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
-from cmdb.store.sqlite.history import History
+from cmdb.store.sqlite.history import History, histories
 from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.statements import (
+    HISTORIES,
     INTEGRITY,
     with_model,
     wrongly_indexed,
@@ -48,7 +52,6 @@ from cmdb.store.sqlite.statements import (
 from cmdb.store.sqlite.topology import blocks
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from cmdb.store.topology import LinkBlock, NodeBlock, columns, link_block, node_block
-from schema.errors import UnknownNameError
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
 
@@ -69,13 +72,17 @@ class SqliteStore(GraphStore):
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.url = f"sqlite:///{path}"
-        self.statements = 0
+        self._statements = 0
         self._connections = Connections(path, create=create)
         self._model: Model | None = None
         self._model_revision = 0
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
+
+    @property
+    def statements(self) -> int:
+        return self._statements
 
     def close(self) -> None:
         self._connections.close()
@@ -85,8 +92,7 @@ class SqliteStore(GraphStore):
     @property
     def model(self) -> Model:
         if self._model is None or time.monotonic() - self._model_checked > MODEL_SECONDS:
-            with self._connections.borrowed() as connection:
-                self._refresh_model(connection)
+            self._refresh()
         if self._model is None:
             raise StoreDamagedError(
                 f"{self.url} holds no model.",
@@ -108,31 +114,29 @@ class SqliteStore(GraphStore):
         assert self._model is not None
         return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
 
-    def _parsed(self, query: Query, text: str | None = None) -> ParsedQuery:
-        try:
-            return parse_query(self.model, query, text)
-        except UnknownNameError:
-            with self._connections.borrowed() as connection:
-                self._refresh_model(connection)
-            return parse_query(self.model, query, text)
+    def _refresh(self) -> None:
+        with self._connections.borrowed() as connection:
+            self._refresh_model(connection)
 
     # -- statements -----------------------------------------------------------------------------------
 
     @contextmanager
-    def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[sqlite3.Cursor]:
+    def _rows(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> Iterator[sqlite3.Cursor]:
         """One statement on a connection of its own, as seen at one moment."""
-        with self._connections.borrowed() as connection:
-            self.statements += 1
+        with self._connections.reading() as connection:
+            self._statements += 1
             yield connection.execute(statement, parameters)
 
-    def _all(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def _all(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         with self._rows(statement, parameters) as rows:
             return rows.fetchall()
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         """A connection whose statements all see the same moment."""
-        with self._connections.borrowed() as connection:
+        with self._connections.reading() as connection:
             connection.execute("BEGIN")
             yield connection
 
@@ -168,9 +172,11 @@ class SqliteStore(GraphStore):
             self._refresh_model(connection)
             return result
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        self.statements += 1
-        begin_writing(connection)
+    def _begin(
+        self, connection: sqlite3.Connection, waiting: Callable[[], object] = lambda: None
+    ) -> None:
+        self._statements += 1
+        begin_writing(connection, waiting)
 
     def _align(self, model: Model) -> None:
         """Nothing to do: `SqliteWriteTransaction` did it in the transaction that stored the model."""
@@ -254,11 +260,11 @@ class SqliteStore(GraphStore):
         return self._page(query, text)
 
     def _page(self, query: Query, text: str | None = None) -> Page:
-        parsed = self._parsed(query, text)
+        parsed = self._checked(partial(parse_query, query=query, text=text))
         if text is not None:
             self.catch_up()
         rows = self._looked_up(
-            query, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
+            query.as_of, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
         )
         total = None
         if query.total:
@@ -269,9 +275,9 @@ class SqliteStore(GraphStore):
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
-        parsed = self._parsed(query)
+        parsed = self._checked(partial(parse_query, query=query))
         kinds = countable(self.model, query.type, attributes)
-        rows = self._looked_up(query, lambda c: c.count_by(parsed, attributes))
+        rows = self._looked_up(query.as_of, lambda c: c.count_by(parsed, attributes))
         counts = [
             Count(
                 tuple(_from_sql(kind, value) for kind, value in zip(kinds, row, strict=False)),
@@ -281,20 +287,19 @@ class SqliteStore(GraphStore):
         ]
         return sort_counts(counts)
 
-    def _looked_up(self, query: Query, statement: Callable[[Compiler], str]) -> list[Any]:
+    def _looked_up(self, as_of: AsOf, statement: Callable[[Compiler], str]) -> list[Any]:
         """The rows of a statement; asked again where it relied on an index that another process took
         away meanwhile, by a model change that was not noticed yet."""
         while True:
             model, known = self.model, self._model_revision
-            compiler = Compiler(self.resolve(query.as_of), kept_values(model))
+            compiler = Compiler(self.resolve(as_of), kept_values(model))
             asked = statement(compiler)
             if not compiler.looked_up:
                 return self._all(asked, compiler.parameters)
             rows = self._all(with_model(asked), compiler.parameters)
             if rows[0][-1] == known:
                 return [row[:-1] for row in rows if row[:-1] != (None,) * (len(row) - 1)]
-            with self._connections.borrowed() as connection:
-                self._refresh_model(connection)
+            self._refresh()
 
     def neighbours(
         self,
@@ -332,6 +337,23 @@ class SqliteStore(GraphStore):
             found.append(Neighbour(of, link, Record(other, row[4], row[5], self._read(row[6]))))
         return found
 
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        for of, *answers in self._looked_up(at, lambda c: c.connections(ids, steps)):
+            for index, step in enumerate(steps):
+                page, total = answers[2 * index : 2 * index + 2]
+                rows = orjson.loads(page or "[]")
+                yield of, index, [self._neighbour(of, step, row) for row in rows], total
+
+    def _neighbour(self, of: str, step: ParsedStep, row: Sequence[Any]) -> Neighbour:
+        id, type_, revision, attributes, since, said = row
+        source, target = (of, id) if step.direction == "out" else (id, of)
+        assert self._model is not None
+        read = self._model.from_json
+        record = Record(id, type_, revision, read(attributes))
+        return Neighbour(of, Relationship(source, step.type, target, since, read(said)), record)
+
     def _dependencies(
         self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
     ) -> tuple[NodeBlock, LinkBlock]:
@@ -347,7 +369,7 @@ class SqliteStore(GraphStore):
             "SELECT 1 FROM search_position WHERE revision < (SELECT max(number) FROM revisions)"
         ):
             with self._connections.borrowed() as connection:
-                self._begin(connection)
+                self._begin(connection, deadlines.remaining)
                 self._refresh_model(connection)
                 fulltext.index(connection, self.model.searchable, orjson.loads)
                 connection.execute("COMMIT")
@@ -371,9 +393,10 @@ class SqliteStore(GraphStore):
 
     # -- history --------------------------------------------------------------------------------------
 
-    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        with self._history() as history:
-            return history.of(id, first, NEVER if before is None else min(before, NEVER))
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        _ = self.model
+        asked = {"ids": json.dumps(ids), "first": first, "before": before}
+        return histories(self._all(HISTORIES, asked), self._record, self._relationship)
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         with self._history() as history:
