@@ -42,6 +42,7 @@ from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History, histories
+from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.rows import kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     HISTORIES,
@@ -127,6 +128,11 @@ class SqliteStore(GraphStore):
         """One statement on a connection of its own, as seen at one moment."""
         with self._connections.reading() as connection:
             self._statements += 1
+            if not isinstance(parameters, Mapping):
+                parameters = [
+                    connection.number(value) if isinstance(value, Members) else value
+                    for value in parameters
+                ]
             yield connection.execute(statement, parameters)
 
     def _all(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
