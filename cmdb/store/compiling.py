@@ -100,8 +100,9 @@ class QueryCompiler(ABC):
         if isinstance(condition, AllOf | AnyOf):
             if not condition.parts:
                 return self.true if isinstance(condition, AllOf) else self.false
-            joint = " AND " if isinstance(condition, AllOf) else " OR "
-            return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
+            if isinstance(condition, AllOf):
+                return f"({self.all_of(alias, condition)})"
+            return f"({' OR '.join(self.all_of(alias, part) for part in condition.parts)})"
         if isinstance(condition, Not):
             return self._not(self.condition(alias, condition.part))
         if isinstance(condition, OfType):
@@ -111,7 +112,7 @@ class QueryCompiler(ABC):
         return self.related(alias, condition)
 
     def all_of(self, alias: str, condition: Condition) -> str:
-        """A condition to stand behind AND: its parts need no brackets, which parsers count."""
+        """A condition to stand behind AND or OR: its parts need no brackets, which parsers count."""
         parts = condition.parts if isinstance(condition, AllOf) else (condition,)
         return " AND ".join(self.condition(alias, part) for part in parts) or self.true
 

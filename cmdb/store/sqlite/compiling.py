@@ -36,6 +36,10 @@ from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
 LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
 
+NESTED: Final = 3
+"""So many conditions on related records stand one inside the other; a deeper one comes before the
+statement, as the parser's stack is small."""
+
 
 class Compiler(QueryCompiler):
     """Writes the SQL of one statement, over the live tables or as of a revision.
@@ -63,6 +67,8 @@ class Compiler(QueryCompiler):
         self.looked_up = False
         self._aliases = 0
         self._all = False
+        self._level = 0
+        self._heads: list[str] = []
 
     # -- where rows come from -----------------------------------------------------------------------
 
@@ -278,14 +284,23 @@ class Compiler(QueryCompiler):
         relationships = self.relationships()
         records = self.records()
         types = "', '".join(related.types)
+        self._level += 1
         condition = self.all_of(far, related.condition)
+        self._level -= 1
         rows = (
             f"FROM {relationships} {x} JOIN {records} {far} ON {far}.node = {x}.{far_end}"
             f" WHERE {x}.type IN ('{types}') AND {condition}"
         )
+        if self._level == NESTED:
+            self._heads.append(f"{x} (node) AS (SELECT {x}.{near_end} {rows})")
+            return f"{alias}.node IN {x}"
         if self._selective(related.condition):
             return f"{alias}.node IN (SELECT {x}.{near_end} {rows})"
         return f"EXISTS (SELECT 1 {rows} AND {x}.{near_end} = {alias}.node)"
+
+    def headed(self, statement: str) -> str:
+        """A statement, and before it what its conditions have put there."""
+        return f"WITH {', '.join(self._heads)} {statement}" if self._heads else statement
 
     def reaching(self, alias: str, reaching: Reaching) -> str:
         """A recursion instead of one subquery inside the other: the parser's stack is small."""

@@ -299,7 +299,7 @@ class SqliteStore(GraphStore):
         while True:
             model, known = self.model, self._model_revision
             compiler = Compiler(self.resolve(as_of), kept_values(model))
-            asked = statement(compiler)
+            asked = compiler.headed(statement(compiler))
             if not compiler.looked_up:
                 return self._all(asked, compiler.parameters)
             rows = self._all(with_model(asked), compiler.parameters)
