@@ -12,12 +12,15 @@ RUN pip install --no-cache-dir --no-index --find-links=/wheels hatchling \
 # Of these, only what it needs to run.
 FROM python:3.11-slim
 RUN --mount=from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links=/wheels graph-cmdb
+    pip install --no-cache-dir --no-index --find-links=/wheels "graph-cmdb[fast,traces]"
 RUN useradd --uid 10001 --create-home cmdb \
     && install --directory --owner=cmdb --group=cmdb /data
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER cmdb
 # The embedded store, cmdb.db, is made in the working directory.
 WORKDIR /data
 VOLUME /data
+# Of `cmdb serve`; /healthz and /readyz say how it is.
+EXPOSE 8000
 ENTRYPOINT ["cmdb"]
 CMD ["--help"]

@@ -6,13 +6,16 @@ BIN := .venv/bin
 WORKERS := $(if $(CMDB_TEST_NEO4J_URI),1,2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt docs bench soak neo4j lock clean
+.PHONY: help demo serve test check fmt docs bench soak neo4j lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## load an example estate into the embedded store and show it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
+
+serve: .venv/.installed ## serve the embedded store on the loopback, until Ctrl-C (ARGS="--port 8080")
+	@$(BIN)/cmdb serve --log-format text $(ARGS)
 
 test: .venv/.installed ## run the whole test suite (ARGS="-k name" for a part of it)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)

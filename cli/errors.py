@@ -37,6 +37,11 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
         "the store failed, is not there, or could not be reached (any `store_…` code)",
     ),
     "dump_invalid": (9, "the dump is damaged or could not be written"),
+    "settings_invalid": (2, "a setting of the server is wrong"),
+    "serving_refused": (
+        13,
+        "the server does not start as it is set: reachable without TLS or accounts, or the port is taken",
+    ),
     "output_failed": (9, "what was to be printed could not be written"),
     "internal": (70, "a defect of this program"),
     "interrupted": (130, "stopped by Ctrl-C"),

@@ -25,6 +25,7 @@ from cli import (
     organisations,
     records,
     resume,
+    serving,
     sources,
     stocktaking,
     stores,
@@ -85,6 +86,8 @@ app.command()(due.due)
 app.command()(due.timers)
 app.command()(attachments.attach)
 app.command()(attachments.attachment)
+app.command()(serving.serve)
+app.command()(serving.config)
 
 
 def main() -> None:

@@ -75,12 +75,6 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 STORE_DEFAULT = DEFAULT_URL
 
 
-def confirmed(yes: bool, question: str) -> None:
-    """Go on only if a person says so, or has said so by ``--yes``."""
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
-
-
 def actor_or_me(actor: str) -> str:
     """The actor named, or the user who runs the command."""
     if actor:

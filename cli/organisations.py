@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import output
+from cli.confirming import Yes, confirm
 from cli.options import (
     STORE_DEFAULT,
     Actor,
@@ -16,9 +17,7 @@ from cli.options import (
     Json,
     Reason,
     Store,
-    Yes,
     actor_or_me,
-    confirmed,
     moment,
     opened,
     organisation_id,
@@ -197,7 +196,7 @@ def merge(
     """Merge an organisation into another one, and dissolve it. Goes on where it was stopped."""
     with opened(store) as graph:
         ids, day = (_id(graph, organisation), _id(graph, into)), _day(effective)
-        confirmed(yes, f"Merge {organisation} into {into}, and dissolve it?")
+        confirm(f"To merge {organisation} into {into}, and dissolve it,", yes)
         with output.progress_bar("merging") as advance:
             moved = Reorganisation(Engine(graph)).merge(
                 actor_or_me(actor), *ids, effective_on=day, reason=reason, progress=advance
@@ -236,7 +235,7 @@ def split(
         of = records or "Record"
         where = parse_conditions(graph, of, conditions or (), "")
         chosen = Query(of, where) if records or conditions else None
-        confirmed(yes, f"Split {name} from {organisation}?")
+        confirm(f"To split {name} from {organisation}", yes)
         with output.progress_bar("splitting") as advance:
             moved = Reorganisation(Engine(graph)).split(
                 actor_or_me(actor), id, name, type_=type_, children=below, records=chosen,

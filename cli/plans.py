@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cli import output
 from cmdb.reconciliation.planning import ACTIONS, Entry
+from cmdb.reconciliation.plans import Lines, both, plain_plan
 from cmdb.reconciliation.runs import Summary
 from cmdb.store import GraphStore
 
+__all__ = ["SHOWN", "Lines", "both", "plain_plan", "print_outcome", "print_plan", "print_summary"]
+
 SHOWN: Final = 40
 """Lines of a plan that are printed for people, unless they ask for more."""
-
-
-class Lines:
-    """Collects the lines of a plan: all of them for programs, the first ones for people."""
-
-    def __init__(self, keep: int | None) -> None:
-        self.keep, self.total = keep, 0
-        self.lines: list[Entry] = []
-
-    def add(self, entry: Entry) -> None:
-        self.total += 1
-        if self.keep is None or len(self.lines) < self.keep:
-            self.lines.append(entry)
-
-
-def both(lines: Lines, summary: Summary) -> Any:
-    def report(entry: Entry) -> None:
-        lines.add(entry)
-        summary.add(entry)
-
-    return report
 
 
 def print_plan(graph: GraphStore, lines: Lines) -> None:
@@ -83,42 +65,6 @@ def print_summary(summary: Summary, applied: bool, seconds: float) -> None:
         output.print_line("Nothing had changed; nothing was committed.")
     else:
         output.print_line("This is the plan; --apply carries it out.")
-
-
-def plain_plan(
-    graph: GraphStore, lines: Iterable[Entry], summary: Summary, applied: bool, seconds: float
-) -> dict[str, Any]:
-    return {
-        "applied": applied,
-        "statements": summary.statements,
-        "kept": summary.kept,
-        "seconds": round(seconds, 3),
-        "revisions": summary.revisions,
-        "counts": {a: summary.counts.get(a, 0) for a in ACTIONS},
-        "entries": [_plain_entry(graph, entry) for entry in lines],
-    }
-
-
-def _plain_entry(graph: GraphStore, entry: Entry) -> dict[str, Any]:
-    model = graph.model
-
-    def plain(name: str, value: Any) -> Any:
-        known = value is not None and name in model.attributes
-        return model.to_json({name: value})[name] if known else value
-
-    return {
-        "action": entry.action,
-        "type": entry.type,
-        "what": entry.what,
-        "subject": entry.subject,
-        "place": entry.place,
-        "why": entry.why,
-        "differences": [
-            {**d._asdict(), "old": plain(d.attribute, d.old), "new": plain(d.attribute, d.new)}
-            for d in entry.differences
-            if d.attribute not in model.sensitive
-        ],
-    }
 
 
 def print_outcome(

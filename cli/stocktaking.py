@@ -9,15 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli import output
+from cli.confirming import Yes, confirm
 from cli.options import (
     STORE_DEFAULT,
     Actor,
     Json,
     Reason,
     Store,
-    Yes,
     actor_or_me,
-    confirmed,
     opened,
     organisation_id,
 )
@@ -166,7 +165,7 @@ def cancel(
     with opened(store) as graph:
         engine = Engine(graph)
         found = Stocktakes(engine).find(count)
-        confirmed(yes, f"Cancel {found.attributes['number']} for good?")
+        confirm(f"To cancel {found.attributes['number']}", yes)
         revision = engine.transition(found.id, "cancel", actor_or_me(actor), reason=reason)
         _done(revision, f"{found.attributes['number']} is cancelled.", json)
 
@@ -334,6 +333,6 @@ def sign_off(
     with opened(store) as graph:
         settling = Settling(Engine(graph))
         found = settling.counts.find(count)
-        confirmed(yes, f"Sign off {found.attributes['number']} for good?")
+        confirm(f"To sign off {found.attributes['number']}", yes)
         revision = settling.sign_off(found.id, actor_or_me(actor), reason)
         _done(revision, f"{found.attributes['number']} is signed off.", json)

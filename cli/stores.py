@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +12,20 @@ from cli import output
 from cli.options import STORE_DEFAULT, At, Json, Store, actor_or_me, moment, opened
 from cli.words import parse_conditions
 from cmdb import transfer
+from cmdb.audit import Audit, read_head
 from cmdb.errors import DumpError, QueryError, StoreNotFoundError
 from cmdb.integrity import check as check_store
 from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store, open_store
 from cmdb.store.opening import create_empty_store
+
+Unchained = Annotated[
+    bool,
+    typer.Option(
+        "--unchained",
+        help="Leave out the digests of revisions: for a store in which they do not agree (`cmdb check --audit`).",
+    ),
+]
 
 
 def init(store: Store = STORE_DEFAULT, json: Json = False) -> None:
@@ -67,12 +76,13 @@ def copy(
             help="URL of an empty store, of one that is not there yet, or of an earlier copy.",
         ),
     ],
+    unchained: Unchained = False,
     json: Json = False,
 ) -> None:
     """Copy everything, history included, to another store; goes on where it stopped; verifies."""
     with opened(source) as ours, _opened_or_made(target) as theirs:
         with output.progress_bar("Copying", ours.last_revision().number) as advance:
-            done = transfer.copy(ours, theirs, advance)
+            done = transfer.copy(ours, theirs, advance, chained=not unchained)
         _report_transfer(done, json, f"Copied {done.revisions} revisions to {theirs.url}")
 
 
@@ -80,6 +90,7 @@ def dump(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="- for standard output; .gz is compressed.")
     ],
+    unchained: Unchained = False,
     store: Store = STORE_DEFAULT,
     json: Json = False,
 ) -> None:
@@ -87,7 +98,7 @@ def dump(
     path = None if str(file) == "-" else file
     with opened(store) as graph:
         with output.progress_bar("Dumping", graph.last_revision().number) as advance:
-            done = transfer.dump(graph, path, advance)
+            done = transfer.dump(graph, path, advance, chained=not unchained)
         if path is not None:
             _report_transfer(done, json, f"Dumped {done.revisions} revisions to {file}")
 
@@ -159,13 +170,36 @@ def export(
             ) from None
 
 
-def check(store: Store = STORE_DEFAULT, json: Json = False) -> None:
+def check(
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit",
+            help="Also whether the history is what was committed, by the digests of its revisions. Prints the newest digest.",
+        ),
+    ] = False,
+    expect: Annotated[
+        str,
+        typer.Option(
+            "--expect",
+            metavar="NUMBER:DIGEST",
+            help="An earlier digest that must be there. Implies --audit.",
+        ),
+    ] = "",
+    store: Store = STORE_DEFAULT,
+    json: Json = False,
+) -> None:
     """Look for damage: dangling ends, invalid attributes, cycles, gaps in the feed. Exit code 1 if any."""
+    expected = read_head(expect) if expect else None
     with opened(store) as graph, output.progress_bar("Checking") as advance:
-        findings = list(check_store(graph, lambda part: advance(note=f"Checking {part}")))
+        auditor = Audit(graph, expected) if audit or expected else None
+        findings = list(check_store(graph, lambda part: advance(note=f"Checking {part}"), auditor))
         counts = graph.statistics()
     if json:
-        output.print_json([finding._asdict() for finding in findings])
+        plain = [finding._asdict() for finding in findings]
+        output.print_json(
+            plain if auditor is None else {"findings": plain, **_plain_chain(auditor)}
+        )
     elif findings:
         output.print_table(["finding", "subject", "what"], findings)
         output.print_line(f"{len(findings)} findings.")
@@ -173,5 +207,22 @@ def check(store: Store = STORE_DEFAULT, json: Json = False) -> None:
         output.print_line(
             f"Sound: {counts.records:,} records, {counts.relationships:,} relationships, {counts.revisions:,} revisions."
         )
+    if auditor and not json:
+        _print_chain(auditor)
     if findings:
         raise typer.Exit(1)
+
+
+def _plain_chain(audit: Audit) -> dict[str, Any]:
+    return {"begins": audit.begins, "head": audit.head and audit.head._asdict()}
+
+
+def _print_chain(audit: Audit) -> None:
+    if audit.begins is None:
+        output.print_line("No revision has a digest yet; the next one will.")
+    elif audit.begins > 1:
+        output.print_line(
+            f"The chain begins with revision {audit.begins}: no digest vouches for those before it."
+        )
+    if audit.head:
+        output.print_line(f"Head of the chain: {audit.head}")

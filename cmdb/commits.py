@@ -73,8 +73,14 @@ class WriteTransaction(Protocol):
         """The live records of a type, subtypes included, that have one of these values."""
         ...
 
-    def write(self, revision: Revision, plan: Plan) -> None:
-        """Store a revision; part of the transaction."""
+    def write(self, revision: Revision, plan: Plan, chained: bool = True) -> Revision:
+        """Store a revision; part of the transaction.
+
+        Parameters
+        ----------
+        chained
+            Whether it is given a digest; gives the revision with it.
+        """
         ...
 
 

@@ -21,6 +21,7 @@
         ├── StoreTimeoutError           store_timeout: a reading was cut off at its deadline
         ├── StoreFullError              store_full: out of memory or disk
         ├── StoreDamagedError           store_damaged
+        ├── ChainBrokenError            store_chain_broken: a digest is not that of what it stands for
         └── DumpError                   dump_invalid
 
 A door maps `code` once: the command line to exit codes, HTTP to status, GraphQL to error types.
@@ -194,6 +195,19 @@ class StoreFullError(StoreError):
 
 class StoreDamagedError(StoreError):
     code = "store_damaged"
+
+
+class ChainBrokenError(StoreError):
+    """The digest of a revision is not that of what it stands for."""
+
+    code = "store_chain_broken"
+
+    def __init__(self, number: int, where: str) -> None:
+        super().__init__(
+            f"The digest of revision {number} of {where} is not that of what it stands for: it, or what"
+            " it changed, was altered past the product.",
+            "`cmdb check --audit` tells what; `--unchained` moves everything as it is, without digests.",
+        )
 
 
 class DumpError(StoreError):

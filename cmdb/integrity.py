@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from cmdb.audit import Audit
 from cmdb.store.base import Finding, GraphStore
 from cmdb.violations import (
     invalid_attributes,
@@ -13,7 +14,11 @@ from cmdb.violations import (
 )
 
 
-def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -> Iterator[Finding]:
+def check(
+    store: GraphStore,
+    progress: Callable[[str], None] = lambda _: None,
+    audit: Audit | None = None,
+) -> Iterator[Finding]:
     """Everything wrong with a store, each finding with a code, its subject and a sentence.
 
     Reads everything once: the store's own check, all records and relationships against the model,
@@ -23,6 +28,8 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
     ----------
     progress
         Called with the name of each part as it begins.
+    audit
+        Follows the feed too.
     """
     progress("the store itself")
     yield from store.damage()
@@ -49,14 +56,17 @@ def check(store: GraphStore, progress: Callable[[str], None] = lambda _: None) -
     for code, what, subject in invalid_relationships(links, rules, types):
         yield Finding(code, subject, f"{what}.")
     progress("the feed")
-    yield from _feed(store, at)
+    yield from _feed(store, at, audit)
 
 
-def _feed(store: GraphStore, at: int) -> Iterator[Finding]:
+def _feed(store: GraphStore, at: int, audit: Audit | None) -> Iterator[Finding]:
     previous = None
     records = links = record_images = link_images = count = 0
-    for revision, changes in store.feed(upto=at):
+    for commit in store.feed(upto=at):
+        revision, changes = commit
         count += 1
+        if audit:
+            yield from audit.follow(commit)
         if revision.number != (previous.number if previous else 0) + 1:
             yield Finding(
                 "feed_gap",
@@ -74,6 +84,8 @@ def _feed(store: GraphStore, at: int) -> Iterator[Finding]:
         for link in changes.relationships:
             links += (link.before is None) - (link.after is None)
             link_images += link.before is not None
+    if audit:
+        yield from audit.end()
     told = (records, links, record_images, link_images, count)
     held = store.statistics()
     if store.last_revision().number != at:

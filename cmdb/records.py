@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from schema.model import PROVENANCE
+
 
 def same_values(one: Any, other: Any) -> bool:
     """Whether two values are the same to the letter: 1, 1.0 and true are not, in JSON values."""
@@ -65,3 +67,8 @@ class Relationship(NamedTuple):
     @property
     def key(self) -> RelationshipKey:
         return RelationshipKey(self.source, self.type, self.target)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Its attributes, less which source said what of it."""
+        return {n: v for n, v in self.attributes.items() if n != PROVENANCE}

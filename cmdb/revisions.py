@@ -12,7 +12,13 @@ from cmdb.records import Record, Relationship, RelationshipKey
 class Revision(NamedTuple):
     """One commit. Numbers begin at 1 and have no gaps; instants only grow.
 
-    ``change_set`` is the id of the change set it came from; the other fields are the change set's.
+    ``change_set`` is the id of the change set it came from; the fields behind it are the change set's.
+
+    ``digest`` is the SHA-256 of this revision with all it changed, and of the digest before it
+    (`cmdb.store.chain`). Who has noted it down can tell, later, whether anything up to here was changed
+    past the product: `cmdb check --audit`. It does not tell who did, nor keep anybody who may write to
+    the database from making the whole chain anew: that shows only against a digest noted elsewhere. None
+    where a release without digests wrote the revision.
     """
 
     number: int
@@ -22,6 +28,7 @@ class Revision(NamedTuple):
     source: str
     reason: str
     effective_on: date | None = None
+    digest: str | None = None
 
 
 class RecordChange(NamedTuple):

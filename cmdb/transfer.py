@@ -6,14 +6,17 @@ stores hold the same exactly when their dumps are the same text.
 
 A dump is JSON Lines (UTF-8, gzip if its name ends in ``.gz``)::
 
-    {"format": "graph-cmdb dump", "version": 1}
-    {"revision": 2, "change_set": "…", "at": "…", "actor": "…", "source": "…", "reason": "…", "effective_on": null}
+    {"format": "graph-cmdb dump", "version": 2}
+    {"revision": 2, "change_set": "…", "at": "…", "actor": "…", "source": "…", "reason": "…", "effective_on": null, "digest": "…"}
     {"model": {…}}                                           the model this revision applied
     {"created": "<id>", "type": "Server", "attributes": {…}}
     {"updated": "<id>", "type": "Server", "attributes": {…}}         as it is from here on
     {"related": ["<id>", "RUNS_ON", "<id>"], "attributes": {…}}      also "altered"
     {"closed": ["<id>", "RUNS_ON", "<id>"]}
     {"end": 2, "sha256": "…"}                                 newest revision; digest of all lines above
+
+Version 1 is the same without digests (`cmdb.store.chain`): what older releases wrote, and what is written
+of a store whose digests do not agree. A revision without a digest is one in every copy.
 
 It holds sensitive values in the clear: a dump is written for its owner only.
 """
@@ -27,21 +30,24 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from cmdb.errors import DumpError, StoreExistsError
+from cmdb.errors import ChainBrokenError, DumpError, StoreDamagedError, StoreExistsError
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, RecordChange, RelationshipChange, Revision
 from cmdb.store.base import GraphStore
+from cmdb.store.chain import canonical, lines_of, seal
 from schema.kinds import parse_datetime, write_datetime
 from schema.model import Model, read_document
 
 DUMP_FORMAT: Final = "graph-cmdb dump"
-DUMP_VERSION: Final = 1
+DUMP_VERSION: Final = 2
+UNCHAINED: Final = 1
+"""The version without digests."""
 BATCH_SIZE: Final = 20_000
 """Changed elements, or a tenth as many revisions, that are written in one transaction."""
 
@@ -56,13 +62,26 @@ class Transfer(NamedTuple):
     sha256: str
 
 
-def copy(source: GraphStore, target: GraphStore, progress: Progress = lambda _: None) -> Transfer:
+def copy(
+    source: GraphStore,
+    target: GraphStore,
+    progress: Progress = lambda _: None,
+    *,
+    chained: bool = True,
+) -> Transfer:
     """Bring a target up to its source, and verify that both then hold the same.
 
     The target is empty, or an earlier copy of the same source.
 
+    Parameters
+    ----------
+    chained
+        Whether digests are kept, and so verified. Without them anything can be copied.
+
     Raises
     ------
+    ChainBrokenError
+        A digest of the source is not that of what it stands for; what came before is copied.
     StoreExistsError
         The target has a history of its own.
     DumpError
@@ -73,16 +92,18 @@ def copy(source: GraphStore, target: GraphStore, progress: Progress = lambda _: 
     if done:
         last = target.last_revision()
         same = source.revisions([last.number]).get(last.number)
-        if same is None or same.change_set != last.change_set:
+        if same is None or not _are_same(same, last, chained):
             raise StoreExistsError(
                 f"{target.url} has a history of its own, which is not that of {source.url}.",
                 "Copy into an empty store.",
             )
-    for batch in _batched(source.feed(done, upto)):
+    feed = source.feed(done, upto)
+    for batch in _batched(feed if chained else map(_unchained, feed)):
         target.replicate(batch)
         progress(batch[-1].revision.number)
     target.apply_model(target.model, "copy")
-    ours, theirs = digest(source, upto), digest(target)
+    version = DUMP_VERSION if chained else UNCHAINED
+    ours, theirs = digest(source, upto, version), digest(target, version=version)
     if ours != theirs:
         raise DumpError(
             f"{target.url} does not hold what {source.url} holds.",
@@ -91,18 +112,33 @@ def copy(source: GraphStore, target: GraphStore, progress: Progress = lambda _: 
     return Transfer(upto - done, ours)
 
 
-def dump(store: GraphStore, path: Path | None, progress: Progress = lambda _: None) -> Transfer:
+def dump(
+    store: GraphStore,
+    path: Path | None,
+    progress: Progress = lambda _: None,
+    *,
+    chained: bool = True,
+) -> Transfer:
     """Write everything to a file (None: standard output), complete or not at all.
+
+    Parameters
+    ----------
+    chained
+        As of `copy`.
 
     Raises
     ------
+    ChainBrokenError
+        A digest is not that of what it stands for.
     DumpError
         The file cannot be written.
     """
     upto = store.last_revision().number
     sha256 = hashlib.sha256()
     with _writing(path) as file:
-        for number, line in _lines(store, upto):
+        for number, line in _lines(
+            store, upto, DUMP_VERSION if chained else UNCHAINED, verify=chained
+        ):
             sha256.update(line.encode())
             file.write(line)
             if number:
@@ -118,6 +154,8 @@ def restore(path: Path | None, target: GraphStore, progress: Progress = lambda _
     ------
     DumpError
         The file is no dump, is damaged or ends too early; what came before is stored.
+    ChainBrokenError
+        A digest in it is not that of what it stands for; what came before is stored.
     StoreExistsError
         The target has a history of its own; nothing was stored.
     """
@@ -128,11 +166,20 @@ def restore(path: Path | None, target: GraphStore, progress: Progress = lambda _
             target.replicate(batch)
             progress(batch[-1].revision.number)
     target.apply_model(target.model, "restore")
-    if digest(target) != reader.sha256:
+    held = digest(target, version=reader.version)
+    if held != reader.content:
         raise DumpError(
             f"{target.url} does not hold what the dump holds.", "Restore into an empty store."
         )
-    return Transfer(reader.last - done, reader.sha256)
+    return Transfer(reader.last - done, held)
+
+
+def _are_same(one: Revision, other: Revision, chained: bool) -> bool:
+    return one.change_set == other.change_set and (not chained or one.digest == other.digest)
+
+
+def _unchained(commit: Commit) -> Commit:
+    return commit._replace(revision=commit.revision._replace(digest=None))
 
 
 def _following(commits: Iterable[Commit], target: GraphStore, done: int) -> Iterator[Commit]:
@@ -143,7 +190,7 @@ def _following(commits: Iterable[Commit], target: GraphStore, done: int) -> Iter
         if commit.revision.number > done:
             yield commit
         elif last and commit.revision.number == done:
-            met = commit.revision.change_set == last.change_set
+            met = _are_same(commit.revision, last, True)
             if not met:
                 break
     if not met:
@@ -153,10 +200,10 @@ def _following(commits: Iterable[Commit], target: GraphStore, done: int) -> Iter
         )
 
 
-def digest(store: GraphStore, upto: int | None = None) -> str:
+def digest(store: GraphStore, upto: int | None = None, version: int = DUMP_VERSION) -> str:
     """SHA-256 of a store's dump: equal for stores that hold the same."""
     sha256 = hashlib.sha256()
-    for _, line in _lines(store, store.last_revision().number if upto is None else upto):
+    for _, line in _lines(store, store.last_revision().number if upto is None else upto, version):
         sha256.update(line.encode())
     return sha256.hexdigest()
 
@@ -182,19 +229,33 @@ def _batched(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
 # -- writing -----------------------------------------------------------------------------------------
 
 
-def _lines(store: GraphStore, upto: int) -> Iterator[tuple[int, str]]:
+def _lines(
+    store: GraphStore, upto: int, version: int, *, verify: bool = False
+) -> Iterator[tuple[int, str]]:
     """The lines of a dump but the last; the first line of a revision comes with its number."""
-    yield 0, _line({"format": DUMP_FORMAT, "version": DUMP_VERSION})
+    yield 0, _line({"format": DUMP_FORMAT, "version": version})
     model = store.model
+    previous: str | None = None
     for revision, changes in store.feed(0, upto):
+        if verify and revision.digest:
+            lines = lines_of(changes, model.to_json)
+            if seal(previous, revision, changes.model, lines).digest != revision.digest:
+                raise ChainBrokenError(revision.number, store.url)
+        previous = revision.digest
         plain = revision._asdict()
+        if version == UNCHAINED or revision.digest is None:
+            del plain["digest"]
         plain = {"revision": plain.pop("number"), **plain, "at": write_datetime(revision.at)}
         plain["effective_on"] = revision.effective_on and revision.effective_on.isoformat()
         yield revision.number, _line(plain)
         if changes.model:
             yield 0, _line({"model": json.loads(changes.model)})
         for record in changes.records:
-            assert record.after is not None
+            if record.after is None:
+                raise StoreDamagedError(
+                    f"{store.url} does not hold what revision {revision.number} made of {record.id}.",
+                    "`cmdb check` tells more; restore it from a dump or a backup.",
+                )
             what = "created" if record.before is None else "updated"
             attributes = _sorted(model, record.after)
             yield 0, _line({what: record.id, "type": record.after.type, "attributes": attributes})
@@ -207,7 +268,12 @@ def _lines(store: GraphStore, upto: int) -> Iterator[tuple[int, str]]:
 
 
 def _sorted(model: Model, element: Record | Relationship) -> dict[str, Any]:
-    return dict(sorted(model.to_json(element.attributes).items()))
+    return _all_sorted(model.to_json(element.attributes))
+
+
+def _all_sorted(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys in order, those within JSON values too: stores may keep them in any."""
+    return dict(json.loads(canonical(attributes)))
 
 
 def _line(value: dict[str, Any]) -> str:
@@ -291,19 +357,23 @@ class _DumpReader:
         self._numbered = enumerate(lines, 1)
         self._name = "standard input" if path is None else str(path)
         self._sha256 = hashlib.sha256()
+        self._content = hashlib.sha256()
         self._model: Model | None = None
-        self.sha256 = ""
+        self.version = DUMP_VERSION
+        self.content = ""
         self.last = 0
 
     def __iter__(self) -> Iterator[Commit]:
         header = self._next()
         if header is None or header.get("format") != DUMP_FORMAT:
             raise DumpError(f"{self._name} is not a dump.", "`cmdb dump` writes one.")
-        if header.get("version") != DUMP_VERSION:
+        version = header.get("version")
+        if version not in (UNCHAINED, DUMP_VERSION):
             raise DumpError(
-                f"{self._name} has version {header.get('version')}; this release reads {DUMP_VERSION}.",
+                f"{self._name} has version {version}; this release reads up to {DUMP_VERSION}.",
                 "Use a newer release.",
             )
+        self.version = version
         revision: Revision | None = None
         changes = Changes([], [])
         while (line := self._next()) is not None:
@@ -335,6 +405,10 @@ class _DumpReader:
             raise self._error("is not an object")
         if "end" not in line:
             self._sha256.update(raw)
+            if self.version == UNCHAINED and isinstance(line.get("attributes"), dict):
+                # older releases left the keys within JSON values as they were given
+                raw = _line({**line, "attributes": _all_sorted(line["attributes"])}).encode()
+            self._content.update(raw)
         return line
 
     def _revision(self, line: dict[str, Any]) -> Revision:
@@ -352,6 +426,7 @@ class _DumpReader:
                 line["source"],
                 line["reason"],
                 effective,
+                line.get("digest"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._error(f"is no revision ({error})") from None
@@ -384,8 +459,8 @@ class _DumpReader:
         raise self._error("is no change this release knows")
 
     def _finish(self, line: dict[str, Any]) -> None:
-        self.sha256 = self._sha256.hexdigest()
-        if line["end"] != self.last or line.get("sha256") != self.sha256:
+        self.content = self._content.hexdigest()
+        if line["end"] != self.last or line.get("sha256") != self._sha256.hexdigest():
             raise DumpError(
                 f"{self._name} was changed or damaged after it was written.",
                 "Use another copy of the dump.",

@@ -88,31 +88,20 @@ def spread(
 ) -> tuple[Events, Losses, bool]:
     """As `rounds.spread`; the events of a round come in any order."""
     room = _taken(topology)
-    count = len(given)
-    room.events[0, :count] = np.fromiter(given, np.int32, count)
-    room.events[1:3, :count] = -1
-    room.events[3, :count] = 0
-    room.effects[:count] = np.fromiter(given.values(), np.uint8, count)
-    count, groups, losses, complete = kernel(
+    (nodes, rows, causes, rounds), effects, *losses, complete = kernel(
         *_rows(topology.adjacency),
         view.active,
         topology.rows["onward"],
         topology.rows["rule"],
         topology.nodes["rank"],
-        view.spare if len(view.spare) else _NONE,
+        view.spare,
         -1 if depth is None else depth,
-        count,
+        np.fromiter(given, np.int32, len(given)),
+        np.fromiter(given.values(), np.uint8, len(given)),
         *room,
     )
-    nodes, rows, causes, rounds = room.events[:, :count].copy()
-    events = Events(nodes, room.effects[:count].copy(), rows, causes, rounds)
     topology.work.append(room)
-    members = groups >= 0
-    return events, Losses(groups.compress(members), losses.compress(members, axis=0)), complete
-
-
-_NONE: Final = np.zeros(1, np.int32)
-"""For no group at all, so that there is a place to look at."""
+    return Events(nodes, effects, rows, causes, rounds), Losses(*losses), complete
 
 
 def _rows(adjacency: Adjacency) -> tuple[Any, ...]:
@@ -139,11 +128,11 @@ def _taken(topology: Topology) -> _Room:
     nodes, rows, groups = len(topology), topology.rows.count, topology.groups.count
     while topology.work:
         room: _Room = topology.work.pop()
-        if len(room.state) >= nodes and len(room.ways) > rows and len(room.groups) >= groups + 2:
+        if len(room.state) >= nodes and len(room.ways) >= rows and len(room.groups) > groups:
             return room
     nodes, rows, groups = (size + size // 32 + 16 for size in (nodes, rows, groups))
     return _Room(
-        np.empty((4, 3 * nodes), np.int32),  # an effect gets worse three times at most
+        np.empty((3 * nodes, 4), np.int32),  # an effect gets worse three times at most
         np.empty(3 * nodes, np.uint8),
         np.zeros(nodes, np.int32),
         np.zeros(groups, np.int64),

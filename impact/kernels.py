@@ -70,7 +70,8 @@ def spread(
     rank: Longs,
     spare: Ints,
     depth: int,
-    count: int,
+    roots: Ints,
+    given: NDArray[np.uint8],
     events: Ints,
     effects: NDArray[np.uint8],
     state: Ints,
@@ -78,11 +79,11 @@ def spread(
     groups: Ints,
     ways: Ints,
 ) -> tuple[Any, ...]:
-    """What follows from the first so many events, round after round, ``depth`` rounds at most.
+    """What follows when some roots are given effects, round after round, ``depth`` rounds at most.
 
-    A round has three passes, none of which has to guess much: all rows of what changed are noted, and
-    what their groups lose is counted; of those the ones are kept that pass on something worse; of those
-    for each dependent the best.
+    A round has four passes, none of which has to guess much: what changed is marked; of its rows in no
+    group those are kept that pass on something worse, of the others what their groups lose is counted;
+    of these, then, those are kept that pass on something worse; of all kept for each dependent the best.
 
     Parameters
     ----------
@@ -91,32 +92,43 @@ def spread(
     depth
         -1: as many as it takes.
     events, effects
-        Room for events: node, row, the event it followed from and round, and effects; those given are
-        in it.
+        Room for events: node, row, the event it followed from and round of each; its effect and, above
+        it, whether the node was neither degraded nor down before.
     state, lost, groups, ways
         Room for work, zero where it is read before it is written, and left so: for each node its effect
-        and, above it, one more than its newest event; for each group and one more how many members it
-        has lost, above 32 bits those that are down; for each group and one more; for each row and one
-        more a pair.
+        and, above it, one more than its newest event; for each group, from 1, how many members it has
+        lost, above 32 bits those that are down; for each group and one more; for each row a pair, those
+        kept from the front, those in groups from the back.
 
     Returns
     -------
     tuple
-        How many events there are; the groups that lost members, and how many were impaired, and went
-        down; whether that was all.
+        Nodes, rows, causes and rounds of the events, and their effects; the groups that lost members,
+        and how many were impaired, and went down; whether that was all.
     """
-    begin, end, rounds, complete = 0, count, 0, True
+    begin, end, rounds, complete = 0, len(roots), 0, True
+    for event in range(end):
+        events[event, 0], events[event, 1] = roots[event], -1
+        events[event, 2], events[event, 3] = -1, 0
+        effects[event] = given[event]
+    count: Any = end
     touched: Any = 0
     while begin < end:
-        many: Any = 0
         for event in range(begin, end):
-            node = events[0, event]
+            node = events[event, 0]
             now = np.int64(effects[event])
-            fresh = np.int64((state[node] & 3) < 2)
+            effects[event] = now | np.int64((state[node] & 3) < 2) << 2
             state[node] = (event + 1) << 2 | now
+        kept: Any = 0
+        joint: Any = len(ways)
+        for event in range(begin, end):
+            what = np.int64(effects[event])
+            now = what & 3
             if now < 2:
                 continue
-            loss = np.int64(now == 3) << 32 | fresh
+            node = events[event, 0]
+            loss = np.int64(now == 3) << 32 | what >> 2
+            what |= event << 3
             begin_late: Any = 0
             waiting = 0
             if node < len(late) and late[node]:
@@ -130,27 +142,32 @@ def spread(
                 elif node < len(first) - 1:
                     low, high = np.int64(first[node]), np.int64(first[node + 1])
                 for row in range(low, high):
-                    holds = np.int64(active[row])
-                    ways[many, 0] = row
-                    ways[many, 1] = event << 3 | fresh << 2 | now
-                    many += holds
-                    # a row in no group counts in the place behind all groups, which is that of -1
-                    group = np.int64(((onward[row] & 0xFFFFFFFF) >> 1) - 1)
-                    groups[touched] = group
-                    touched += holds & np.int64(lost[group] == 0)
-                    lost[group] += holds * loss
-        kept: Any = 0
-        for way in range(many):
+                    if not active[row]:
+                        continue
+                    word = onward[row]
+                    group = np.int64((word & 0xFFFFFFFF) >> 1)
+                    if group:
+                        had = lost[group]
+                        lost[group] = had + loss
+                        groups[touched] = group
+                        touched += np.int64(had == 0)
+                        joint -= 1
+                        ways[joint, 0] = row
+                        ways[joint, 1] = what
+                    else:
+                        passed: Any = now - (word & 1)
+                        ways[kept, 0] = row
+                        ways[kept, 1] = event << 3 | passed
+                        kept += np.int64(passed > (state[word >> 32] & 3))
+        for way in range(joint, len(ways)):
             row = int(ways[way, 0])
             what = np.int64(ways[way, 1])
             word = onward[row]
-            group = np.int64(((word & 0xFFFFFFFF) >> 1) - 1)
-            now = what & 3
-            gone = np.int64((lost[group] >> 32) > spare[group])
-            short = np.int64((lost[group] & 0xFFFFFFFF) > spare[group])
-            counts = np.int64(now == 3) if gone else what >> 2 & 1
-            passed: Any = now if group < 0 else (1 + short + gone) * counts
-            passed -= word & 1
+            group = np.int64((word & 0xFFFFFFFF) >> 1)
+            gone = np.int64((lost[group] >> 32) > spare[group - 1])
+            short = np.int64((lost[group] & 0xFFFFFFFF) > spare[group - 1])
+            counts = np.int64(what & 3 == 3) if gone else what >> 2 & 1
+            passed = (1 + short + gone) * counts - (word & 1)
             ways[kept, 0] = row
             ways[kept, 1] = what & ~7 | max(passed, 0)
             kept += np.int64(passed > (state[word >> 32] & 3))
@@ -165,34 +182,36 @@ def spread(
                 if passed < effects[other]:
                     continue
                 if passed == effects[other]:
-                    node, rival = events[0, event], events[0, events[2, other]]
+                    node, rival = events[event, 0], events[events[other, 2], 0]
                     if rank[node] > rank[rival]:
                         continue
-                    if node == rival and rules[row] >= rules[events[1, other]]:
+                    if node == rival and rules[row] >= rules[events[other, 1]]:
                         continue
             else:
                 other = np.int64(count)
                 count += 1
                 state[dependent] = (other + 1) << 2 | (known & 3)
-                events[0, other] = dependent
-                events[3, other] = rounds + 1
+                events[other, 0], events[other, 3] = dependent, rounds + 1
             effects[other] = passed
-            events[1, other] = row
-            events[2, other] = event
+            events[other, 1], events[other, 2] = row, event
         if rounds == depth:
             complete = count == end
             for event in range(end, count):
-                state[events[0, event]] = 0
+                state[events[event, 0]] = 0
             count = end
             break
         begin, end = end, count
         rounds += 1
+    columns = np.empty((4, count), np.int32)
+    worst = np.empty(count, np.uint8)
     for event in range(count):
-        state[events[0, event]] = 0
-    losses = np.zeros((touched, 2), np.int32)
+        state[events[event, 0]] = 0
+        for column in range(4):
+            columns[column, event] = events[event, column]
+        worst[event] = effects[event] & 3
+    losses = np.empty((touched, 2), np.int32)
     for place in range(touched):
         group = np.int64(groups[place])
-        losses[place, 0] = lost[group] & 0xFFFFFFFF
-        losses[place, 1] = lost[group] >> 32
+        losses[place, 0], losses[place, 1] = lost[group] & 0xFFFFFFFF, lost[group] >> 32
         lost[group] = 0
-    return count, groups[:touched].copy(), losses, complete
+    return columns, worst, groups[:touched] - 1, losses, complete

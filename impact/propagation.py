@@ -32,6 +32,9 @@ from impact.topology import Topology
 from impact.views import View
 
 ROOT: Final = rounds.ROOT
+_EFFECTS: Final = tuple(Effect)
+_FEW: Final = 4
+"""Paths that are found without a table."""
 
 
 class Step(NamedTuple):
@@ -63,6 +66,7 @@ class Propagation:
             with COMPILED.instead():
                 found = rounds.spread(topology, view, given, depth)
         self._events, self._losses, self.complete = found
+        self._asked = 0
 
     # -- of every node and group ------------------------------------------------------------------
 
@@ -128,25 +132,30 @@ class Propagation:
     # -- paths ------------------------------------------------------------------------------------
 
     def path(self, node: int) -> list[Step]:
-        """Why a node is affected: from it back to a root."""
-        events, steps = self._events, []
-        event = int(self._last[node]) if self.effect[node] else ROOT
+        """Why a node is affected: from it back to a root.
+
+        The first few look through all events; from then on there is a table of one entry a node.
+        """
+        nodes, effects, rows, causes, distances = self._events
+        steps = []
+        event = self._last(node)
         while event != ROOT:
-            steps.append(
-                Step(
-                    int(events.nodes[event]),
-                    Effect(int(events.effects[event])),
-                    int(events.rounds[event]),
-                    int(events.rows[event]),
-                )
-            )
-            event = int(events.causes[event])
+            effect = _EFFECTS[effects.item(event)]
+            steps.append(Step(nodes.item(event), effect, distances.item(event), rows.item(event)))
+            event = causes.item(event)
         return steps
 
+    def _last(self, node: int) -> int:
+        """The last event of a node."""
+        self._asked += 1
+        if self._asked > _FEW:
+            return int(self._table[node])
+        found = np.flatnonzero(self._events.nodes == node)
+        return int(found[-1]) if len(found) else ROOT
+
     @cached_property
-    def _last(self) -> Ints:
-        """The last event of each affected node."""
-        last = np.empty(len(self.topology), np.int32)
+    def _table(self) -> Ints:
+        last = np.full(len(self.topology), ROOT, np.int32)
         last[self._events.nodes] = np.arange(len(self._events.nodes), dtype=np.int32)
         return last
 

@@ -11,7 +11,6 @@ from cmdb.records import Record
 from impact.rules import Redundancy
 from lifecycle.cases import Case, Room
 from lifecycle.guards import guard
-from lifecycle.items import items
 from schema.processes import StageDeclaration
 
 APPROVE: Final = "approve"
@@ -93,10 +92,9 @@ def open_stage(found: Sequence[Stage]) -> Stage | None:
 def value_of(room: Room, process: Record) -> float:
     """What the records concerned cost to buy, in all."""
     total = 0.0
-    for page in items(room.store, process.id):
-        for item in page:
-            price = item.record.attributes.get("purchase_price")
-            total += float(price.amount) if price is not None else 0
+    for item in room.items(process.id):
+        price = item.record.attributes.get("purchase_price")
+        total += float(price.amount) if price is not None else 0
     return total
 
 

@@ -53,7 +53,7 @@ class Attachments:
     ) -> Attached:
         """Attach a file to an order, and to devices that it concerns.
 
-        The file is kept first, then everything about it is committed at once. The same content, of the same
+        The file is kept first, then everything about it is committed at once; refused, it goes again. The same content, of the same
         kind, attached to the same order again is the same evidence, for more devices if need be.
 
         Parameters
@@ -68,8 +68,23 @@ class Attachments:
             The order does not concern one of the devices.
         """
         self._allowed(order, actor, devices)
-        stored = self.files.add(path)
-        called, new = safe_name(name or path.name), new_id()
+        called = safe_name(name or path.name)
+        with self.files.adding(path) as stored:
+            id, revision = self._commit(order, actor, stored, called, devices, kind, comment)
+        return Attached(self.store.record(id), stored, revision)
+
+    def _commit(
+        self,
+        order: str,
+        actor: str,
+        stored: Stored,
+        called: str,
+        devices: Sequence[str],
+        kind: str,
+        comment: str,
+    ) -> tuple[str, int]:
+        """The evidence of a file, attached; its id, and the revision."""
+        new = new_id()
 
         def work() -> Decision:
             process = self._allowed(order, actor, devices)
@@ -100,7 +115,7 @@ class Attachments:
             return Decision(operations, f"{number} {kind}: {called}", result=id)
 
         decision, revision = self.engine.decide(actor, work)
-        return Attached(self.store.record(decision.result), stored, revision)
+        return decision.result, revision
 
     def _allowed(self, order: str, actor: str, devices: Sequence[str]) -> Record:
         """The order, if the actor may attach to it, and it concerns the devices."""

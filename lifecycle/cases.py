@@ -11,9 +11,10 @@ from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
+from lifecycle.items import Item, items
 from lifecycle.people import Actor, Directory
 from lifecycle.refusals import Refusal
-from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType, Transition
+from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
 from schema.processes import StepDeclaration
 
 
@@ -29,6 +30,8 @@ class Room:
         Ids of the records that go through the same at once.
     procedures
         The standard operating procedures in force, once they were read.
+    concerned
+        The items of processes, once they were read.
     """
 
     store: GraphStore
@@ -38,10 +41,18 @@ class Room:
     process: Record | None = None
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
+    concerned: dict[str, list[Item]] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
         return self.store.model
+
+    def items(self, process: str) -> list[Item]:
+        """What a process concerns, read once for all guards and effects of a decision."""
+        if process not in self.concerned:
+            pages = items(self.store, process)
+            self.concerned[process] = [item for page in pages for item in page]
+        return self.concerned[process]
 
 
 @dataclass
@@ -140,9 +151,7 @@ class Case:
         live = {n.relationship.key: n.relationship for n in self.links}
         made += [Unrelate(*key) for key in sorted(self.closes) if key not in self.relates]
         for key, attributes in self.relates.items():
-            if key in live and key not in self.closes:
-                plain = {n: v for n, v in live[key].attributes.items() if n != PROVENANCE}
-                if plain == attributes:
-                    continue
+            if key in live and key not in self.closes and live[key].said == attributes:
+                continue
             made.append(Relate(*key, attributes))
         return made

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lifecycle.cases import Case, Room
-from lifecycle.items import DROPPED, OPEN, items
+from lifecycle.items import DROPPED, OPEN
 from schema.processes import EffectDeclaration
 
 Effect = Callable[[Case, Room], None]
@@ -68,10 +68,9 @@ def escalate(case: Case, room: Room) -> None:
 @effect
 def drop_items(case: Case, room: Room) -> None:
     """What has not been carried out leaves the process; its relationship stays, as dropped."""
-    for page in items(room.store, case.record.id):
-        for item in page:
-            if item.outcome == OPEN:
-                case.relates[item.link.key] = {**item.said, "outcome": DROPPED}
+    for item in room.items(case.record.id):
+        if item.outcome == OPEN:
+            case.relates[item.link.key] = {**item.said, "outcome": DROPPED}
 
 
 @effect

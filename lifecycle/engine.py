@@ -23,7 +23,7 @@ from lifecycle.items import CONCERNS
 from lifecycle.people import Actor
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, State, Transition
-from schema.processes import ORDER, SYSTEM
+from schema.processes import FIRED_TIMERS, ORDER, SYSTEM
 
 
 @dataclass(frozen=True)
@@ -292,10 +292,10 @@ class Engine(Deciding):
         approval begins without votes, and is left again where no stage asks for one."""
         way = case.transition
         machine = case.type(room.model).state_machine
-        if way is None or machine is None or "fired_timers" not in case.type(room.model).attributes:
+        if way is None or machine is None or FIRED_TIMERS not in case.type(room.model).attributes:
             return []
         operations: list[Operation] = []
-        begun = {n: None for n in ("fired_timers", "escalation") if n in case.record.attributes}
+        begun = {n: None for n in (FIRED_TIMERS, "escalation") if n in case.record.attributes}
         approval = machine.states[way.target].approval
         if approval and "votes" in case.record.attributes:
             begun["votes"] = None

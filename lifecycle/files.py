@@ -6,17 +6,19 @@ written to its end. Nothing of what people call a file becomes a part of a path.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from cmdb.errors import CmdbError, StoreError
 from cmdb.store.opening import embedded_file
 from lifecycle.contents import HEAD, FileRefusedError, Text, content_type, safe_name
 
@@ -75,11 +77,37 @@ class Files:
         FileRefusedError
             It is no plain file, is empty or too large, or of a type that is not kept.
         """
-        with _plain_file(path) as source:
-            return self._kept(source, path.name)
+        with self.adding(path) as stored:
+            return stored
 
-    def _kept(self, source: BinaryIO, name: str) -> Stored:
+    @contextmanager
+    def adding(self, path: Path) -> Iterator[Stored]:
+        """Keep the content of a file for what is committed inside.
+
+        Where that is refused, the file goes again, unless it was there before, or others have added the
+        same, or are about to add something. Where nobody knows what became of the commit, it stays.
+
+        Raises
+        ------
+        FileRefusedError
+            As `add`.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _shared(self.folder) as alone:
+            with _opened(path) as source:
+                stored, written = self._kept(source, path.name)
+            try:
+                yield stored
+            except StoreError:
+                raise
+            except CmdbError:
+                place = self._place(stored.sha256)
+                if written is not None and alone() and place.stat().st_mtime_ns == written:
+                    place.unlink()
+                raise
+
+    def _kept(self, source: BinaryIO, name: str) -> tuple[Stored, int | None]:
+        """What is kept, and when it was written; if it was there, it is marked as used anew."""
         self._tidy()
         descriptor, incoming = tempfile.mkstemp(prefix=_INCOMING, dir=self.folder)
         try:
@@ -87,13 +115,15 @@ class Files:
                 digest, size, kind = self._copied(source, target, name)
                 target.flush()
                 os.fsync(target.fileno())
-            place = self._place(digest)
-            if not self._whole(place, digest):
-                place.parent.mkdir(exist_ok=True, mode=0o700)
-                self._own(place.parent)
-                Path(incoming).replace(place)
-                _sync(place.parent)
-            return Stored(digest, size, kind)
+            place, stored = self._place(digest), Stored(digest, size, kind)
+            if self._whole(place, digest):
+                os.utime(place, ns=(time.time_ns(), time.time_ns()))
+                return stored, None
+            place.parent.mkdir(exist_ok=True, mode=0o700)
+            self._own(place.parent)
+            Path(incoming).replace(place)
+            _sync(place.parent)
+            return stored, place.stat().st_mtime_ns
         finally:
             Path(incoming).unlink(missing_ok=True)
 
@@ -115,26 +145,42 @@ class Files:
         return digest.hexdigest(), size, content_type(head, text.ended(), name)
 
     def read(self, sha256: str) -> bytes:
-        """The content of a file, checked against its digest.
+        """The content of a file; raises as `chunks` does."""
+        return b"".join(self.chunks(sha256))
+
+    def chunks(self, sha256: str) -> Iterator[bytes]:
+        """The content of a file in pieces, after all of it was checked against its digest.
 
         Raises
         ------
         FileRefusedError
-            It is not there, or is not what it was.
+            It is not there, or is not what it was; before the first piece.
         """
         place = self._place(sha256)
         try:
-            with _plain_file(place) as source:
-                content = source.read(self.limit + 1)
+            stream = self._checked(place, sha256)
+        except OSError as error:
+            raise FileRefusedError(
+                f"The file {sha256} cannot be read: {error.strerror}.", "Check its disk."
+            ) from None
+        with stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    def _checked(self, place: Path, sha256: str) -> BinaryIO:
+        try:
+            stream = _opened(place)
         except FileRefusedError:
             raise FileRefusedError(
                 f"The file {sha256} is not in {self.folder}.", f"Does {VARIABLE} name its folder?"
             ) from None
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if _digest(stream) != sha256:
+            stream.close()
             raise FileRefusedError(
                 f"The file {sha256} is damaged.", "Restore it from a backup, or attach it again."
             )
-        return content
+        stream.seek(0)
+        return stream
 
     def _place(self, sha256: str) -> Path:
         if not _DIGEST.fullmatch(sha256):
@@ -145,11 +191,8 @@ class Files:
         """Whether what stands there is a plain file with that content."""
         self._own(place.parent)
         try:
-            with _plain_file(place) as source:
-                found = hashlib.sha256()
-                while chunk := source.read(_CHUNK):
-                    found.update(chunk)
-                return found.hexdigest() == digest
+            with _opened(place) as source:
+                return _digest(source) == digest
         except FileRefusedError:
             return False
 
@@ -167,7 +210,34 @@ class Files:
 
 
 @contextmanager
-def _plain_file(path: Path) -> Iterator[BinaryIO]:
+def _shared(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Be one of those who add to a folder. Gives what says whether one is the only one, and keeps others
+    out from then on; where the file system knows no locks, nobody ever is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def alone() -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
+def _digest(stream: BinaryIO) -> str:
+    found = hashlib.sha256()
+    while chunk := stream.read(_CHUNK):
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def _opened(path: Path) -> BinaryIO:
     """A plain file, opened without following a link and without waiting for a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -177,8 +247,7 @@ def _plain_file(path: Path) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileRefusedError(f"{safe_name(path.name)} is no file.", "Name a plain file.")
-    with os.fdopen(descriptor, "rb") as stream:
-        yield stream
+    return os.fdopen(descriptor, "rb")
 
 
 def write_out(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -9,7 +9,6 @@ from cmdb.queries import Query
 from cmdb.records import Record, Relationship
 from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
-from schema.model import PROVENANCE
 from schema.processes import ProcedureDeclaration
 
 CONCERNS: Final = "CONCERNS"
@@ -38,8 +37,8 @@ class Item(NamedTuple):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What the process says of it: the attributes of the relationship, less their provenance."""
-        return {n: v for n, v in self.link.attributes.items() if n != PROVENANCE}
+        """What the process says of it."""
+        return self.link.said
 
     @property
     def details(self) -> dict[str, Any]:

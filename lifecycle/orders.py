@@ -321,7 +321,7 @@ class Orders(Drafting):
     ) -> Operation:
         """What was done, on the relationship between order and device."""
         assert case.item is not None
-        kept = {n: v for n, v in case.item.attributes.items() if n != PROVENANCE}
+        kept = case.item.said
         taken: dict[str, Any] = {
             "step": case.step_name,
             "by": room.actor.id,

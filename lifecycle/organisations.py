@@ -20,7 +20,7 @@ from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.people import HAS_ROLE, ROLE_NAMES
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
-from schema.model import ORGANISATION_TREE, PROVENANCE, STATE_ATTRIBUTE
+from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE
 
 ORGANISATION: Final = "Organisation"
 ADMINISTRATOR: Final = "administrator"
@@ -277,11 +277,6 @@ def merged_roles(links: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[s
     for person, roles in links:
         together[person] |= {*roles}
     return {person: sorted(roles) for person, roles in together.items()}
-
-
-def kept(attributes: Any) -> dict[str, Any]:
-    """Attributes of a relationship, less what sources said of it."""
-    return {name: value for name, value in attributes.items() if name != PROVENANCE}
 
 
 def _because(text: str, reason: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from cmdb.records import Record
 from lifecycle.cases import Case, Room
 from lifecycle.guards import called, guard, named, operational
-from lifecycle.items import CONCERNS, DONE, OPEN, Item, items
+from lifecycle.items import CONCERNS, DONE, OPEN, Item
 from schema.model import STATE_ATTRIBUTE, Model
 from schema.processes import ProcedureDeclaration
 
@@ -27,7 +27,7 @@ def request_complete(cases: Sequence[Case], room: Room) -> None:
 def has_items(cases: Sequence[Case], room: Room) -> None:
     """It concerns something."""
     for case in cases:
-        if not next(items(room.store, case.record.id, size=1)):
+        if not room.items(case.record.id):
             case.refuse("has_items", "it concerns nothing yet; `cmdb order add` adds devices")
 
 
@@ -35,12 +35,11 @@ def has_items(cases: Sequence[Case], room: Room) -> None:
 def items_free(cases: Sequence[Case], room: Room) -> None:
     """No other lifecycle order that is under way has something left to do with what it concerns."""
     for case in cases:
-        for page in items(room.store, case.record.id):
-            for item in page:
-                for other in _open_orders(item, case.record.id, room.model):
-                    case.refuse(
-                        "items_free", f"{item.record.name} is in the open order {called(other)}"
-                    )
+        for item in room.items(case.record.id):
+            for other in _open_orders(item, case.record.id, room.model):
+                case.refuse(
+                    "items_free", f"{item.record.name} is in the open order {called(other)}"
+                )
 
 
 def _open_orders(item: Item, own: str, model: Model) -> list[Record]:
@@ -63,10 +62,9 @@ def items_fit(cases: Sequence[Case], room: Room) -> None:
         procedure = case.type(room.model).procedure
         assert procedure is not None, "only processes with a procedure have this guard"
         organisation = case.record.attributes.get("organisation")
-        for page in items(room.store, case.record.id):
-            for item in page:
-                for why in _unfit(item, procedure, organisation, room):
-                    case.refuse("items_fit", f"{item.record.name} {why}")
+        for item in room.items(case.record.id):
+            for why in _unfit(item, procedure, organisation, room):
+                case.refuse("items_fit", f"{item.record.name} {why}")
 
 
 def _unfit(
@@ -104,8 +102,7 @@ def none_under_way(cases: Sequence[Case], room: Room) -> None:
         "none_under_way", cases, room, lambda item: item.outcome == OPEN and bool(item.steps)
     )
     for case in cases:
-        done = any(i.outcome == DONE for page in items(room.store, case.record.id) for i in page)
-        if not done:
+        if not any(item.outcome == DONE for item in room.items(case.record.id)):
             case.refuse("none_under_way", "nothing is done yet")
 
 
@@ -113,11 +110,6 @@ def _unfinished(
     name: str, cases: Sequence[Case], room: Room, unfinished: Callable[[Item], bool]
 ) -> None:
     for case in cases:
-        left = [
-            item.record.name
-            for page in items(room.store, case.record.id)
-            for item in page
-            if unfinished(item)
-        ]
+        left = [item.record.name for item in room.items(case.record.id) if unfinished(item)]
         if left:
             case.refuse(name, f"{len(left)} of its devices are not: {named(left)}", left=len(left))

@@ -23,7 +23,6 @@ from lifecycle.organisations import (
     PAGE,
     SUCCEEDED_BY,
     Organisations,
-    kept,
     merged_roles,
 )
 from lifecycle.people import HAS_ROLE, ROLE_NAMES
@@ -218,7 +217,7 @@ class Reorganisation:
             ]
             operations: list[Operation] = []
             for person, roles in merged_roles(links).items():
-                said = {**kept(people[person].attributes), ROLE_NAMES: roles}
+                said = {**people[person].said, ROLE_NAMES: roles}
                 operations.append(Unrelate(person, HAS_ROLE, organisation))
                 operations.append(Relate(person, HAS_ROLE, into, said))
             return Decision(operations, text, effective_on=since, result=len(people))
@@ -242,7 +241,7 @@ class Reorganisation:
             operations: list[Operation] = []
             for n in near:
                 operations.append(Unrelate(*n.relationship.key))
-                said = kept(n.relationship.attributes)
+                said = n.relationship.said
                 operations.append(Relate(n.record.id, IN_TRANSIT_TO, into, said))
             return Decision(operations, text, effective_on=since, result=len(near))
 

@@ -21,9 +21,9 @@ from lifecycle.engine import Engine
 from lifecycle.refusals import Refusal, RefusedError
 from schema.kinds import KINDS
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, State
+from schema.processes import FIRED_TIMERS as FIRED
 from schema.processes import SYSTEM, TimerDeclaration
 
-FIRED: Final = "fired_timers"
 PAGE: Final = 500
 
 

@@ -330,6 +330,10 @@ class Model:
             and any(s.transition == transition for s in process.procedure.steps.values())
         ]
 
+    def attributes_below(self, record_type: str) -> Mapping[str, Attribute]:
+        """The attributes that records of a type may have, those of its subtypes included."""
+        return self._attributes_below[record_type]
+
     @cached_property
     def _attributes_below(self) -> dict[str, dict[str, Attribute]]:
         """For each record type, the attributes of the type and of all its subtypes."""
@@ -417,8 +421,7 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the declarations: equal for equal models, whatever their order."""
-        plain = json.dumps(json.loads(self.document), sort_keys=True)
-        return hashlib.sha256(plain.encode()).hexdigest()
+        return fingerprint_of(self.document)
 
     @cached_property
     def document(self) -> str:
@@ -548,6 +551,12 @@ class Model:
 def read_document(document: str) -> Model:
     """The model that `Model.document` wrote; stores that are open together mostly have one model."""
     return Model(ModelDeclaration.model_validate_json(document))
+
+
+def fingerprint_of(document: str) -> str:
+    """`Model.fingerprint` of the model of a document, whichever release wrote that."""
+    plain = json.dumps(json.loads(document), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine:

@@ -8,6 +8,7 @@ from typing import Final
 from schema.declarations import ModelDeclaration, RecordTypeDeclaration
 from schema.inheritance import Found, Path, ancestry, inherited
 from schema.processes import (
+    FIRED_TIMERS,
     ORDER,
     RELATIVE_ROLES,
     SAID,
@@ -16,6 +17,7 @@ from schema.processes import (
     StateDeclaration,
     StateMachineDeclaration,
     StepDeclaration,
+    TimerDeclaration,
     TransitionDeclaration,
 )
 
@@ -128,6 +130,23 @@ def _stay(
         for effect in timer.effects:
             if effect not in declared.effects:
                 yield from _unknown(where, f"the timer {timer_name}", "effect", effect)
+        for type_ in _unable_to_note(declared, machine, timer):
+            yield (
+                where,
+                f"the timer {timer_name} stays in {name} of {machine}, and {type_} has no {FIRED_TIMERS} to note that it fired",
+                f"Give {type_} the attribute {FIRED_TIMERS} that ProcessRecord has, or the timer a transition.",
+            )
+
+
+def _unable_to_note(
+    declared: ModelDeclaration, machine: str, timer: TimerDeclaration
+) -> Iterator[str]:
+    """The types with a state machine for which a timer would fire for ever."""
+    for name, type_ in declared.record_types.items() if not timer.transition else ():
+        own = inherited(declared.record_types, name)
+        concerned = timer.attribute is None or timer.attribute in own
+        if _machine_of(declared, name) == machine and not type_.abstract and concerned:
+            yield from () if FIRED_TIMERS in own else (name,)
 
 
 def _guards_and_effects(declared: ModelDeclaration) -> Found:
@@ -195,12 +214,17 @@ def _machines_of(
     """The state machines of these types, and of all types below them."""
     wanted = {*types}
     for name in declared.record_types:
-        line = ancestry(declared.record_types, name)
-        if wanted.isdisjoint(line):
-            continue
-        machine = next((m for n in line if (m := declared.record_types[n].state_machine)), None)
-        if machine in declared.state_machines:
+        machine = _machine_of(declared, name)
+        if machine in declared.state_machines and not wanted.isdisjoint(
+            ancestry(declared.record_types, name)
+        ):
             yield declared.state_machines[machine]
+
+
+def _machine_of(declared: ModelDeclaration, type_: str) -> str | None:
+    """The name of the state machine of a type, its own or the nearest above it."""
+    types = declared.record_types
+    return next((m for n in ancestry(types, type_) if (m := types[n].state_machine)), None)
 
 
 def _named(

@@ -23,6 +23,8 @@ SAID: Final = ("reason", "serial_read", "checked")
 """Inputs of every step and transition, beside attributes and what effects take."""
 SYSTEM: Final = "system"
 """In ``by``: only the product itself, as the outcome of approvals, steps and timers."""
+FIRED_TIMERS: Final = "fired_timers"
+"""The attribute that notes which timers fired in a record's present stay."""
 ORDER: Final = "order"
 """In ``by``: only as a step of a process that concerns the record."""
 

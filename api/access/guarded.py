@@ -39,7 +39,7 @@ from cmdb.revisions import (
 )
 from cmdb.steps import ParsedStep, Step
 from cmdb.store import GraphStore
-from cmdb.store.base import Connected, Direction, Finding, Neighbour, Span, Statistics, Usage
+from cmdb.store.base import Connected, Direction, Entry, Finding, Neighbour, Span, Statistics, Usage
 from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
 from lifecycle.refusals import NotAllowedError
@@ -49,6 +49,7 @@ from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
 BATCH: Final = 1_000
 
 SEARCH: Final = "`cmdb search` finds records by name."
+ASIDE: Final = "What stands beside the revisions is the product's own."
 UNSEEN: Final = "a record that you may not see"
 IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -430,11 +431,30 @@ class GuardedStore(GraphStore):
             ]
         )
 
+    def checks(self, number: int) -> bytes:
+        self.require(Permission.AUDIT)
+        return self._inner.checks(number)
+
     def mark(self, name: str, value: bytes | None) -> None:
-        raise _never("Marks are the product's own.")
+        raise _never(ASIDE)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        raise _never("Marks are the product's own.")
+        raise _never(ASIDE)
+
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        raise _never(ASIDE)
+
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        raise _never(ASIDE)
+
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        raise _never(ASIDE)
+
+    def trim(self, name: str, upto: int) -> None:
+        raise _never(ASIDE)
+
+    def remove_entry(self, name: str, number: int) -> bool:
+        raise _never(ASIDE)
 
     def replicate(self, commits: Sequence[Commit]) -> None:
         raise _never("Copies are made beside the server.")

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 from cmdb.change_sets import ChangeSet
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import (
+    ChainBrokenError,
     ConflictError,
     Interference,
     InvalidChangeError,
@@ -43,7 +44,7 @@ from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import ROOT, Model
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Format of what a store keeps; a store of a higher one is refused."""
 
 NEVER: Final = 2**62
@@ -100,6 +101,14 @@ class Finding(NamedTuple):
     message: str
 
 
+class Entry(NamedTuple):
+    """One entry of a journal."""
+
+    number: int
+    at: datetime
+    value: bytes
+
+
 class GraphStore(ABC):
     """Records, relationships, revisions and their history, behind one contract.
 
@@ -137,6 +146,11 @@ class GraphStore(ABC):
     @abstractmethod
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """Revisions by number; unknown ones are left out. One statement."""
+
+    @abstractmethod
+    def checks(self, number: int) -> bytes:
+        """Four bytes for the header of a revision and for each line of it, in order
+        (`cmdb.store.chain`); none where it has no digest."""
 
     @abstractmethod
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
@@ -245,6 +259,40 @@ class GraphStore(ABC):
     @abstractmethod
     def marks(self, prefix: str) -> dict[str, bytes]:
         """The values kept under names that begin so."""
+
+    @abstractmethod
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        """Set a mark if its present value is the expected one (None: there is none); gives whether.
+
+        Of several that try, in whatever processes, one succeeds. A value of None forgets the mark.
+        """
+
+    # Journals: sequences of values by name, beside the revisions. They have no history and are not part
+    # of a copy, but what was appended is kept until it is trimmed or removed.
+
+    @abstractmethod
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        """Add entries to the end of a journal, all of them or none; gives the number of the last.
+
+        Numbers begin at 1, grow without a gap and are never given again. The entries are durable when
+        this returns; one statement, however many. Where the connection is lost on the way they may
+        have been kept: who appends once more then may find them twice. On SQLite this waits for a commit
+        under way, and for nothing longer.
+        """
+
+    @abstractmethod
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        """The first entries behind a number, in order; none where there is no such journal. Follows
+        appends without gaps, but for what was trimmed or removed. Neo4j takes the right to write for it.
+        """
+
+    @abstractmethod
+    def trim(self, name: str, upto: int) -> None:
+        """Remove the entries up to a number, that one included."""
+
+    @abstractmethod
+    def remove_entry(self, name: str, number: int) -> bool:
+        """Remove one entry; gives whether it was there: of several that try, one is told so."""
 
     @abstractmethod
     def close(self) -> None:
@@ -419,10 +467,14 @@ class GraphStore(ABC):
         when it was first committed. What was before each change is what this store holds; of the
         commits' own ``before`` it matters only whether there was one.
 
+        A revision with a digest gets its digest here too; one without gets none.
+
         Raises
         ------
         InvalidChangeError
             A revision changes what is not there.
+        ChainBrokenError
+            A revision has another digest here: it is not what it was when it was committed.
         """
 
         def work(transaction: WriteTransaction) -> CommitResult:
@@ -433,7 +485,12 @@ class GraphStore(ABC):
                 number += 1
                 if commit.revision.number != number:
                     raise ConflictError("feed", number, commit.revision.number, ())
-                transaction.write(commit.revision, replay.plan(commit))
+                digest = commit.revision.digest
+                written = transaction.write(
+                    commit.revision, replay.plan(commit), digest is not None
+                )
+                if written.digest != digest:
+                    raise ChainBrokenError(number, "the source")
             assert transaction.last is not None
             return CommitResult(transaction.last.number, True)
 

@@ -84,12 +84,13 @@ def _csv(
         writer = csv.writer(stream)
         writer.writerow(_headings(columns, language))
         for cells in _cells(columns, pages, language):
-            writer.writerow([_plain(cell) for cell in cells])
+            writer.writerow([csv_cell(cell) for cell in cells])
             count += 1
     return count
 
 
-def _plain(cell: Any) -> str:
+def csv_cell(cell: Any) -> str:
+    """A value in CSV: never a formula."""
     if cell is None:
         return ""
     if isinstance(cell, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,33 @@ def test_the_feed_begins_and_ends_where_asked(store: GraphStore) -> None:
     first = next(store.feed())
     assert first.changes.model is not None
     assert first.revision.source == "schema"
+
+
+def test_the_feed_is_the_same_however_much_is_read_at_once(
+    store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [add(store, "Device", str(i)) for i in range(4)]
+    app = add(store, "App", "a")
+    commit(store, *(Relate(app, "RUNS_ON", id) for id in ids[:2]))
+    commit(store, *(Update(id, {"name": "new"}) for id in ids), Unrelate(app, "RUNS_ON", ids[0]))
+    commit(store, Relate(app, "RUNS_ON", ids[0]), Update(ids[0], {"name": "newest"}))
+    whole = list(store.feed())
+    last = whole[-1].revision.number
+    monkeypatch.setattr("cmdb.store.neo4j.history.FEED_SIZE", 2)
+    assert list(store.feed()) == whole
+    assert [c for n in range(last) for c in store.feed(n, n + 1)] == whole
+    assert list(store.feed(last - 1)) == whole[-1:]
+
+
+def test_following_one_small_revision_takes_few_statements(store: GraphStore) -> None:
+    counted: Any = store
+    id = add(store, "Box", "b")
+    last = store.last_revision().number
+    commit(store, Update(id, {"name": "new"}))
+    before = counted.statements
+    assert len(list(store.feed(last))) == 1
+    assert list(store.feed(last + 1)) == []
+    assert counted.statements - before <= (2 if "neo4j" in counted.url else 5)
 
 
 def test_a_scan_is_in_order_of_id(store: GraphStore) -> None:

@@ -13,6 +13,7 @@ from cmdb.change_sets import ChangeSet, Create, Relate, Update
 from cmdb.errors import ConflictError, InvalidChangeError
 from cmdb.ids import new_id
 from cmdb.integrity import check
+from cmdb.queries import Page, Query
 from cmdb.store import create_store, open_store
 from lifecycle.approvals import APPROVE, REJECT
 from lifecycle.deciding import Decision
@@ -188,6 +189,21 @@ def test_stages_follow_from_type_and_value(office: Office) -> None:
     for person in ("bob", "dora", "pat"):
         office.engine.vote(large, person, APPROVE)
     assert office.order_state(large) == "approved"
+
+
+def test_a_submission_reads_what_it_concerns_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.device("pc", "DesktopComputer", state="idle")
+    order, find, asked = office.order("ScrapOrder", "pc"), office.store.find, []
+
+    def counted(query: Query) -> Page:
+        asked.append(query)
+        return find(query)
+
+    monkeypatch.setattr(office.store, "find", counted)
+    office.engine.transition(order, "submit", "ann")
+    assert len([q for q in asked if "CONCERNED_BY" in (q.where or {})]) == 1
 
 
 def test_who_asks_does_not_approve_and_a_deputy_may(office: Office) -> None:

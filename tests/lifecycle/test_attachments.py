@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cmdb.errors import InvalidChangeError, StoreUnavailableError
 from cmdb.integrity import check
 from lifecycle.attachments import Attachments
 from lifecycle.contents import FileRefusedError, safe_name
@@ -80,6 +82,37 @@ def test_a_wipe_certificate_lets_a_device_be_scrapped(
     assert [r.name for r in door.of(srv)] == ["certificate.pdf"]
     assert door.read(door.find(SHA[:12])) == PDF
     assert list(check(office.store)) == []
+
+
+def test_a_file_whose_commit_is_refused_goes_again_unless_others_use_it(
+    office: Office, files: Files, pdf: Path
+) -> None:
+    office.device("srv", state="idle")
+    order, door = office.order("ScrapOrder", "srv"), Attachments(office.engine, files)
+    with pytest.raises(InvalidChangeError):
+        door.attach(order, "bob", pdf, kind="nonsense")
+    assert kept(files) == []
+    picture = pdf.with_name("picture.png")
+    picture.write_bytes(PNG)
+    # Somebody else is adding, who knows what.
+    with files.adding(picture), pytest.raises(InvalidChangeError):
+        door.attach(order, "bob", pdf, kind="nonsense")
+    assert f"{SHA[:2]}/{SHA[2:]}" in kept(files)
+    (files.folder / SHA[:2] / SHA[2:]).unlink()
+    # Somebody else attaches the same, while this one is refused.
+    with suppress(NotAllowedError), files.adding(pdf):
+        attached = door.attach(order, "bob", pdf)
+        raise NotAllowedError("It may not be.", "Ask.")
+    assert door.read(attached.evidence) == PDF
+    with pytest.raises(InvalidChangeError):
+        door.attach(order, "bob", pdf, kind="nonsense")
+    assert door.read(attached.evidence) == PDF
+
+
+def test_a_file_stays_where_nobody_knows_what_became_of_the_commit(files: Files, pdf: Path) -> None:
+    with pytest.raises(StoreUnavailableError), files.adding(pdf):
+        raise StoreUnavailableError("The server is away.", "Try again.")
+    assert files.read(SHA) == PDF
 
 
 @pytest.mark.parametrize(

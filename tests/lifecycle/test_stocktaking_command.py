@@ -69,13 +69,19 @@ def test_a_workbook_of_scanned_numbers_is_counted(
     assert fed == {"results": {"found": 2, "unknown": 1}, "unknown_numbers": ["999"]}
 
 
-def test_a_count_is_reopened_or_given_up(office: Office, cmdb: Command, failing: Failing) -> None:
+def test_a_count_is_reopened_or_given_up(
+    office: Office, cmdb: Command, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = json.loads(cmdb("stocktake", "open", "--json"))
     number = count["attributes"]["number"]
     cmdb("stocktake", "close", number)
     assert "open again" in cmdb("stocktake", "reopen", number, "--reason", "a room was left out")
     assert office.order_state(count["id"]) == "open"
     assert failing("stocktake", "cancel", number, "--yes")[0] == 11  # without a reason
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    unconfirmed, said = failing("stocktake", "cancel", number, "--reason", "wrong room")
+    assert (unconfirmed, "Say --yes" in said) == (2, True)
+    assert office.order_state(count["id"]) == "open"
     assert "revision" in json.loads(
         cmdb("stocktake", "cancel", number, "--yes", "--reason", "wrong room", "--json")
     )

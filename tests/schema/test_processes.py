@@ -106,6 +106,7 @@ LABEL = "label: {en: L, zh: 标}"
         (state("timers: {slow: {" + LABEL + ", after: P1D, effects: [burst]}}"), "b.yaml:", "the timer slow names the effect burst"),
         (state("timers: {slow: {" + LABEL + ", attribute: nothing}}"), "b.yaml:", "the timer slow names the attribute nothing"),
         (state("timers: {slow: {" + LABEL + ", after: a week}}"), "b.yaml:", "after"),
+        (state("timers: {slow: {" + LABEL + ", after: P1D, effects: [mark]}}"), "b.yaml:", "Order has no fired_timers to note that it fired"),
         (state("approval: {granted: submit, refused: refuse}"), "b.yaml:", "voting of flow names submit, which is no transition that leaves it"),
         (state("approval: {granted: grant, refused: nothing}"), "b.yaml:", "voting of flow names nothing"),
         (state("approval: {granted: grant}"), "b.yaml:", "refused"),
@@ -135,6 +136,24 @@ def test_a_mistake_in_a_process_names_file_line_and_remedy(
 ) -> None:
     found = mistakes(tmp_path, more, PROCESS_BASE)
     assert any(m.startswith(where) and what in m for m in found), found
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "after: P1D, transition: refuse}}",  # leaves the state
+        "attribute: born, effects: [mark]}}",  # no Order has that attribute
+    ],
+)
+def test_a_timer_that_cannot_fire_for_ever_needs_no_note(tmp_path: Path, more: str) -> None:
+    born = "    attributes:\n      born: {kind: date, label: {en: Born, zh: 出生}}\n"
+    company = "    label: {en: Company, zh: 公司}\n  Order:"
+    base = PROCESS_BASE.replace(company, company.replace("  Order:", f"{born}  Order:"))
+    (tmp_path / "a.yaml").write_text(base, encoding="utf-8")
+    timer = state("timers: {slow: {" + LABEL + ", " + more)
+    (tmp_path / "b.yaml").write_text(timer, encoding="utf-8")
+    model = load_model([tmp_path], shipped=False)
+    assert [*model.state_machines["flow"].states["voting"].timers] == ["slow"]
 
 
 def test_the_base_of_these_mistakes_is_sound(tmp_path: Path) -> None:

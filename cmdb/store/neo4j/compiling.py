@@ -15,7 +15,13 @@ from cmdb.commits import End
 from cmdb.queries import CLOSENESS, AllOf, OfType, ParsedQuery, Related
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
-from cmdb.store.neo4j.statements import SEARCH_INDEX, labelled, record
+from cmdb.store.neo4j.statements import (
+    SEARCH_INDEX,
+    labelled,
+    link_image,
+    record,
+    record_image,
+)
 from cmdb.store.topology import sides
 from schema.kinds import Kind
 from schema.model import (
@@ -226,7 +232,7 @@ class Compiler(QueryCompiler):
             "CALL (of) {"
             f" MATCH (a:`Record` {{id: of}}){arrow}(y:`Record`) WHERE x.revision <= $at"
             " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
-            f" UNION ALL MATCH (x:`_RelationshipImage` {{{near}: of}})"
+            f" UNION ALL {link_image('x', **{near: 'of'})}"
             f" WHERE x.revision <= $at AND x.until > $at{narrowed}"
             f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
         )
@@ -248,7 +254,7 @@ class Compiler(QueryCompiler):
             )
             if self.as_of is not None:
                 arms.append(
-                    f"MATCH (x:`_RelationshipImage` {{{near}: id}}) WHERE x.revision <= $at"
+                    f"{link_image('x', **{near: 'id'})} WHERE x.revision <= $at"
                     f" AND x.until > $at AND x.type IN {self.parameter(types)} RETURN x.{far} AS far,"
                     " [x.source, x.target, x.type, x.`group`, x.revision] AS link"
                 )
@@ -268,7 +274,7 @@ class Compiler(QueryCompiler):
         """Binds a name to the record of an id, as it was."""
         return (
             f"CALL ({id}) {{ MATCH ({name}:`Record` {{id: {id}}}) WHERE {name}.revision <= $at RETURN {name}"
-            f" UNION ALL MATCH ({name}:`_RecordImage` {{id: {id}}}) WHERE {name}.revision <= $at AND {name}.until > $at RETURN {name} }}"
+            f" UNION ALL {record_image(name, id)} WHERE {name}.revision <= $at AND {name}.until > $at RETURN {name} }}"
         )
 
     def _conditions(self, query: ParsedQuery) -> list[str]:
@@ -307,7 +313,7 @@ class Compiler(QueryCompiler):
         return (
             f"EXISTS {{ CALL ({alias}) {{"
             f" MATCH (:`Record` {{id: {alias}.id}}){arrow}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
-            f" UNION MATCH ({link}:`_RelationshipImage` {{{near}: {alias}.id}})"
+            f" UNION {link_image(link, **{near: f'{alias}.id'})}"
             f" WHERE {link}.type IN {self.parameter(list(related.types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
             f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
         )

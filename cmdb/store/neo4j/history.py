@@ -15,6 +15,7 @@ from typing import Any, Final
 from cmdb.errors import StoreDamagedError
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, Revision
+from cmdb.store.base import NEVER
 from cmdb.store.changes import Side, gathered, net_changes
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.database import Database
@@ -25,8 +26,8 @@ Element = Sequence[Any]
 """Key, labels (None of a relationship), properties: see `statements`."""
 Gathered = defaultdict[int, list[tuple[Side, Record | Relationship]]]
 
-FEED_SIZE: Final = 20_000
-"""Changed elements that one round of reading the feed takes, unless one revision has more."""
+FEED_SIZE: Final = 5_000
+"""Changed elements that one reading of the feed takes, unless one revision has more."""
 SCAN_BATCH: Final = 2_000
 
 
@@ -56,6 +57,10 @@ class History:
         rows = self._database.rows(statements.REVISIONS, numbers=list(numbers))
         return {row["v"]["number"]: read_revision(row["v"]) for row in rows}
 
+    def checks(self, number: int) -> bytes:
+        rows = self._database.rows(statements.CHECKS, number=number)
+        return bytes(rows[0]["checks"] or b"") if rows else b""
+
     def revision_at(self, instant: datetime) -> int:
         rows = self._database.rows(statements.REVISION_AT, instant=instant)
         return int(rows[0]["number"]) if rows else 0
@@ -72,31 +77,20 @@ class History:
         return found
 
     def feed(self, after: int, upto: int | None) -> Iterator[Commit]:
-        last = self.last_revision().number
-        last = last if upto is None else min(last, upto)
-        while after < last:
-            headers = self._database.rows(statements.REVISION_HEADERS, after=after, upto=last)
-            while headers:
-                size, count = 0, 0
-                for row in headers:
-                    size += row["size"]
-                    count += 1
-                    if size >= FEED_SIZE:
-                        break
-                taken, headers = headers[:count], headers[count:]
-                through = taken[-1]["v"]["number"]
-                by_number = self._changes(after, through) if size else Gathered(list)
-                for row in taken:
-                    revision = read_revision(row["v"])
-                    yield Commit(revision, gathered(by_number[revision.number], row["model"]))
-                after = through
-
-    def _changes(self, after: int, upto: int) -> Gathered:
-        """What began and what ended in a span."""
-        span = {"after": after, "upto": upto}
-        live = [statements.LIVE_RECORDS_CHANGED, statements.LIVE_LINKS_CHANGED]
-        images = [statements.RECORD_IMAGES_CHANGED, statements.LINK_IMAGES_CHANGED]
-        return self._by_revision(self._read(live, **span), self._read(images, **span), after, upto)
+        """One statement for some thousand changed elements: it is all that a follower close behind needs."""
+        asked = {"upto": NEVER if upto is None else upto, "size": FEED_SIZE}
+        while after < asked["upto"]:
+            last, headers, live, images = self._database.answer(
+                statements.FEED, {"after": after, **asked}
+            )
+            asked["upto"] = min(last, asked["upto"])
+            if not headers:
+                return
+            begun, after = after, headers[-1][0]["number"]
+            found = self._by_revision(live, images, begun, after)
+            for header, model in headers:
+                revision = read_revision(header)
+                yield Commit(revision, gathered(found[revision.number], model))
 
     def _by_revision(
         self, live: Sequence[Element], images: Sequence[Element], after: int, upto: int

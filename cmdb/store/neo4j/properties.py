@@ -63,7 +63,14 @@ class Properties:
         for name in _NOT_ATTRIBUTES:
             attributes.pop(name, None)
         for name in self._read.keys() & attributes.keys():
-            attributes[name] = self._read[name](attributes[name])
+            try:
+                attributes[name] = self._read[name](attributes[name])
+            except (ValueError, TypeError, AttributeError) as error:
+                raise StoreDamagedError(
+                    f"The {name} of {properties.get('id', 'a relationship')} is nothing that this product"
+                    f" has written: {error}.",
+                    "Correct the property in the database, or restore it from a dump or a backup.",
+                ) from None
         return attributes
 
     def record(self, element: Sequence[Any]) -> Record:

@@ -19,6 +19,8 @@ CONSTRAINTS: Final = (
     "CREATE CONSTRAINT `cmdb_revision` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`number` IS UNIQUE",
     "CREATE CONSTRAINT `cmdb_change_set` IF NOT EXISTS FOR (v:`_Revision`) REQUIRE v.`change_set` IS UNIQUE",
     "CREATE CONSTRAINT `cmdb_model` IF NOT EXISTS FOR (m:`_Model`) REQUIRE m.`revision` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_journal` IF NOT EXISTS FOR (j:`_Journal`) REQUIRE j.`name` IS UNIQUE",
+    "CREATE CONSTRAINT `cmdb_entry` IF NOT EXISTS FOR (e:`_Entry`) REQUIRE (e.`journal`, e.`number`) IS UNIQUE",
     "CREATE INDEX `cmdb_mark` IF NOT EXISTS FOR (m:`_Mark`) ON (m.`name`)",
     "CREATE INDEX `cmdb_revision_at` IF NOT EXISTS FOR (v:`_Revision`) ON (v.`at`)",
     "CREATE INDEX `cmdb_image_id` IF NOT EXISTS FOR (i:`_RecordImage`) ON (i.`id`)",
@@ -34,6 +36,12 @@ CREATE_STORE: Final = (
     "MERGE (s:`_Store` {key: 'store'}) ON CREATE SET s.number = 0, s.model = 0, s.format = $format"
     " MERGE (c:`_Store` {key: 'clock'}) ON CREATE SET c.announced = 0, c.published = 0"
 )
+
+
+SET_FORMAT: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) WHERE s.format < $format SET s.format = $format"
+)
+"""Of a store that an older release made: from then on older releases refuse it."""
 
 
 def model_constraints(model: Model) -> dict[str, str]:
@@ -85,18 +93,50 @@ def labelled(name: str) -> str:
     return ":`Record`" if name == "Record" else f":`Record`:`{name}`"
 
 
+def record_image(name: str, id: str) -> str:
+    """The images of the record of an id.
+
+    Found by their id, whatever else is asked of them: on a plan made while there were few images the
+    server would go through all of them for each id, by the index on their end.
+    """
+    return (
+        f"MATCH ({name}:`_RecordImage` {{id: {id}}}) USING INDEX SEEK {name}:`_RecordImage`(`id`)"
+    )
+
+
+def link_image(name: str, **ends: str) -> str:
+    """The images of relationships, by properties that there is an index on; likewise."""
+    found = ", ".join(f"{key}: {value}" for key, value in ends.items())
+    index = ", ".join(f"`{key}`" for key in ends)
+    return (
+        f"MATCH ({name}:`_RelationshipImage` {{{found}}})"
+        f" USING INDEX SEEK {name}:`_RelationshipImage`({index})"
+    )
+
+
 # -- writing ----------------------------------------------------------------------------------------
 #
 # What is new goes in one statement for all types, grouped by type: planning a statement costs the
 # server as much as running it for thousands of rows. What changes is rare: a statement for each type.
 
 
+_KEEP: Final = "CYPHER replan=skip "
+"""For what has one good plan, whatever the graph has: it is not planned anew as the graph grows.
+
+Records are found by their unique index, which a hint makes sure of where the first plan is made on a
+graph that is still empty. Not for what follows relationships: how, depends on how many there are."""
+
+
+def _by_id(name: str, id: str) -> str:
+    return f"MATCH ({name}:`Record` {{id: {id}}}) USING INDEX {name}:`Record`(id)"
+
+
 CREATE_RECORDS: Final = (
-    "UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
+    f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
 )
 RELATE: Final = (
-    "UNWIND $groups AS g UNWIND g.rows AS row"
-    " MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+    f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row"
+    f" {_by_id('s', 'row[0]')} {_by_id('t', 'row[1]')}"
     " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
 )
 """(source)-[:TYPE]->(target), where none was."""
@@ -136,14 +176,14 @@ COUNT_TYPE_CHANGES: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
 )
 
-UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
+UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row.id')} SET n = row.properties"
 
-_REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on}"
+_REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
 _HEADER = f"{_REVISION} AS v"
-"""A revision without the lists of what it touched."""
+"""A revision without the lists of what it touched, and without its checks."""
 
 LOCK: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.key = 'store'"
     " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
     f" RETURN {_HEADER}, m.document AS document, coalesce(s.type_changes, 0) AS type_changes"
@@ -151,33 +191,37 @@ LOCK: Final = (
 """Take the writers' lock, held to the end of the transaction, and read the newest revision."""
 
 WRITE_REVISION: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.number = $revision.number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.number = $revision.number"
     " CREATE (v:`_Revision`) SET v = $revision"
 )
 WRITE_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.model = $revision"
     " CREATE (m:`_Model` {revision: $revision, document: $document})"
 )
-REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.number AS number"
+REVISION_OF: Final = (
+    f"{_KEEP}MATCH (v:`_Revision` {{change_set: $change_set}}) RETURN v.number AS number"
+)
 
 # -- the clock: which revisions readers may see, see the package ------------------------------------
 
 _CLOCK = "MATCH (c:`_Store` {key: 'clock'})"
 _PUBLISH = "SET c.published = CASE WHEN c.published < $number THEN $number ELSE c.published END"
 ANNOUNCE: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) WHERE s.number = $number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) WHERE s.number = $number"
     f" {_CLOCK} SET c.announced = $announced {_PUBLISH} RETURN c.announced AS announced"
 )
 """No row where another writer has committed meanwhile: then this one has lost its lock."""
-PUBLISH: Final = f"{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
+PUBLISH: Final = f"{_KEEP}{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
 SETTLE: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store' WITH s.number AS number"
     f" {_CLOCK} SET c.announced = number, c.published = number"
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
 
-ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
-ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+ADD_RECORD_IMAGES: Final = f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RELATIONSHIP_IMAGES: Final = (
+    f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+)
 
 
 def quiet(statement: str) -> str:
@@ -238,10 +282,41 @@ MARKS: Final = (
     " RETURN m.name AS name, m.value AS value ORDER BY name, m.part"
 )
 
+LOCK_MARKS: Final = "MERGE (s:`_Store` {key: 'marks'}) SET s.key = 'marks'"
+"""One after the other, so that what a mark is compared with is what it is."""
+ONE_MARK: Final = "MATCH (m:`_Mark` {name: $name}) RETURN m.value AS value ORDER BY m.part"
+
+# -- journals: a node for each, which whoever appends or reads locks, and one for each entry ---------
+
+APPEND: Final = (
+    "MERGE (j:`_Journal` {name: $name}) ON CREATE SET j.last = 0 SET j.name = $name"
+    " WITH j, j.last AS last SET j.last = last + size($values)"
+    " WITH last UNWIND range(1, size($values)) AS i"
+    " CREATE (:`_Entry` {journal: $name, number: last + i, at: $at, value: $values[i - 1]})"
+    " RETURN max(last + i) AS number"
+)
+LAST_ENTRY: Final = (
+    "OPTIONAL MATCH (j:`_Journal` {name: $name}) RETURN coalesce(j.last, 0) AS number"
+)
+LOCK_JOURNAL: Final = "MATCH (j:`_Journal` {name: $name}) SET j.name = $name"
+"""Waits for an append that is being committed: nobody reads a part of one."""
+ENTRIES: Final = (
+    "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number > $after"
+    " RETURN e.number AS number, e.at AS at, e.value AS value ORDER BY e.number LIMIT $first"
+)
+TRIM: Final = (
+    "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number <= $upto"
+    " WITH e LIMIT $size DELETE e RETURN count(*) AS count"
+)
+REMOVE_ENTRY: Final = (
+    "MATCH (e:`_Entry` {journal: $name, number: $number}) DELETE e RETURN count(*) AS count"
+)
+
 # -- revisions and history --------------------------------------------------------------------------
 
 LAST_REVISION: Final = f"{_CLOCK} MATCH (v:`_Revision` {{number: c.published}}) RETURN {_HEADER}"
 REVISIONS: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.number IN $numbers AND v.number <= c.published RETURN {_HEADER}"
+CHECKS: Final = "MATCH (v:`_Revision` {number: $number}) RETURN v.checks AS checks"
 REVISION_AT: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.at <= $instant AND v.number <= c.published RETURN v.number AS number ORDER BY v.at DESC LIMIT 1"
 LATEST_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'})"
@@ -250,41 +325,53 @@ LATEST_MODEL: Final = (
 )
 """The format, and the model if it is another one than the reader knows."""
 
-REVISION_HEADERS: Final = (
-    "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= $upto"
-    " OPTIONAL MATCH (m:`_Model` {revision: v.number})"
-    f" RETURN {_HEADER}, size(v.records) + size(v.relationships) AS size, m.document AS model"
-    " ORDER BY v.number LIMIT 500"
-)
-
 # The readings below answer with a list of elements: [id, labels, properties] of a record,
 # [[source, type, target], null, properties] of a relationship; `quiet` makes them whole.
 
-_SPAN = "v.number > $after AND v.number <= $upto"
-_TOUCHED_RECORDS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.records AS id WITH DISTINCT id"
-_TOUCHED_LINKS = f"MATCH (v:`_Revision`) WHERE {_SPAN} UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
+_SPAN = "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= $upto"
+_RECORDS_OF = "UNWIND v.records AS id WITH DISTINCT id"
+_LINKS_OF = "UNWIND v.relationships AS link WITH DISTINCT link WITH split(link, ' ') AS key"
 _RECORDS = "RETURN collect([n.id, labels(n), n {.*}]) AS answer"
 _LINKS = "RETURN collect([key, NULL, properties(x)]) AS answer"
-_IMAGE_OF_LINK = "MATCH (x:`_RelationshipImage` {source: key[0], type: key[1], target: key[2]})"
+_IMAGE_OF_LINK = link_image("x", source="key[0]", type="key[1]", target="key[2]")
 _LINK_OF = "MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]}) WHERE type(x) = key[1]"
 
-LIVE_RECORDS_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= $upto {_RECORDS}"
-RECORD_IMAGES_CHANGED: Final = f"{_TOUCHED_RECORDS} MATCH (n:`_RecordImage` {{id: id}}) WHERE n.until > $after AND n.revision <= $upto {_RECORDS}"
-LIVE_LINKS_CHANGED: Final = (
-    f"{_TOUCHED_LINKS} {_LINK_OF} AND x.revision > $after AND x.revision <= $upto {_LINKS}"
+_UNTIL_HERE = "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= here"
+FEED: Final = (
+    f"{_CLOCK} WITH c.published AS at CALL (at) {{"
+    " MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= at AND v.number <= $upto"
+    " WITH v ORDER BY v.number LIMIT 500"
+    " OPTIONAL MATCH (m:`_Model` {revision: v.number})"
+    f" WITH {_HEADER}, size(v.records) + size(v.relationships) AS size, m.document AS model"
+    " ORDER BY v.number RETURN collect([v, model, size]) AS headers }"
+    " WITH at, headers, reduce(taken = [0, $after], h IN headers | CASE WHEN taken[0] < $size"
+    " THEN [taken[0] + h[2], h[0].number] ELSE taken END)[1] AS here"
+    f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
+    " MATCH (n:`Record` {id: id}) WHERE n.revision > $after AND n.revision <= here"
+    " RETURN collect([n.id, labels(n), n {.*}]) AS records }"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" {_LINK_OF} AND x.revision > $after AND x.revision <= here"
+    " RETURN collect([key, NULL, properties(x)]) AS links }"
+    f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
+    f" {record_image('n', 'id')} WHERE n.until > $after AND n.revision <= here"
+    " RETURN collect([n.id, labels(n), n {.*}]) AS record_images }"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= here"
+    " RETURN collect([key, NULL, properties(x)]) AS link_images }"
+    " RETURN [at, [h IN headers WHERE h[0].number <= here | [h[0], h[1]]],"
+    " records + links, record_images + link_images] AS answer"
 )
-LINK_IMAGES_CHANGED: Final = (
-    f"{_TOUCHED_LINKS} {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= $upto {_LINKS}"
-)
+"""The next revisions, so many that they touched about ``$size`` elements: the newest revision there is;
+[header, model] of each; live elements that began in them; images that began or ended in them."""
 
 RECORDS_CHANGED_AS_OF: Final = (
-    f"{_TOUCHED_RECORDS} CALL (id) {{"
+    f"{_SPAN} {_RECORDS_OF} CALL (id) {{"
     " MATCH (n:`Record` {id: id}) WHERE n.revision <= $at RETURN n"
-    " UNION ALL MATCH (n:`_RecordImage` {id: id}) WHERE n.revision <= $at AND n.until > $at RETURN n }"
+    f" UNION ALL {record_image('n', 'id')} WHERE n.revision <= $at AND n.until > $at RETURN n }}"
     f" {_RECORDS}"
 )
 LINKS_CHANGED_AS_OF: Final = (
-    f"{_TOUCHED_LINKS} CALL (key) {{"
+    f"{_SPAN} {_LINKS_OF} CALL (key) {{"
     f" {_LINK_OF} AND x.revision <= $at RETURN properties(x) AS link"
     f" UNION ALL {_IMAGE_OF_LINK}"
     " WHERE x.revision <= $at AND x.until > $at RETURN properties(x) AS link }"
@@ -309,12 +396,12 @@ HISTORIES: Final = (
     " UNION MATCH (n)<-[x]-(o:`Record`) RETURN x, [o.id, type(x), n.id] AS key }"
     " WITH x, key, low, high WHERE low <= x.revision AND x.revision <= high"
     " RETURN collect([key, NULL, properties(x)]) AS links }"
-    " CALL (n, low, high) { MATCH (i:`_RecordImage` {id: n.id})"
+    f" CALL (n, low, high) {{ {record_image('i', 'n.id')}"
     " WHERE low <= i.until AND i.revision <= high"
     " RETURN collect([i.id, labels(i), i {.*}]) AS images }"
     " CALL (n, low, high) { CALL (n) {"
-    " MATCH (x:`_RelationshipImage` {source: n.id}) RETURN x"
-    " UNION MATCH (x:`_RelationshipImage` {target: n.id}) RETURN x }"
+    f" {link_image('x', source='n.id')} RETURN x"
+    f" UNION {link_image('x', target='n.id')} RETURN x }}"
     " WITH x, low, high WHERE low <= x.until AND x.revision <= high"
     " RETURN collect([[x.source, x.type, x.target], NULL, properties(x)]) AS ended }"
     " RETURN collect([revisions, [n.id, labels(n), n {.*}], links, images + ended]) AS answer"
@@ -330,7 +417,7 @@ LINKS_FROM: Final = (
     " MATCH (:`Record` {id: id})-[x]->(t:`Record`)"
     " WHERE x.revision <= $at AND ($types IS NULL OR type(x) IN $types)"
     " RETURN [id, type(x), t.id] AS key, properties(x) AS link"
-    " UNION ALL MATCH (x:`_RelationshipImage` {source: id})"
+    f" UNION ALL {link_image('x', source='id')}"
     " WHERE x.revision <= $at AND x.until > $at AND ($types IS NULL OR x.type IN $types)"
     " RETURN [id, x.type, x.target] AS key, properties(x) AS link }"
     " RETURN collect([key, NULL, link]) AS answer"

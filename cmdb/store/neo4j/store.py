@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -18,9 +19,11 @@ from cmdb.commits import End, WriteTransaction
 from cmdb.errors import (
     InvalidChangeError,
     Problem,
+    StoreAccessError,
     StoreDamagedError,
     StoreExistsError,
     StoreNotFoundError,
+    StoreReadOnlyError,
     StoreVersionError,
 )
 from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
@@ -31,6 +34,7 @@ from cmdb.store.base import (
     FORMAT,
     NEVER,
     Direction,
+    Entry,
     Finding,
     GraphStore,
     Neighbour,
@@ -40,8 +44,9 @@ from cmdb.store.base import (
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
+from cmdb.store.neo4j.aside import Aside
 from cmdb.store.neo4j.compiling import Compiler
-from cmdb.store.neo4j.connections import Connection, parse_url, send, translating
+from cmdb.store.neo4j.connections import Connection, parse_url, translating
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.history import History
 from cmdb.store.neo4j.properties import Properties
@@ -52,8 +57,6 @@ from schema.model import ORGANISATION_TREE, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
 """How long a model is used before looking whether another process has applied a newer one."""
-MARK_PART: Final = 2**20
-"""Bytes of one property of a mark."""
 DEFINITIONS: Final = (
     ("CONSTRAINT", "CONSTRAINTS", "cmdb_unique_"),
     ("INDEX", "INDEXES", "cmdb_index_"),
@@ -102,6 +105,8 @@ class Neo4jStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._types: KnownRecords[str] = KnownRecords()
+        self._aside = Aside(self._database)
+        self._format = FORMAT
 
     @property
     def statements(self) -> int:
@@ -127,6 +132,10 @@ class Neo4jStore(GraphStore):
     def check_format(self) -> None:
         if not self._refresh_model():
             self._database.settle()
+        if self._format < FORMAT:
+            with suppress(StoreAccessError, StoreReadOnlyError):  # somebody who may, will
+                self._database.define(statements.CONSTRAINTS)
+                self._database.define((statements.SET_FORMAT,), format=FORMAT)
 
     # -- model ----------------------------------------------------------------------------------------
 
@@ -161,6 +170,7 @@ class Neo4jStore(GraphStore):
                     f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.",
                     "Use a newer release.",
                 )
+            self._format = rows[0]["format"]
             if rows[0]["document"] is not None:
                 model = read_document(rows[0]["document"])
                 self._properties, self._model = Properties(model), model
@@ -269,6 +279,9 @@ class Neo4jStore(GraphStore):
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         return self._history.revisions(numbers)
+
+    def checks(self, number: int) -> bytes:
+        return self._history.checks(number)
 
     def _revision_at(self, instant: datetime) -> int:
         return self._history.revision_at(instant)
@@ -427,27 +440,25 @@ class Neo4jStore(GraphStore):
         """The server indexes by itself, and every search waits for it: nothing is left to do."""
 
     def mark(self, name: str, value: bytes | None) -> None:
-        parts = (
-            []
-            if value is None
-            else [value[i : i + MARK_PART] for i in range(0, len(value), MARK_PART)]
-        )
-        if value == b"":
-            parts = [b""]
-
-        def work(transaction: neo4j.ManagedTransaction) -> None:
-            for number, part in enumerate(parts):
-                send(transaction, statements.MARK, {"name": name, "part": number, "value": part})
-            send(transaction, statements.FORGET_MARK, {"name": name, "parts": len(parts)})
-
-        with translating(self.url):
-            self._database.write(work)
+        self._aside.mark(name, value)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for row in self._database.rows(statements.MARKS, prefix=prefix):
-            found[row["name"]] = found.get(row["name"], b"") + bytes(row["value"])
-        return found
+        return self._aside.marks(prefix)
+
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        return self._aside.swap(name, expected, value)
+
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        return self._aside.append(name, entries)
+
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        return self._aside.journal(name, after, first)
+
+    def trim(self, name: str, upto: int) -> None:
+        self._aside.trim(name, upto)
+
+    def remove_entry(self, name: str, number: int) -> bool:
+        return self._aside.remove_entry(name, number)
 
     def statistics(self) -> Statistics:
         return Statistics(*self._database.answer(statements.STATISTICS, {}))

@@ -13,6 +13,7 @@ from cmdb.commits import End, Plan
 from cmdb.errors import StoreDamagedError
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
+from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.connections import send
@@ -125,12 +126,19 @@ class Neo4jWriteTransaction:
 
     # -- writing --------------------------------------------------------------------------------------
 
-    def write(self, revision: Revision, plan: Plan) -> None:
+    def write(self, revision: Revision, plan: Plan, chained: bool = True) -> Revision:
         if plan.model is not None:
             self._use(read_document(plan.model))
             self._run(statements.WRITE_MODEL, revision=revision.number, document=plan.model)
-        self._run(statements.WRITE_REVISION, revision=_revision_properties(revision, plan))
         assert self.model is not None
+        checks = None
+        if chained:
+            digest, checks = seal(
+                self.last and self.last.digest, revision, plan.model, self._lines(plan)
+            )
+            revision = revision._replace(digest=digest)
+        properties = {**_revision_properties(revision, plan), "checks": checks}
+        self._run(statements.WRITE_REVISION, revision=properties)
         self.met.update((record.id, record.type) for record in plan.created)
         created = _grouped(plan.created, lambda record: record.type)
         groups = [
@@ -145,6 +153,25 @@ class Neo4jWriteTransaction:
         self._update(revision.number, plan.updated)
         self._links(revision.number, plan)
         self.last = revision
+        return revision
+
+    def _lines(self, plan: Plan) -> list[str]:
+        """The lines of the chain."""
+        assert self.model is not None
+        to_json = self.model.to_json
+
+        def texts(elements: list[Any]) -> list[str]:
+            return [canonical(to_json(element.attributes)) for element in elements]
+
+        updated = [after for _, after in plan.updated]
+        altered = [after for _, after in plan.altered]
+        return [
+            *record_lines(True, plan.created, texts(plan.created)),
+            *record_lines(False, updated, texts(updated)),
+            *link_lines(True, plan.related, texts(plan.related)),
+            *link_lines(False, altered, texts(altered)),
+            *closed_lines(plan.unrelated),
+        ]
 
     def _update(self, number: int, updated: list[tuple[Record, Record]]) -> None:
         if not updated:
@@ -231,6 +258,7 @@ def read_revision(properties: Any) -> Revision:
         properties["source"],
         properties["reason"],
         effective.to_native() if effective else None,
+        properties.get("digest"),
     )
 
 

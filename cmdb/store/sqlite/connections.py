@@ -35,6 +35,9 @@ BUSY_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.25
 """In what steps it waits: between them it can be interrupted."""
 
+GAP_SECONDS: Final = 0.001
+"""In what steps a short write waits: it must find the gap between one commit and the next."""
+
 CACHE_KIB: Final = 16384
 
 STEPS: Final = 100_000
@@ -65,7 +68,7 @@ def _translated(path: Path, error: sqlite3.Error) -> CmdbError:
         )
     if name.startswith(("SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_TOOBIG")):
         return StoreFullError(f"{path}: {error}.", "Make room; nothing of the change was stored.")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error) == "malformed JSON":
         return StoreDamagedError(
             f"{path} is not a readable database: {error}.", "Restore it from a dump or a backup."
         )
@@ -183,7 +186,10 @@ class Connections:
 
 
 def begin_writing(
-    connection: sqlite3.Connection, waiting: Callable[[], object] = lambda: None
+    connection: sqlite3.Connection,
+    waiting: Callable[[], object] = lambda: None,
+    *,
+    short: bool = False,
 ) -> None:
     """Begin a write transaction, waiting for the writer before.
 
@@ -191,18 +197,24 @@ def begin_writing(
     ----------
     waiting
         Called now and then meanwhile; it may raise.
+    short
+        For a few rows: look often whether it can begin. SQLite itself waits ever longer from one look to
+        the next, up to a tenth of a second, and writers that commit one after the other leave gaps of a
+        few milliseconds.
     """
     end = time.monotonic() + BUSY_SECONDS
-    connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000:.0f}")
+    connection.execute(f"PRAGMA busy_timeout = {0 if short else WAIT_SECONDS * 1000:.0f}")
     try:
         while True:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > end:
                     raise
                 waiting()
+                if short:
+                    time.sleep(GAP_SECONDS)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 

@@ -14,7 +14,7 @@ from cmdb.revisions import Changes, Commit, Revision
 from cmdb.store.base import NEVER
 from cmdb.store.changes import gathered, net_changes
 from cmdb.store.sqlite.compiling import Compiler
-from cmdb.store.sqlite.rows import read_revision
+from cmdb.store.sqlite.rows import REVISION, read_revision
 from cmdb.store.sqlite.statements import (
     CHANGE_STREAMS,
     TOUCHED_RECORDS,
@@ -79,12 +79,14 @@ class History:
         changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
         number, group = next(changes, (NEVER, iter(())))
         headers = (
-            "SELECT v.*, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number"
+            f"SELECT {REVISION}, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number"
             " WHERE number > :after AND number <= :upto ORDER BY number"
         )
         for *row, document in self._connection.execute(headers, span):
             revision = read_revision(tuple(row))
             elements: list[Any] = []
+            while number < revision.number:  # of revisions that somebody has removed
+                number, group = next(changes, (NEVER, iter(())))
             if number == revision.number:
                 elements = list(group)
                 number, group = next(changes, (NEVER, iter(())))
@@ -110,7 +112,7 @@ def histories(
             if number is not None:
                 found.append(read_revision((number, *values)))
             continue
-        source, type_, target, since, attributes, _ = values
+        source, type_, target, since, attributes, *_ = values
         if target is None:
             element: Any = record((source, type_, since, attributes))
         else:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
-
-import orjson
 
 from cmdb.revisions import Revision
 from schema.kinds import parse_datetime
@@ -20,10 +17,6 @@ SELECTIVE_KINDS: Final = frozenset(
 ``attribute_values``; others, such as states, are filtered row by row."""
 
 
-def write_json(attributes: Mapping[str, Any]) -> str:
-    return orjson.dumps(attributes).decode() if attributes else "{}"
-
-
 @lru_cache(maxsize=4)
 def kept_values(model: Model) -> frozenset[str]:
     """The attributes of a model that are kept in ``attribute_values``: indexed and selective, or
@@ -34,7 +27,15 @@ def kept_values(model: Model) -> frozenset[str]:
     return frozenset(kept)
 
 
+REVISION: Final = (
+    "v.number, v.change_set, v.at, v.actor, v.source, v.reason, v.effective_on, v.digest"
+)
+"""The columns of a revision ``v`` that `read_revision` reads: all but its checks."""
+
+
 def read_revision(row: tuple[Any, ...]) -> Revision:
-    number, change_set, at, actor, source, reason, effective_on = row
+    number, change_set, at, actor, source, reason, effective_on, digest = row
     effective = date.fromisoformat(effective_on) if effective_on else None
-    return Revision(number, change_set, parse_datetime(at), actor, source, reason, effective)
+    return Revision(
+        number, change_set, parse_datetime(at), actor, source, reason, effective, digest
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cmdb.store.sqlite.rows import REVISION
+
 _RECORD = "r.id, {0}.type, {0}.revision, {0}.attributes"
 _LINK = "s.id, x.type, t.id, x.revision, x.attributes"
 _ENDS = "JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target"
@@ -44,12 +46,12 @@ def _histories() -> str:
     ]
     changed = [
         f"SELECT s.id, '{side}', {number}, s.id, {table[-1]}.type, NULL, {table[-1]}.revision,"
-        f" {table[-1]}.attributes, NULL FROM spans s CROSS JOIN {table} ON {table[-1]}.node = s.node"
+        f" {table[-1]}.attributes, NULL, NULL FROM spans s CROSS JOIN {table} ON {table[-1]}.node = s.node"
         f" WHERE {number} BETWEEN s.low AND s.high"
         for table, number, side in _BOUNDS
     ]
     changed += [
-        f"SELECT h.id, '{side}', {number}, {_LINK}, NULL FROM spans h CROSS JOIN {table}"
+        f"SELECT h.id, '{side}', {number}, {_LINK}, NULL, NULL FROM spans h CROSS JOIN {table}"
         f" ON {near.format('h')} {_ENDS} WHERE {number} BETWEEN h.low AND h.high{once}"
         for table, number, side in _LINK_BOUNDS
         for near, once in _AT_ENDS
@@ -62,7 +64,7 @@ def _histories() -> str:
         f" FROM ({' UNION '.join(touched)}) WHERE number < :before) WHERE place <= :first),"
         " spans (node, id, low, high) AS MATERIALIZED (SELECT t.node, a.id, min(t.number), max(t.number)"
         " FROM touched t JOIN asked a ON a.node = t.node GROUP BY 1, 2)"
-        " SELECT a.id, 'revision', v.* FROM asked a LEFT JOIN touched t ON t.node = a.node"
+        f" SELECT a.id, 'revision', {REVISION} FROM asked a LEFT JOIN touched t ON t.node = a.node"
         f" LEFT JOIN revisions v ON v.number = t.number UNION ALL {' UNION ALL '.join(changed)}"
     )
 
@@ -70,7 +72,7 @@ def _histories() -> str:
 HISTORIES: Final = _histories()
 """The newest ``:first`` revisions below ``:before`` that touched each of some records or their
 relationships: (id, ``revision``, its columns), or NULLs where there is none; and what began and ended
-with them: (id, side, number, id or source, type, target, revision, attributes, NULL)."""
+with them: (id, side, number, id or source, type, target, revision, attributes, NULL, NULL)."""
 
 TOUCHED_RECORDS: Final = (
     "SELECT node FROM records WHERE revision > :after AND revision <= :upto"

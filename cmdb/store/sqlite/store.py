@@ -30,6 +30,7 @@ from cmdb.store import deadlines
 from cmdb.store.base import (
     NEVER,
     Direction,
+    Entry,
     Finding,
     GraphStore,
     Neighbour,
@@ -39,11 +40,12 @@ from cmdb.store.base import (
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search as fulltext
+from cmdb.store.sqlite.aside import Aside
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History, histories
 from cmdb.store.sqlite.members import Members
-from cmdb.store.sqlite.rows import kept_values, read_revision
+from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     HISTORIES,
     INTEGRITY,
@@ -80,6 +82,7 @@ class SqliteStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
+        self._aside = Aside(self._connections, self._count)
 
     @property
     def statements(self) -> int:
@@ -87,6 +90,9 @@ class SqliteStore(GraphStore):
 
     def close(self) -> None:
         self._connections.close()
+
+    def _count(self) -> None:
+        self._statements += 1
 
     # -- model ----------------------------------------------------------------------------------------
 
@@ -113,7 +119,13 @@ class SqliteStore(GraphStore):
 
     def _read(self, text: str) -> dict[str, Any]:
         assert self._model is not None
-        return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
+        try:
+            return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreDamagedError(
+                f"{self.url} holds attributes that nothing here has written: {error}.",
+                "Restore it from a dump or a backup.",
+            ) from None
 
     def _refresh(self) -> None:
         with self._connections.borrowed() as connection:
@@ -190,7 +202,7 @@ class SqliteStore(GraphStore):
     # -- revisions ------------------------------------------------------------------------------------
 
     def last_revision(self) -> Revision:
-        rows = self._all("SELECT * FROM revisions ORDER BY number DESC LIMIT 1")
+        rows = self._all(f"SELECT {REVISION} FROM revisions v ORDER BY number DESC LIMIT 1")
         if not rows:
             raise StoreDamagedError(
                 f"{self.url} has no revisions.",
@@ -200,10 +212,14 @@ class SqliteStore(GraphStore):
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         rows = self._all(
-            "SELECT v.* FROM json_each(?) j JOIN revisions v ON v.number = j.value",
+            f"SELECT {REVISION} FROM json_each(?) j JOIN revisions v ON v.number = j.value",
             (json.dumps(list(numbers)),),
         )
         return {row[0]: read_revision(row) for row in rows}
+
+    def checks(self, number: int) -> bytes:
+        rows = self._all("SELECT checks FROM revisions WHERE number = ?", (number,))
+        return bytes(rows[0][0] or b"") if rows else b""
 
     def _revision_at(self, instant: datetime) -> int:
         rows = self._all(
@@ -382,20 +398,25 @@ class SqliteStore(GraphStore):
                 progress(fulltext.position(connection))
 
     def mark(self, name: str, value: bytes | None) -> None:
-        with self._connections.borrowed() as connection:
-            self._begin(connection)
-            if value is None:
-                connection.execute("DELETE FROM marks WHERE name = ?", (name,))
-            else:
-                connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
-            connection.execute("COMMIT")
+        self._aside.mark(name, value)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        rows = self._all(
-            "SELECT name, value FROM marks WHERE name >= ? AND name < ?",
-            (prefix, prefix + "\U0010ffff"),
-        )
-        return dict(rows)
+        return self._aside.marks(prefix)
+
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        return self._aside.swap(name, expected, value)
+
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        return self._aside.append(name, entries)
+
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        return self._aside.journal(name, after, first)
+
+    def trim(self, name: str, upto: int) -> None:
+        self._aside.trim(name, upto)
+
+    def remove_entry(self, name: str, number: int) -> bool:
+        return self._aside.remove_entry(name, number)
 
     # -- history --------------------------------------------------------------------------------------
 

@@ -57,5 +57,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE type_changes (count INTEGER NOT NULL)",
         "INSERT INTO type_changes VALUES (0)",
     ),
+    (
+        "ALTER TABLE revisions ADD COLUMN digest TEXT",
+        "ALTER TABLE revisions ADD COLUMN checks BLOB",
+        "CREATE TABLE journals (name TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE journal_entries (
+            journal TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, value BLOB NOT NULL,
+            PRIMARY KEY (journal, number)) WITHOUT ROWID""",
+    ),
 )
 """Statements that take a file from format n to n + 1; an old file is brought up when opened."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
@@ -11,9 +10,10 @@ from typing import Any
 from cmdb.commits import End, Plan
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
+from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search
-from cmdb.store.sqlite.rows import kept_values, read_revision, write_json
+from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import indexing
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
@@ -47,7 +47,9 @@ class SqliteWriteTransaction:
         self._read = read
         self._nodes: dict[str, int] = {}
         self.retyped: dict[str, tuple[int, str]] = {}
-        row = connection.execute("SELECT * FROM revisions ORDER BY number DESC LIMIT 1").fetchone()
+        row = connection.execute(
+            f"SELECT {REVISION} FROM revisions v ORDER BY number DESC LIMIT 1"
+        ).fetchone()
         self.last: Revision | None = read_revision(row) if row else None
         self.type_changes: int = connection.execute("SELECT count FROM type_changes").fetchone()[0]
         known.at(self.type_changes)
@@ -130,10 +132,27 @@ class SqliteWriteTransaction:
 
     # -- writing --------------------------------------------------------------------------------------
 
-    def write(self, revision: Revision, plan: Plan) -> None:
+    def write(self, revision: Revision, plan: Plan, chained: bool = True) -> Revision:
+        if plan.model is not None:
+            self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
+            self._use(read_document(plan.model))
+        assert self.model is not None
+        lines = self._create(plan.created)
+        self._find_nodes(plan)
+        lines += self._update(plan.updated)
+        lines += self._relate(plan)
+        checks = None
+        if chained:
+            digest, checks = seal(self.last and self.last.digest, revision, plan.model, lines)
+            revision = revision._replace(digest=digest)
+        self._insert(revision, checks)
+        self.last = revision
+        return revision
+
+    def _insert(self, revision: Revision, checks: bytes | None) -> None:
         effective = revision.effective_on.isoformat() if revision.effective_on else None
         self._many(
-            "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     revision.number,
@@ -143,35 +162,31 @@ class SqliteWriteTransaction:
                     revision.source,
                     revision.reason,
                     effective,
+                    revision.digest,
+                    checks,
                 )
             ],
         )
-        if plan.model is not None:
-            self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
-            self._use(read_document(plan.model))
-        assert self.model is not None
-        self._create(plan.created)
-        self._find_nodes(plan)
-        self._update(plan.updated)
-        self._relate(plan)
-        self.last = revision
 
     def _many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._connection.executemany(statement, rows)
 
-    def _create(self, created: list[Record]) -> None:
+    def _create(self, created: list[Record]) -> list[str]:
+        """Gives the lines of the chain, as do the others."""
         if not created:
-            return
+            return []
         assert self.model is not None
         (top,) = self._connection.execute("SELECT coalesce(max(node), 0) FROM records").fetchone()
         to_json, kept = self.model.to_json, kept_values(self.model)
         values: dict[str, list[tuple[str, Any, int]]] = {name: [] for name in sorted(kept)}
-        rows = []
+        rows, texts = [], []
         for node, (id, type_, revision, given) in enumerate(created, top + 1):
             attributes = to_json(given)
+            text = canonical(attributes)
             self._nodes[id] = node
             self.met[id] = (node, type_)
-            rows.append((node, id, type_, revision, write_json(attributes)))
+            rows.append((node, id, type_, revision, text))
+            texts.append(text)
             for name in kept & attributes.keys():
                 values[name].append((name, attributes[name], node))
         self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
@@ -179,18 +194,21 @@ class SqliteWriteTransaction:
             if self.model.attributes[name].many:
                 found = [(name, value, node) for _, many, node in found for value in many]
             self._add_values(sorted(found))  # in the order of the index: fewer pages are touched
+        return record_lines(True, created, texts)
 
-    def _update(self, updated: list[tuple[Record, Record]]) -> None:
+    def _update(self, updated: list[tuple[Record, Record]]) -> list[str]:
         if not updated:
-            return
+            return []
         assert self.model is not None
-        images, rows, gone, come = [], [], [], []
+        images, rows, texts, gone, come = [], [], [], [], []
         for before, after in updated:
             node = self._nodes[after.id]
             images.append((after.revision, node))
             new = self.model.to_json(after.attributes)
             old = self.model.to_json(before.attributes)
-            rows.append((after.revision, after.type, write_json(new), node))
+            text = canonical(new)
+            rows.append((after.revision, after.type, text, node))
+            texts.append(text)
             if after.type != before.type:
                 self.retyped[after.id] = (node, after.type)
             for name in kept_values(self.model):
@@ -211,19 +229,23 @@ class SqliteWriteTransaction:
             "DELETE FROM attribute_values WHERE attribute = ? AND value = ? AND node = ?", gone
         )
         self._add_values(come)
+        return record_lines(False, (after for _, after in updated), texts)
 
-    def _relate(self, plan: Plan) -> None:
+    def _relate(self, plan: Plan) -> list[str]:
         assert self.model is not None
         nodes, to_json = self._nodes, self.model.to_json
         number = self.last.number + 1 if self.last else 1
         ended = [(nodes[x.source], x.type, nodes[x.target]) for x in plan.unrelated]
         ended += [(nodes[x.source], x.type, nodes[x.target]) for _, x in plan.altered]
-        started = [
-            (nodes[source], type_, nodes[target], revision, write_json(to_json(attributes)))
-            for source, type_, target, revision, attributes in itertools.chain(
-                plan.related, (after for _, after in plan.altered)
-            )
-        ]
+        started: list[tuple[int, str, int, int, str]] = []
+        lines = closed_lines(plan.unrelated)
+        for related, links in ((True, plan.related), (False, [after for _, after in plan.altered])):
+            texts = [canonical(to_json(link[4])) for link in links]
+            lines += link_lines(related, links, texts)
+            started += [
+                (nodes[source], type_, nodes[target], revision, text)
+                for (source, type_, target, revision, _), text in zip(links, texts, strict=True)
+            ]
         if ended:
             self._many(
                 "INSERT INTO relationship_images SELECT source, type, target, revision, ?, attributes"
@@ -234,6 +256,7 @@ class SqliteWriteTransaction:
                 "DELETE FROM relationships WHERE source = ? AND type = ? AND target = ?", ended
             )
         self._many("INSERT INTO relationships VALUES (?, ?, ?, ?, ?)", started)
+        return lines
 
     def _find_nodes(self, plan: Plan) -> None:
         """Node numbers that preparing did not look up: of copied revisions."""

@@ -169,6 +169,11 @@ ADMINISTER: dict[str, Do] = {
 NOBODY: dict[str, Do] = {
     "mark": lambda g, s, w: g.mark("x", b""),
     "marks": lambda g, s, w: g.marks(""),
+    "swap": lambda g, s, w: g.swap("x", None, b""),
+    "append": lambda g, s, w: g.append("x", [b""]),
+    "journal": lambda g, s, w: g.journal("x"),
+    "trim": lambda g, s, w: g.trim("x", 1),
+    "remove_entry": lambda g, s, w: g.remove_entry("x", 1),
     "replicate": lambda g, s, w: g.replicate([]),
     "initialise": lambda g, s, w: g.initialise(w.store.model, "x"),
     "write as a process": lambda g, s, w: g.commit(
@@ -249,7 +254,7 @@ def test_every_operation_is_in_the_matrix() -> None:
         "damage",
         "type_usage",
     }
-    told |= {"catch_up", "close", "conflict", "deadline", "resolve", "revision_at"}
+    told |= {"checks", "catch_up", "close", "conflict", "deadline", "resolve", "revision_at"}
     whole_graph = {"topology", "dependencies", "dependents"}
     methods = {
         name
@@ -358,10 +363,18 @@ def test_an_account_that_may_do_more_is_not_theirs_to_change(world: World) -> No
     inside = world.inside
     boss = add(world.store, "Person", "boss", organisation=inside.organisation)
     account = add(world.store, "Account", "boss", organisation=inside.organisation, person=boss)
+    root = add(
+        world.store,
+        "Account",
+        "root",
+        organisation=inside.organisation,
+        roles_everywhere=["reader"],
+    )
     commit(world.store, Relate(boss, "HAS_ROLE", world.top, {"roles": ["administrator"]}))
     store = guard(world.store, inside.organisation, "administrator")
     for change in (
         Update(account, {"note": "mine now"}),
+        Update(root, {"note": "mine now"}),
         Create(
             "Account", {"name": "x", "organisation": inside.organisation, "person": boss}, new_id()
         ),

@@ -74,7 +74,7 @@ def test_an_operators_file_stands_instead(tmp_path: Path) -> None:
 def test_grants_are_of_the_account_and_of_its_person(store: GraphStore) -> None:
     one, other = add(store, "Organisation", "A"), add(store, "Organisation", "B")
     person = add(store, "Person", "zhang")
-    account = add(store, "Account", "zhang", person=person)
+    account = add(store, "Account", "zhang", person=person, roles_everywhere=["auditor"])
     commit(
         store,
         Relate(person, "HAS_ROLE", one, {"roles": ["engineer", "reader"]}),
@@ -85,5 +85,6 @@ def test_grants_are_of_the_account_and_of_its_person(store: GraphStore) -> None:
     assert {g.organisation: g.permissions for g in grants} == {
         one: roles.permissions(["engineer"]),
         other: roles.permissions(["reader"]),
+        None: roles.permissions(["auditor"]),
     }
-    assert names == {"engineer", "reader"}
+    assert names == {"engineer", "reader", "auditor"}

@@ -1,0 +1,174 @@
+"""The application: the doors, what happens around each request, and what they all share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any, Final, Protocol
+
+from anyio.to_thread import current_default_thread_limiter, run_sync
+from fastapi import APIRouter, FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
+
+from api import graphiql
+from api.access.principals import Principal
+from api.requests import Requests
+from api.rest.metrics import Metrics, Position, StoreCollector
+from api.rest.problems import CODES, handle_errors
+from api.settings import Settings
+from api.traces import OFF, Traces
+from cmdb.store import GraphStore
+from schema.errors import CmdbError
+
+ROUTERS: Final = (
+    "api.rest.health",
+    "api.rest.metrics",
+    "api.rest.attachments",
+    "api.rest.exports",
+    "api.rest.observations",
+    "api.access.http",
+    "api.graphql.http",
+)
+"""The doors. Each module has ``router``: an `APIRouter`, or a function of the services that gives one."""
+DESCRIPTION: Final = """\
+What is not GraphQL: health, measures, files, exports, and observations of discovery tools.
+Records are read and written at `/graphql`."""
+
+
+class UnauthenticatedError(CmdbError):
+    """Nobody knows who asks."""
+
+    code = "unauthenticated"
+
+
+class Authenticator(Protocol):
+    """Says who asks."""
+
+    def authenticate(self, request: Request) -> Principal:
+        """Who asks; raises a `CmdbError` of the code ``unauthenticated`` or ``throttled``."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one request works with.
+
+    Attributes
+    ----------
+    store
+        The store as the principal sees it.
+    """
+
+    principal: Principal
+    store: GraphStore
+    request_id: str
+
+
+@dataclass
+class Services:
+    """What one process has, and all its requests share.
+
+    Attributes
+    ----------
+    followers
+        What follows the change feed: its name, and the revision it is at.
+    guard
+        The store as somebody sees it.
+    stopping
+        No longer ready: requests that came are finished.
+    """
+
+    store: GraphStore
+    settings: Settings
+    authenticator: Authenticator | None = None
+    audit: Any = None
+    guard: Callable[[GraphStore, Principal], GraphStore] = lambda store, _: store
+    followers: dict[str, Position] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: bool = False
+
+    def context(self, request: Request, principal: Principal | None = None) -> Context:
+        """What a request works with; who asks is looked up, unless that is known already.
+
+        Raises
+        ------
+        UnauthenticatedError
+        """
+        if principal is None:
+            if self.authenticator is None:
+                raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
+            principal = self.authenticator.authenticate(request)
+        request.scope.setdefault("state", {})["principal"] = principal.name
+        store = self.guard(self.store, principal)
+        return Context(principal, store, request.scope["state"].get("request_id", ""))
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over a store, without anything global: there may be several in a process."""
+    settings = services.settings
+    traces = Traces(settings.otlp_endpoint) if settings.otlp_endpoint else None
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = settings.threads
+        yield
+        services.stopping = True
+        if traces is not None:
+            await run_sync(traces.close)
+
+    app = FastAPI(
+        title="graph-cmdb",
+        version=version("graph-cmdb"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=traces.telemetry if traces else OFF,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    services.metrics.registry.register(StoreCollector(services.store, services.followers))
+    handle_errors(app)
+    for name in ROUTERS:
+        if (router := _router(name, services)) is not None:
+            app.include_router(router)
+    app.router.routes[:0] = graphiql.routes(settings)
+    _surround(app, services, traces)
+    return app
+
+
+def _router(name: str, services: Services) -> APIRouter | None:
+    """The router of a door; None where that is yet to come."""
+    if find_spec(name) is None:
+        return None
+    router = import_module(name).router
+    made = router if isinstance(router, APIRouter) else router(services)
+    assert isinstance(made, APIRouter)
+    return made
+
+
+def _surround(app: FastAPI, services: Services, traces: Traces | None) -> None:
+    settings = services.settings
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "x-csrf-token", "x-request-id"],
+            expose_headers=["x-request-id", "content-disposition"],
+        )
+    app.add_middleware(
+        Requests,
+        limits={
+            "": settings.request_limit,
+            "/attachments": settings.upload_limit,
+            "/observations": settings.observation_limit,
+        },
+        hosts=tuple(settings.hosts),
+        tls=settings.tls,
+        watching=services.metrics,
+        annotate=traces.annotate if traces else lambda _: None,
+    )

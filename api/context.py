@@ -1,0 +1,67 @@
+"""What a request goes with: who asks, the store as they see it, and what the process shares."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from strawberry.fastapi import BaseContext
+
+from api.access.principals import Principal
+from api.graphql.views import View
+from cmdb.queries import AsOf
+from cmdb.records import Record
+from cmdb.store import GraphStore
+
+if TYPE_CHECKING:
+    from api.graphql.records import Records
+
+T = TypeVar("T")
+
+
+class Context(BaseContext):
+    """One request.
+
+    Attributes
+    ----------
+    store
+        The store as the principal sees it.
+    services
+        What the process shares (`api.services.Services`).
+    """
+
+    def __init__(
+        self,
+        services: Any,
+        principal: Principal,
+        store: GraphStore,
+        records: Records,
+        request_id: str = "",
+    ) -> None:
+        super().__init__()
+        self.services, self.principal, self.store = services, principal, store
+        self.records, self.request_id = records, request_id
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Do work of the synchronous parts in a thread; deadlines go along."""
+        context = contextvars.copy_context()
+        return await run_in_threadpool(context.run, work)
+
+    def view(self, record: Record, at: AsOf = None) -> View:
+        """A record as its fields need it."""
+        return View(record, at, self.masked(record))
+
+    def masked(self, record: Record) -> Sequence[str]:
+        """The attributes of a record that are withheld from who asks."""
+        masked = getattr(self.store, "masked", None)
+        return masked(record) if masked else ()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work beside the request, and keep it until it is done."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

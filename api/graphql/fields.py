@@ -1,0 +1,140 @@
+"""Fields made from the model: how each gets its value, beside Strawberry's own resolvers.
+
+A *plain* field reads its value off what it stands on. A *level* field is loaded for all records of
+one level of a selection together (`levels`). Any other has a resolver, as Strawberry has it.
+"""
+
+from __future__ import annotations
+
+import keyword
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+from strawberry.types.unset import UNSET
+
+Arguments = Mapping[str, Any]
+"""Coerced argument values by GraphQL name."""
+
+
+class Level(Protocol):
+    """How a level field is loaded."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+class ModelField(StrawberryField):
+    """A field of a type that is made from the model.
+
+    Attributes
+    ----------
+    read
+        Of a plain field: gives its value. A value of a leaf type must be as JSON has it.
+    level
+        Of a level field: how it is loaded.
+    resolve
+        Of any other: a resolver in graphql-core's form, given coerced arguments as they are.
+    """
+
+    read: Callable[[Any], Any] | None = None
+    level: Level | None = None
+    resolve: Callable[..., Any] | None = None
+    _type: Any = None
+
+    def resolve_type(self, *, type_definition: Any = None) -> Any:
+        """The field's type. A model has some ten thousand fields and few types: each is worked out once."""
+        if self._type is None:
+            assert self.type_annotation is not None
+            self._type = self.type_annotation.resolve()
+        return self._type
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
+        if self.read is not None:
+            return self.read(source)
+        return super().get_result(source, info, args, kwargs)
+
+
+def python_name(name: str) -> str:
+    """A name that Python takes: ``in`` and ``as`` are its own words."""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+@cache
+def annotation(type_: Any) -> StrawberryAnnotation:
+    """The annotation of a type: one for all fields that have it, since it remembers what it resolves to."""
+    return StrawberryAnnotation(type_)
+
+
+def model_field(
+    name: str,
+    type_: Any,
+    description: str | None = None,
+    *,
+    read: Callable[[Any], Any] | None = None,
+    level: Level | None = None,
+    resolve: Callable[..., Any] | None = None,
+    arguments: Sequence[StrawberryArgument] = (),
+) -> ModelField:
+    """A field of that GraphQL name."""
+    field = ModelField(
+        python_name=python_name(name),
+        graphql_name=name,
+        type_annotation=annotation(type_),
+        description=description,
+    )
+    field.read, field.level, field.resolve = read, level, resolve
+    if arguments:
+        field.arguments = list(arguments)
+    return field
+
+
+def argument(
+    name: str, type_: Any, description: str | None = None, default: Any = UNSET
+) -> StrawberryArgument:
+    """An argument of that GraphQL name; without a default it may be left out if its type may be null."""
+    return StrawberryArgument(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=annotation(type_),
+        description=description,
+        default=default,
+    )
+
+
+def input_field(name: str, type_: Any, description: str | None = None) -> ModelField:
+    """An optional field of an input type."""
+    return ModelField(
+        python_name=python_name(name),
+        graphql_name=name,
+        type_annotation=annotation(type_ | None),
+        default=UNSET,
+        description=description,
+    )
+
+
+def make_type(
+    name: str,
+    fields: Iterable[StrawberryField],
+    *,
+    bases: tuple[type, ...] = (),
+    description: str | None = None,
+    interface: bool = False,
+    input_: bool = False,
+    one_of: bool = False,
+) -> type:
+    """A Strawberry type of that name; what its bases have it has, too."""
+    namespace: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}
+    for field in fields:
+        namespace[field.python_name] = field
+        assert field.type_annotation is not None
+        namespace["__annotations__"][field.python_name] = field.type_annotation.raw_annotation
+    made = types.new_class(name, bases, {}, lambda body: body.update(namespace))
+    if input_:
+        return strawberry.input(made, name=name, description=description, one_of=one_of)
+    return strawberry.type(made, name=name, description=description, is_interface=interface)

@@ -1,0 +1,280 @@
+"""Object types and interfaces, one for each record type, and their connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import strawberry
+
+from api.graphql.enums import Enums
+from api.graphql.fields import ModelField, argument, make_type, model_field
+from api.graphql.filters import Filters, Lazy, common_type, ends_of
+from api.graphql.naming import attribute_field, described, pascal
+from api.graphql.scalars import OF_KIND, Int64
+from api.graphql.views import Connection, Edge, View
+from schema.attributes import Attribute
+from schema.model import Model, RecordType
+
+PAGE: Final = 50
+"""Records of a page where none is asked for."""
+
+
+class Links(NamedTuple):
+    """A level field: the records at the other end of a relationship."""
+
+    relationship: str
+    far: str
+    kind: str = "links"
+
+
+class Reference(NamedTuple):
+    """A level field: the record, or records, that a reference names."""
+
+    attribute: str
+    many: bool
+    kind: str = "reference"
+
+
+class Total(NamedTuple):
+    """A field of a connection: asked for, it makes its question count."""
+
+    kind: str = "total"
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+class Records:
+    """The types of a model's records.
+
+    Parameters
+    ----------
+    shared
+        Further fields of every record, such as its history: they belong to other modules.
+
+    Attributes
+    ----------
+    results
+        The types that mutations answer with (`api.graphql.mutations.results`), set by the schema.
+    """
+
+    def __init__(
+        self, model: Model, shared: Callable[[Records], list[ModelField]] = lambda _: []
+    ) -> None:
+        self.model, self.shared = model, shared
+        self.enums = Enums(model)
+        self.ends = ends_of(model)
+        self.filters = Filters(model, self.enums)
+        self.types: dict[str, type] = {}
+        self.interfaces: dict[str, type] = {}
+        self.results: Any = None
+        self._connections: dict[str, type] = {}
+        self._links: dict[str, type] = {}
+        self._arguments: dict[str, list[Any]] = {}
+        for name in model.record_types:
+            self._record(name)
+
+    def connection(self, record_type: str) -> type:
+        """The type of a page of records of a type."""
+        if record_type not in self._connections:
+            edge = make_type(f"{record_type}Edge", [_node(self.lazy(record_type)), _cursor()])
+            self._connections[record_type] = _connection(
+                f"{record_type}Connection", edge, self.lazy(record_type)
+            )
+        return self._connections[record_type]
+
+    def links(self, name: str) -> type:
+        """The type of a page of records at the other end of a relationship, by name or inverse name."""
+        relationship_type, direction = self.model.direction(name)
+        far = relationship_type.target if direction == "out" else relationship_type.source
+        if name not in self._links:
+            node = self.lazy(common_type(self.model, far))
+            fields = [_node(node), _cursor(), _revision()]
+            fields += [
+                self._attribute(attribute, _of_relationship(attribute))
+                for attribute in relationship_type.attributes.values()
+                if not attribute.managed
+            ]
+            edge = make_type(f"{pascal(name)}LinkEdge", fields)
+            self._links[name] = _connection(f"{pascal(name)}LinkConnection", edge, node)
+        return self._links[name]
+
+    def lazy(self, record_type: str) -> Any:
+        """What a field that leads to records of a type is of: an interface, if the type has subtypes."""
+        return Lazy(
+            record_type, lambda: self.interfaces.get(record_type) or self.types[record_type]
+        )
+
+    def page_arguments(self, record_type: str) -> list[Any]:
+        """The arguments of a list of records."""
+        if record_type not in self._arguments:
+            self._arguments[record_type] = self._page_arguments(record_type)
+        return self._arguments[record_type]
+
+    def _page_arguments(self, record_type: str) -> list[Any]:
+        return [
+            argument("first", int | None, f"Most records of the page; {PAGE} unless given."),
+            argument("after", str | None, "Go on behind this cursor."),
+            argument("where", self.filters._lazy(record_type) | None),
+            argument("orderBy", list[self.filters.order(record_type)] | None),  # type: ignore[misc]
+        ]
+
+    def _record(self, name: str) -> None:
+        """Make the type of a record type, after those above it.
+
+        A concrete type with subtypes is two: ``Computer``, and the interface ``AnyComputer`` that it and
+        its subtypes implement.
+        """
+        if name in self.types or name in self.interfaces:
+            return
+        record_type = self.model.record_types[name]
+        above: tuple[type, ...] = ()
+        if record_type.parent:
+            self._record(record_type.parent)
+            above = (self.interfaces[record_type.parent],)
+        fields, text = self._fields(record_type), described(record_type)
+        if any(t.parent == name for t in self.model.record_types.values()):
+            title = name if record_type.abstract else f"Any{name}"
+            made = make_type(title, fields, bases=above, description=text, interface=True)
+            self.interfaces[name] = made
+            above, fields = (made,), []
+        if not record_type.abstract:
+            self.types[name] = make_type(name, fields, bases=above, description=text)
+
+    def _fields(self, record_type: RecordType) -> list[ModelField]:
+        """What a type has beside what it inherits."""
+        parent = self.model.record_types[record_type.parent] if record_type.parent else None
+        fields = [] if parent else [*_system_fields(), *self.shared(self)]
+        fields += [
+            self._attribute(attribute, _of_record(attribute))
+            for attribute in record_type.attributes.values()
+            if parent is None or attribute.name not in parent.attributes
+        ]
+        inherited = self.ends[parent.name] if parent else {}
+        for field, (relationship, far) in self.ends[record_type.name].items():
+            if field not in inherited:
+                fields.append(self._relationship(field, relationship, far))
+        return fields
+
+    def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
+        name, label = attribute_field(attribute.name), attribute.label
+        text = f"{label.en} · {label.zh}"
+        if attribute.description is not None:
+            text += f"\n{attribute.description.en} {attribute.description.zh}"
+        if attribute.kind.name == "reference" and attribute.to is not None:
+            far = self.lazy(attribute.to)
+            level = Reference(attribute.name, attribute.many)
+            return model_field(name, _listed(far, attribute.many), text, level=level)
+        value = self.enums.types.get(attribute.name, OF_KIND[attribute.kind.name])
+        return model_field(name, _listed(value, attribute.many), text, read=read)
+
+    def _relationship(self, field: str, relationship: str, far: str) -> ModelField:
+        relationship_type, direction = self.model.direction(relationship)
+        label = relationship_type.label if direction == "out" else relationship_type.inverse_label
+        return model_field(
+            field,
+            self.links(relationship),
+            f"{relationship}: {label.en} · {label.zh}",
+            level=Links(relationship, far),
+            arguments=self.page_arguments(far),
+        )
+
+
+def _listed(type_: Any, many: bool) -> Any:
+    return (list[type_] | None) if many else (type_ | None)
+
+
+def _of_record(attribute: Attribute) -> Callable[[View], Any]:
+    name, write = attribute.name, _writer(attribute)
+    if write is None:
+        return lambda view: view.record.attributes.get(name)
+    return lambda view: (
+        None if (value := view.record.attributes.get(name)) is None else write(value)
+    )
+
+
+def _of_relationship(attribute: Attribute) -> Callable[[Edge], Any]:
+    name, write = attribute.name, _writer(attribute)
+
+    def read(edge: Edge) -> Any:
+        value = edge.relationship.attributes.get(name) if edge.relationship else None
+        return write(value) if write is not None and value is not None else value
+
+    return read
+
+
+def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
+    """How a value becomes JSON; None where it already is."""
+    if attribute.kind.plain:
+        return None
+    one = attribute.kind.to_json
+    return (lambda values: [one(value) for value in values]) if attribute.many else one
+
+
+def _system_fields() -> list[ModelField]:
+    return [
+        model_field("id", strawberry.ID, read=lambda view: view.record.id),
+        model_field("type", str, "Name of its record type.", read=lambda view: view.record.type),
+        model_field(
+            "revision",
+            Int64,
+            "The revision that made it what it is here; give it back as `expectedRevision`.",
+            read=lambda view: view.record.revision,
+        ),
+        model_field(
+            "maskedAttributes",
+            list[str],
+            "Attributes that it has and that you may not read.",
+            read=lambda view: list(view.masked),
+        ),
+    ]
+
+
+def _node(type_: Any) -> ModelField:
+    return model_field("node", type_, read=lambda edge: edge.node)
+
+
+def _cursor() -> ModelField:
+    return model_field("cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record))
+
+
+def _revision() -> ModelField:
+    return model_field(
+        "relationshipRevision",
+        Int64,
+        "The revision from which on the relationship is as it is here.",
+        read=lambda edge: edge.relationship.revision,
+    )
+
+
+def _page_info(connection: Connection) -> PageInfo:
+    return PageInfo(
+        has_next_page=connection.cursor is not None,
+        has_previous_page=not connection.begins,
+        start_cursor=connection.start_cursor,
+        end_cursor=connection.end_cursor,
+    )
+
+
+def _connection(name: str, edge: type, node: Any) -> type:
+    return make_type(
+        name,
+        [
+            model_field("edges", list[edge], read=lambda connection: connection.edges),  # type: ignore[valid-type]
+            model_field("nodes", list[node], read=lambda connection: connection.nodes),
+            model_field("pageInfo", PageInfo, read=_page_info),
+            model_field(
+                "totalCount",
+                Int64,
+                "All that match, on this page or not.",
+                read=lambda connection: connection.total,
+                level=None,
+            ),
+        ],
+    )

@@ -1,0 +1,73 @@
+"""The schema of a model: everything that other modules of this folder offer, put together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+import strawberry
+
+from api.graphql import counting, history, mutations, provenance, queries
+from api.graphql.execution import RecordExecutor, bind
+from api.graphql.fields import ModelField, make_type
+from api.graphql.mutations.results import Results
+from api.graphql.records import Records
+from api.graphql.scalars import configuration
+from schema.model import Model
+
+PARTS: Final = (queries, history, provenance, counting, mutations)
+"""What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
+``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
+
+
+class ModelSchema(strawberry.Schema):
+    """A schema, and the record types it was made of."""
+
+    records: Records
+
+    def process_errors(self, errors: Any, execution_context: Any = None) -> None:
+        """Errors that are told are the caller's; what is not was logged by `api.graphql.errors`."""
+
+
+def build_schema(model: Model) -> ModelSchema:
+    """The schema of a model. Takes seconds for a model of hundreds of types; kept for those last seen."""
+    return _built(model.fingerprint, _Held(model))
+
+
+class _Held:
+    """A model that takes no part in what is remembered by: its fingerprint does."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+
+@lru_cache(maxsize=4)
+def _built(fingerprint: str, held: _Held) -> ModelSchema:
+    records = Records(held.model, lambda made: _offered(made, "record_fields"))
+    records.results = Results(records)
+    roots: dict[str, Any] = {
+        name: make_type(name.capitalize(), fields)
+        for name in ("query", "mutation", "subscription")
+        if (fields := _offered(records, f"{name}_fields"))
+    }
+    schema = ModelSchema(
+        **roots,
+        types=list(records.types.values()),
+        execution_context_class=RecordExecutor,
+        config=configuration(),
+    )
+    schema.records = records
+    bind(schema._schema)
+    return schema
+
+
+def _offered(records: Records, what: str) -> list[ModelField]:
+    return [
+        field for part in PARTS if hasattr(part, what) for field in getattr(part, what)(records)
+    ]

@@ -1,0 +1,209 @@
+"""Webhooks in: a discovery tool posts what it observed, in the form of `importers.jsonl`.
+
+Who posts has a token with the permission *observe*, or signs what they send with the secret of their
+source, as Standard Webhooks has it: ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``.
+Nothing is planned before all of it has come and the signature was found right.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from api.access.principals import Grant, Permission, Principal
+from api.app import Context, UnauthenticatedError
+from api.rest.asking import received, require, services_of
+from api.rest.problems import RESPONSES, problem, status_of
+from cmdb.errors import CmdbError, SourceError
+from cmdb.reconciliation.inference import infer
+from cmdb.reconciliation.plans import Lines, both, plain_plan
+from cmdb.reconciliation.runs import Run, VanishRefusedError
+from cmdb.store import GraphStore
+from importers import registry
+from importers.reading import Document
+from lifecycle.refusals import NotAllowedError
+
+IMPORTER: Final = "jsonl"
+TOLERANCE: Final = 300
+"""Seconds that a signature's time may be off."""
+SIGNATURE: Final = "webhook-signature"
+TYPES: Final = frozenset(
+    {"", "application/jsonl", "application/x-ndjson", "application/json", "text/plain"}
+    | {"application/octet-stream", "application/x-www-form-urlencoded", "application/gzip"}
+)
+
+EXAMPLE: Final = (
+    '{"type": "Server", "key": "srv/42", "attributes": {"name": "web-01", "serial_number": "SN42"}, '
+    '"links": [{"name": "CONTAINED_IN", "to": {"type": "Rack", "key": "rack/R1", "attributes": {"name": "R1"}}}]}\n'
+)
+PLAN: Final = {
+    "applied": True,
+    "statements": 1,
+    "kept": 0,
+    "seconds": 0.012,
+    "revisions": [1043],
+    "counts": {"created": 2, "updated": 0, "related": 1, "unrelated": 0, "retired": 0}
+    | {"unchanged": 0, "rejected": 0, "duplicate": 0},
+    "entries_total": 3,
+    "entries": [],
+}
+
+router = APIRouter(prefix="/observations", tags=["observations"], responses=RESPONSES)
+
+
+class Signed:
+    """A signature over a body that is still coming."""
+
+    def __init__(self, request: Request, secret: str) -> None:
+        headers = request.headers
+        id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+        if not (at.isascii() and at.isdecimal()) or abs(time.time() - int(at[:12])) > TOLERANCE:
+            raise UnauthenticatedError(
+                "The webhook-timestamp is missing, or too far from now.", "Check the clocks."
+            )
+        self.given = headers.get(SIGNATURE, "").split()
+        self.mac = hmac.new(secret.encode(), f"{id}.{at}.".encode(), hashlib.sha256)
+
+    def check(self) -> None:
+        """Refuse what was not signed with the secret.
+
+        Raises
+        ------
+        UnauthenticatedError
+        """
+        right = f"v1,{base64.b64encode(self.mac.digest()).decode()}"
+        if not any(hmac.compare_digest(right.encode(), g.encode()) for g in self.given):
+            raise UnauthenticatedError(
+                f"The {SIGNATURE} is wrong.", "Sign `id.timestamp.body` with the source's secret."
+            )
+
+
+class Asked(NamedTuple):
+    """What is to be done with the observations."""
+
+    apply: bool
+    complete: bool
+    vanish_limit: float | None
+    first: int
+
+
+@router.post(
+    "/{source}",
+    summary="Reconcile what a discovery tool observed with the graph: the plan, or applied",
+    responses={200: {"content": {"application/json": {"example": PLAN}}}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/jsonl": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        }
+    },
+)
+async def observe(
+    request: Request,
+    source: Annotated[str, InPath(description="name of the source", min_length=1, max_length=200)],
+    apply: Annotated[bool, Query(description="commit the plan; else it is only shown")] = False,
+    complete: Annotated[
+        bool, Query(description="this is all the source has: retire what it no longer reports")
+    ] = False,
+    vanish_limit: Annotated[
+        float | None, Query(ge=0, le=100, description="most percent that may be retired")
+    ] = None,
+    first: Annotated[
+        int, Query(ge=0, le=100_000, description="most lines of the plan to give back")
+    ] = 1_000,
+) -> JSONResponse:
+    """A line an observation, gzip or plain. The same again changes nothing. What it answers is what
+    `cmdb import jsonl --json` prints; the lines of the plan are for those who may read everything."""
+    _check_type(request)
+    signed, context = await run_in_threadpool(_asking, request, source)
+    asked = Asked(apply, complete, vanish_limit, first)
+    async with received(request, signed.mac.update if signed else lambda _: None) as path:
+        if signed:
+            signed.check()
+        return await run_in_threadpool(
+            _reconciled, services_of(request).store, context.principal, source, path, asked
+        )
+
+
+def _check_type(request: Request) -> None:
+    said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    packed = request.headers.get("content-encoding", "identity").strip().lower()
+    if said not in TYPES or packed not in ("identity", "gzip"):
+        raise HTTPException(415, "Observations are JSON Lines, plain or gzip")
+
+
+def _asking(request: Request, source: str) -> tuple[Signed | None, Context]:
+    """Who posts; with a signature that is yet to be checked, the source itself."""
+    services = services_of(request)
+    if SIGNATURE in request.headers:
+        secret = services.settings.observation_secrets.get(source)
+        if secret is None:
+            raise UnauthenticatedError(
+                "This source has no secret to sign with.", "Set it, or send a token."
+            )
+        signed = Signed(request, secret.get_secret_value())
+        principal = Principal(
+            source, "", (Grant(frozenset({Permission.OBSERVE}), None),), by="token"
+        )
+        return signed, services.context(request, principal)
+    context = services.context(request)
+    require(context.principal, Permission.OBSERVE)
+    if context.principal.roots(Permission.OBSERVE) is not None:
+        raise NotAllowedError(
+            f"{context.principal.name} may observe in some organisations only.",
+            "Observations are reconciled with the whole graph: it needs the permission everywhere.",
+        )
+    return None, context
+
+
+def _reconciled(
+    store: GraphStore, principal: Principal, source: str, path: Path, asked: Asked
+) -> JSONResponse:
+    """Reconciliation is the product's own work on the whole graph, whoever asked for it."""
+    begun, actor = time.monotonic(), principal.name
+    sees_all = principal.roots(Permission.READ) is None
+    lines = Lines(asked.first if sees_all else 0)
+    importer = registry.make(IMPORTER, {})
+    run = Run(
+        store,
+        source,
+        actor=actor,
+        importer=IMPORTER,
+        precedence=importer.precedence,
+        apply=asked.apply,
+        complete=asked.complete,
+        vanish_limit=asked.vanish_limit,
+        report=lines.add,
+    )
+    document = Document("what was posted", "posted", path)
+    failed: CmdbError | None = None
+    try:
+        run.run(registry.portions(importer, [document]))
+    except (SourceError, VanishRefusedError) as error:
+        if not run.summary.statements:
+            raise
+        failed = error
+    if asked.apply:
+        run.summary.revisions += infer(store, actor=actor, report=both(lines, run.summary))
+    plan = plain_plan(store, lines.lines, run.summary, asked.apply, time.monotonic() - begun)
+    plan["entries_total"] = lines.total
+    return _answer(plan, failed)
+
+
+def _answer(plan: dict[str, Any], failed: CmdbError | None) -> JSONResponse:
+    """The plan; where it broke off after something was done, the problem with the plan in it."""
+    if failed is None:
+        return JSONResponse(plan)
+    return problem(
+        status_of(failed), failed.code, failed.message, failed.remedy, more={"plan": plan}
+    )
