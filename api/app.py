@@ -11,11 +11,15 @@ from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 from anyio.to_thread import current_default_thread_limiter, run_sync
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
 
 from api import graphiql
+from api.access.guarded import GuardedStore
+from api.access.organisations import Organisations
 from api.access.principals import Principal
+from api.access.roles import Roles, load_roles
 from api.requests import Requests
 from api.rest.metrics import Metrics, Position, StoreCollector
 from api.rest.problems import CODES, handle_errors
@@ -48,7 +52,7 @@ class UnauthenticatedError(CmdbError):
 class Authenticator(Protocol):
     """Says who asks."""
 
-    def authenticate(self, request: Request) -> Principal:
+    def authenticate(self, connection: HTTPConnection) -> Principal:
         """Who asks; raises a `CmdbError` of the code ``unauthenticated`` or ``throttled``."""
 
 
@@ -73,6 +77,8 @@ class Services:
 
     Attributes
     ----------
+    organisations, roles
+        By which permissions are worked out.
     followers
         What follows the change feed: its name, and the revision it is at.
     guard
@@ -85,12 +91,14 @@ class Services:
     settings: Settings
     authenticator: Authenticator | None = None
     audit: Any = None
+    organisations: Organisations | None = None
+    roles: Roles | None = None
     guard: Callable[[GraphStore, Principal], GraphStore] = lambda store, _: store
     followers: dict[str, Position] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
 
-    def context(self, request: Request, principal: Principal | None = None) -> Context:
+    def context(self, connection: HTTPConnection, principal: Principal | None = None) -> Context:
         """What a request works with; who asks is looked up, unless that is known already.
 
         Raises
@@ -100,10 +108,26 @@ class Services:
         if principal is None:
             if self.authenticator is None:
                 raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
-            principal = self.authenticator.authenticate(request)
-        request.scope.setdefault("state", {})["principal"] = principal.name
+            principal = self.authenticator.authenticate(connection)
+        state = connection.scope.setdefault("state", {})
+        state["principal"] = principal.name
         store = self.guard(self.store, principal)
-        return Context(principal, store, request.scope["state"].get("request_id", ""))
+        return Context(principal, store, state.get("request_id", ""))
+
+
+def make_services(store: GraphStore, settings: Settings) -> Services:
+    """All of it over a store, where everybody sees what their roles let them see.
+
+    Raises
+    ------
+    RolesError
+    """
+    organisations, roles = Organisations(store), load_roles(settings.roles)
+
+    def guard(store: GraphStore, principal: Principal) -> GraphStore:
+        return GuardedStore(store, principal, organisations, roles)
+
+    return Services(store, settings, organisations=organisations, roles=roles, guard=guard)
 
 
 def create_app(services: Services) -> FastAPI:

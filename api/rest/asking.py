@@ -46,7 +46,7 @@ def exporting(request: Request) -> Context:
     services = services_of(request)
     found = services.context(request)
     require(found.principal, Permission.EXPORT)
-    below = getattr(getattr(services, "organisations", None), "below", lambda roots: roots)
+    below = services.organisations.below if services.organisations else frozenset
     return services.context(request, narrowed(found.principal, Permission.EXPORT, below))
 
 

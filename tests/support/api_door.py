@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
 
 from api.access.principals import Grant, Permission, Principal
-from api.app import Services, UnauthenticatedError, create_app
+from api.app import UnauthenticatedError, create_app, make_services
 from api.settings import Settings
 from cmdb.store import GraphStore
 
@@ -27,8 +28,8 @@ class Tokens:
 
     known: dict[str, Principal] = field(default_factory=dict)
 
-    def authenticate(self, request: Request) -> Principal:
-        name = request.headers.get("authorization", "").removeprefix("Bearer ")
+    def authenticate(self, connection: HTTPConnection) -> Principal:
+        name = connection.headers.get("authorization", "").removeprefix("Bearer ")
         if name not in self.known:
             raise UnauthenticatedError("Nobody has this token.", "Send another.")
         return self.known[name]
@@ -49,7 +50,8 @@ class Door:
         self, store: GraphStore, people: Iterable[Principal] = (), **settings: Any
     ) -> None:
         tokens = Tokens({one.name: one for one in people})
-        self.services = Services(store, Settings(**settings), tokens)
+        self.services = make_services(store, Settings(**settings))
+        self.services.authenticator = tokens
         self.app: FastAPI = create_app(self.services)
 
     def ask(
