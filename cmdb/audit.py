@@ -131,7 +131,11 @@ class Audit:
             yield _finding(revision, "altered_revision", "It is not what was committed.")
             return
         if kept[0] != made[0]:
-            yield _finding(revision, "altered_header", "Its header is not what was committed.")
+            yield _finding(
+                revision,
+                "altered_header",
+                "Its header, or the model that it applied, is not what was committed.",
+            )
         if kept == made:
             yield _finding(
                 revision, "altered_chain", "Its digest, or the one before it, is another."

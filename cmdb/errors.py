@@ -17,7 +17,8 @@
         ├── StoreUnavailableError       store_unavailable: not reachable, or gone on the way
         ├── StoreAccessError            store_access: wrong password, not allowed
         ├── StoreReadOnlyError          store_read_only
-        ├── StoreBusyError              store_busy: locked, deadlocked or timed out
+        ├── StoreBusyError              store_busy: locked, deadlocked or overloaded
+        ├── StoreTimeoutError           store_timeout: a reading was cut off at its deadline
         ├── StoreFullError              store_full: out of memory or disk
         ├── StoreDamagedError           store_damaged
         ├── ChainBrokenError            store_chain_broken: a digest is not that of what it stands for
@@ -180,6 +181,12 @@ class StoreReadOnlyError(StoreError):
 
 class StoreBusyError(StoreError):
     code = "store_busy"
+
+
+class StoreTimeoutError(StoreError):
+    """A reading took longer than its deadline (`GraphStore.deadline`); the store was told to stop."""
+
+    code = "store_timeout"
 
 
 class StoreFullError(StoreError):

@@ -5,20 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from cmdb import transfer
+from cmdb.audit import Audit, Head
 from cmdb.change_set_files import read_change_set
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
-from cmdb.errors import CmdbError, DumpError, StoreExistsError
+from cmdb.errors import ChainBrokenError, CmdbError, DumpError, StoreExistsError
 from cmdb.ids import new_id
 from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store, open_store
 from cmdb.store.opening import create_empty_store
 from schema.loading import load_model
+from tests.support.building import commit, create
+from tests.support.by_hand import SqliteByHand
 
 ESTATE = sorted((Path(__file__).parent.parent / "examples" / "estate").glob("*.yaml"))
 STORES = ("sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j))
@@ -73,7 +77,9 @@ def test_a_copy_there_and_back_holds_the_same(kind: str, estate: GraphStore, url
         home = transfer.copy(there, back)
         assert out.sha256 == home.sha256 == transfer.digest(estate)
         assert out.revisions == estate.last_revision().number
-        assert list(check(there)) == list(check(back)) == []
+        assert there.last_revision() == back.last_revision() == estate.last_revision()
+        for copied in (there, back):
+            assert list(check(copied, audit=Audit(copied, head_of(estate)))) == []
         assert {r.id: r for r in there.scan_records(3)} == {r.id: r for r in estate.scan_records(3)}
         found = there.search("营销", Query(total=True))
         assert found.total == estate.search("营销", Query(total=True)).total == 2
@@ -119,6 +125,78 @@ def test_a_dump_restores_to_the_same(
         assert list(check(target)) == []
         host = target.find(Query("Server", {"name": "YJ-ESX-01"})).records[0].id
         assert target.history(host) == estate.history(host)
+
+
+def head_of(store: GraphStore) -> Head:
+    last = store.last_revision()
+    assert last.digest is not None
+    return Head(last.number, last.digest)
+
+
+def test_a_digest_that_does_not_agree_is_not_moved(
+    estate: GraphStore, url: Named, tmp_path: Path
+) -> None:
+    path = tmp_path / "estate.jsonl"
+    SqliteByHand(tmp_path / "estate.db").run(
+        "UPDATE revisions SET reason = 'another' WHERE number = 3"
+    )
+    with pytest.raises(ChainBrokenError, match="revision 3"):
+        transfer.dump(estate, path)
+    with create_empty_store(url("copy")) as there:
+        with pytest.raises(ChainBrokenError, match="revision 3"):
+            transfer.copy(estate, there)
+        assert transfer.revisions_in(there) == 1
+    with create_empty_store(url("plain")) as there:
+        done = transfer.copy(estate, there, chained=False)
+        assert done == transfer.dump(estate, path, chained=False)
+        assert there.last_revision().digest is None
+        with pytest.raises(StoreExistsError):
+            transfer.copy(estate, there)
+    with create_empty_store(url("restored")) as there:
+        assert transfer.restore(path, there) == done
+        commit(there, create("Site", "new"))
+        audit = Audit(there)
+        assert list(check(there, audit=audit)) == []
+        assert audit.begins == there.last_revision().number
+
+
+def test_a_dump_made_to_say_something_else_is_refused(
+    estate: GraphStore, url: Named, tmp_path: Path
+) -> None:
+    """With a digest of its text that fits: that of the revision does not."""
+    path = tmp_path / "estate.jsonl"
+    transfer.dump(estate, path)
+    lines = path.read_text(encoding="utf-8").replace("YJ-ESX-01", "YJ-ESX-99").split("\n")[:-2]
+    write_dump(path, lines, estate.last_revision().number)
+    with create_empty_store(url("target")) as target, pytest.raises(ChainBrokenError):
+        transfer.restore(path, target)
+
+
+def test_a_dump_of_an_older_release_restores(
+    estate: GraphStore, url: Named, tmp_path: Path
+) -> None:
+    """Which left the keys within JSON values as they were given."""
+    path = tmp_path / "old.jsonl"
+    with create_store(url("old"), load_model([])) as old:
+        counts = {"serial_number": 20, "Server.memory_mib": 90}
+        commit(old, create("DataSource", "s", attribute_precedence=counts))
+        transfer.dump(old, path, chained=False)
+    *lines, _, _ = path.read_text(encoding="utf-8").split("\n")
+    assert '"version":1' in lines[0]
+    sorted_keys = '{"Server.memory_mib":90,"serial_number":20}'
+    assert sorted_keys in lines[-1]
+    lines[-1] = lines[-1].replace(sorted_keys, '{"serial_number":20,"Server.memory_mib":90}')
+    write_dump(path, lines, 2)
+    with create_empty_store(url("target")) as target:
+        assert transfer.restore(path, target).revisions == 2
+        assert target.last_revision().digest is None
+
+
+def write_dump(path: Path, lines: list[str], last: int) -> None:
+    """With an end line that fits."""
+    text = "".join(f"{line}\n" for line in lines)
+    end = {"end": last, "sha256": sha256(text.encode()).hexdigest()}
+    path.write_text(text + json.dumps(end) + "\n", encoding="utf-8", newline="\n")
 
 
 def test_a_store_with_its_own_history_is_not_copied_over(estate: GraphStore, url: Named) -> None:

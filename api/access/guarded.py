@@ -11,19 +11,22 @@ out. `GuardedStore.hidden` counts what a question does not show.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
 from api.access.roles import Roles
 from api.access.scope import Reach, Scope, scope_of
-from cmdb.commits import End, WriteTransaction
-from cmdb.errors import NotFoundError
+from api.access.writing import GuardedTransaction
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
+from cmdb.commits import End, Plan, WriteTransaction
+from cmdb.errors import InvalidChangeError, NotFoundError
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
@@ -38,9 +41,15 @@ from cmdb.store import GraphStore
 from cmdb.store.base import Direction, Finding, Neighbour, Span, Statistics, Usage
 from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
+from lifecycle.refusals import NotAllowedError
+from schema.kinds import is_id
 from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
 
 BATCH: Final = 1_000
+
+SEARCH: Final = "`cmdb search` finds records by name."
+UNSEEN: Final = "a record that you may not see"
+IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Item = TypeVar("Item")
 
@@ -72,8 +81,11 @@ class GuardedStore(GraphStore):
     @property
     def scope(self) -> Scope:
         """What the principal may read, by the organisations as they are now."""
+        return self._scope(Permission.READ)
+
+    def _scope(self, permission: Permission) -> Scope:
         tree = self._organisations.tree()
-        return scope_of(self._inner.model, tree, self.principal.grants)
+        return scope_of(self._inner.model, tree, self.principal.grants, permission)
 
     def reach(self, permission: Permission) -> Reach:
         """Where the principal has a permission."""
@@ -177,7 +189,7 @@ class GuardedStore(GraphStore):
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
         """As of every store. Of a record that is seen now, all that ever happened to it is shown."""
         if id not in self._visible([id]):
-            raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
+            raise NotFoundError(f"There is no record {id}.", SEARCH)
         commits = self._inner.history(id, first, before)
         ends = {
             end
@@ -254,17 +266,117 @@ class GuardedStore(GraphStore):
 
     # -- writing --------------------------------------------------------------------------------------
 
-    def require(self, permission: Permission) -> None:
-        """Refuse what the principal may do nowhere.
+    def require(
+        self,
+        permission: Permission,
+        organisations: Collection[str] = (),
+        records: Collection[str] = (),
+    ) -> None:
+        """Refuse what the principal may not do in some organisations, and with some records; without
+        either, anywhere. One statement for all records, and one for those not met yet.
 
         Raises
         ------
+        NotFoundError
+            A record is not there, or not seen.
         NotAllowedError
         """
         if not self.principal.permits(permission):
-            raise not_allowed(
-                self.principal, permission, (), self._organisations.tree(), self.roles
-            )
+            raise self._refusal(permission, ())
+        held = self.reach(permission)
+        if missing := {id for id in organisations if id not in held}:
+            raise self._refusal(permission, missing)
+        self._found(records)
+        scope = self._scope(permission)
+        if records and scope.bounded:
+            able = self._asked(records, None, scope)
+            unable = self._inner.get([id for id in records if id not in able])
+            if unable:
+                named = {r.attributes.get(ORGANISATION_ATTRIBUTE) for r in unable.values()}
+                raise self._refusal(permission, named)
+
+    def as_product(
+        self,
+        permission: Permission,
+        organisations: Collection[str] = (),
+        records: Collection[str] = (),
+    ) -> GraphStore:
+        """The store itself, for a part of the product that does what the principal may ask for: the
+        process engine, reconciliation. They write what no hand may, and see the whole graph; what they
+        tell is for this store to show.
+
+        Raises
+        ------
+        NotFoundError, NotAllowedError
+            As `require`.
+        """
+        self.require(permission, organisations, records)
+        return self._inner
+
+    def commit(self, change_set: ChangeSet, prepared: Plan | None = None) -> CommitResult:
+        """As of every store, in the principal's name, if they may (`api.access.writing`).
+
+        Raises
+        ------
+        NotFoundError
+            It names a record that is not there, or not seen.
+        NotAllowedError
+        InvalidChangeError, ConflictError
+        """
+        if change_set.managed or change_set.process:
+            raise _never("Only the product's own parts write so.")
+        self._found(named_by(change_set.operations, self.model))
+        try:
+            return super().commit(replace(change_set, actor=self.principal.name), prepared)
+        except InvalidChangeError as error:
+            raise self._told(error) from None
+        finally:
+            self._seen.clear()
+
+    def apply_model(self, model: Model, actor: str, reason: str = "model applied") -> CommitResult:
+        """As of every store, in the principal's name. The model is everybody's: it takes the permission
+        everywhere, or in an organisation that has none above it.
+
+        Raises
+        ------
+        NotAllowedError, ModelChangeRefusedError
+        """
+        if not self.reach(Permission.MODEL).shared:
+            raise self._refusal(Permission.MODEL, {None})
+        return self._inner.apply_model(model, self.principal.name, reason)
+
+    def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
+        def guarded(transaction: WriteTransaction) -> CommitResult:
+            guard = GuardedTransaction(transaction, self.scope, self._refusal)
+            return work(cast("WriteTransaction", guard))
+
+        return self._inner._writing(guarded)
+
+    def _refusal(
+        self, permission: Permission, organisations: Collection[str | None]
+    ) -> NotAllowedError:
+        """Names only organisations that are seen."""
+        scope = self.scope
+        told = {o for o in organisations if o is None or scope.sees_organisation(o)}
+        return not_allowed(self.principal, permission, told, scope.tree, self.roles)
+
+    def _found(self, ids: Collection[str]) -> None:
+        """Refuse records that are not seen, as those that are not there."""
+        seen = self._visible(ids) if self.scope.bounded else set(ids)
+        for id in sorted(ids):
+            if id not in seen:
+                raise NotFoundError(f"There is no record {id}.", SEARCH)
+
+    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
+        """Problems that tell of no record that is not seen."""
+        named = {id for problem in error.problems for id in IDS.findall(problem.message)}
+        hidden = named - self._visible(named) if self.scope.bounded else set()
+        return InvalidChangeError(
+            [
+                replace(p, message=IDS.sub(lambda m: UNSEEN if m[0] in hidden else m[0], p.message))
+                for p in error.problems
+            ]
+        )
 
     def mark(self, name: str, value: bytes | None) -> None:
         raise _never("Marks are the product's own.")
@@ -277,9 +389,6 @@ class GuardedStore(GraphStore):
 
     def initialise(self, model: Model, actor: str) -> CommitResult:
         raise _never("Stores are made beside the server.")
-
-    def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
-        raise _never("Writing is not there yet.")
 
     def _align(self, model: Model) -> None:
         self._inner._align(model)
@@ -299,9 +408,7 @@ class GuardedStore(GraphStore):
         able, reading = self.reach(Permission.READ_SENSITIVE), self.reach(Permission.READ)
         if able.whole or (able.shared and not reading.whole and able.ids >= reading.ids):
             return
-        tree = self._organisations.tree()
-        missing = sorted(reading.ids - able.ids)[:1]
-        raise not_allowed(self.principal, Permission.READ_SENSITIVE, missing, tree, self.roles)
+        raise self._refusal(Permission.READ_SENSITIVE, sorted(reading.ids - able.ids)[:1])
 
     def _shown(self, records: list[Record], as_of: AsOf = None) -> list[Record]:
         """Those of some records that are seen, without what is withheld."""
@@ -326,7 +433,7 @@ class GuardedStore(GraphStore):
 
     def _visible(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids whose records are seen now. One statement, where they are not known yet."""
-        asked = {id for id in ids if isinstance(id, str)}
+        asked = {id for id in ids if isinstance(id, str) and is_id(id)}
         scope = self.scope
         for id in asked - self._seen.keys():
             if (known := scope.sees_organisation(id)) is not None:
@@ -337,10 +444,10 @@ class GuardedStore(GraphStore):
             self._seen.update((id, id in found) for id in unknown)
         return {id for id in asked if self._seen.get(id, not scope.bounded)}
 
-    def _asked(self, ids: Collection[str], as_of: AsOf) -> set[str]:
+    def _asked(self, ids: Collection[str], as_of: AsOf, scope: Scope | None = None) -> set[str]:
         found: set[str] = set()
+        within = (scope or self.scope).bounds
         for batch in _batches(sorted(ids), PAGE_LIMIT):
-            within = self.scope.bounds
             where = {"id": {"in": batch}}
             page = self._inner.find(
                 Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within)
@@ -433,9 +540,24 @@ class GuardedStore(GraphStore):
         return changes._replace(records=records, relationships=links)
 
 
-def _never(why: str) -> Exception:
-    from lifecycle.refusals import NotAllowedError
+def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
+    """The records that operations name, other than those they create."""
+    named: list[Any] = []
+    made: list[Any] = []
+    for operation in operations:
+        if isinstance(operation, Relate | Unrelate):
+            named += [operation.source, operation.target]
+            continue
+        (made if isinstance(operation, Create) else named).append(operation.id)
+        for name, value in operation.attributes.items():
+            if name in model.references:
+                named += _ids(value)
+    return {id for id in named if isinstance(id, str) and is_id(id)}.difference(
+        id for id in made if isinstance(id, str)
+    )
 
+
+def _never(why: str) -> NotAllowedError:
     return NotAllowedError(f"That is not done on behalf of somebody. {why}", "")
 
 

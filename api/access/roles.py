@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import Field, create_model
+from pydantic import Field
 
 from api.access.principals import Grant, Permission
 from cmdb.errors import CmdbError
@@ -42,26 +42,25 @@ class Limits(NamedTuple):
 STANDARD: Final = Limits(depth=12, cost=20_000, page=500, seconds=15, aliases=30)
 """Of a role that says nothing else, and of somebody without any."""
 
-PermissionName = Literal[tuple(p.value for p in Permission)]  # type: ignore[valid-type]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
-LimitsDeclaration = create_model(
-    "LimitsDeclaration",
-    __base__=Declaration,
-    depth=(Annotated[int, Field(ge=1, le=50)], STANDARD.depth),
-    cost=(Count, STANDARD.cost),
-    page=(Annotated[int, Field(ge=1, le=10_000)], STANDARD.page),
-    seconds=(Annotated[float, Field(gt=0, le=3600)], STANDARD.seconds),
-    aliases=(Count, STANDARD.aliases),
-)
+
+class LimitsDeclaration(Declaration):
+    """Limits of a role."""
+
+    depth: Annotated[int, Field(ge=1, le=50)] = STANDARD.depth
+    cost: Count = STANDARD.cost
+    page: Annotated[int, Field(ge=1, le=10_000)] = STANDARD.page
+    seconds: Annotated[float, Field(gt=0, le=3600)] = STANDARD.seconds
+    aliases: Count = STANDARD.aliases
 
 
 class RoleDeclaration(Declaration):
     """One role of a roles file."""
 
     label: Label
-    permissions: list[PermissionName]
-    limits: LimitsDeclaration = LimitsDeclaration()  # type: ignore[valid-type]
+    permissions: list[Permission]
+    limits: LimitsDeclaration = LimitsDeclaration()
 
 
 class RolesDeclaration(Declaration):
@@ -129,7 +128,7 @@ def load_roles(file: Path | None = None) -> Roles:
         Role(
             name,
             declared.label,
-            frozenset(map(Permission, declared.permissions)),
+            frozenset(declared.permissions),
             Limits(*(getattr(declared.limits, field) for field in Limits._fields)),
         )
         for name, declared in read[0].roles.items()

@@ -13,8 +13,9 @@ The rule, for a permission held in some organisations and below them:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from api.access.organisations import ORGANISATION, Tree
 from api.access.principals import Grant, Permission
@@ -40,7 +41,8 @@ LEVELS: Final = 4
 """Parts of parts: a transceiver in a line card in a blade in a chassis."""
 
 
-class Reach(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reach:
     """The organisations in which somebody has a permission, those below them included.
 
     ``whole`` says that it is held everywhere; ``shared`` that it reaches records of no organisation.
@@ -49,6 +51,9 @@ class Reach(NamedTuple):
     whole: bool
     ids: frozenset[str]
     shared: bool
+
+    def __bool__(self) -> bool:
+        return self.whole or self.shared or bool(self.ids)
 
     def __contains__(self, organisation: object) -> bool:
         return self.whole or organisation in self.ids
@@ -65,7 +70,13 @@ def reach(tree: Tree, grants: Iterable[Grant], permission: Permission) -> Reach:
 
 
 class Scope:
-    """What somebody may read, in a model and a tree of organisations that stay as they are.
+    """Where somebody has a permission, in a model and a tree of organisations that stay as they are.
+
+    Parameters
+    ----------
+    permission
+        By default, to read. Others do not reach organisations above, nor what is only shared, nor
+        records of no organisation where they are held below the top (`Reach.shared`).
 
     Attributes
     ----------
@@ -73,25 +84,34 @@ class Scope:
         Whether anything may be hidden from them at all.
     """
 
-    def __init__(self, model: Model, tree: Tree, grants: tuple[Grant, ...]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        tree: Tree,
+        grants: tuple[Grant, ...],
+        permission: Permission = Permission.READ,
+    ) -> None:
         self.model, self.tree = model, tree
         self._reaches = {p: reach(tree, grants, p) for p in Permission}
-        self.reading = self._reaches[Permission.READ]
+        self.held = self._reaches[permission]
         self.administering = self._reaches[Permission.ADMINISTER]
-        roots = {g.organisation for g in grants if Permission.READ in g.permissions}
-        above = (a for root in roots if root is not None for a in tree.above(root))
-        self._named = self.reading.ids | set(above)
+        self._named = self.held.ids
+        self._sharing: tuple[str, ...] = ()
+        if permission is Permission.READ:
+            roots = {g.organisation for g in grants if permission in g.permissions}
+            above = (a for root in roots if root is not None for a in tree.above(root))
+            self._named, self._sharing = self.held.ids | set(above), model.sharing
         organisation = model.record_types.get(ORGANISATION)
-        self._organisations = organisation.concrete if organisation else frozenset()
+        self.organisations = organisation.concrete if organisation else frozenset()
         self._administered = frozenset().union(
             *(model.record_types[name].concrete for name in model.administered)
         )
         whole = self.administering.whole or not self._administered
-        self.bounded = not (self.reading.whole and whole)
+        self.bounded = not (self.held.whole and whole)
         self._conditions: dict[frozenset[str], Condition] = {}
         self._among = {
             ids: _among(ORGANISATION_ATTRIBUTE, ids)
-            for ids in (self.reading.ids, self.administering.ids)
+            for ids in (self.held.ids, self.administering.ids)
         }
         self._wholes = {True: self._ways("in"), False: self._ways("out")}
 
@@ -103,25 +123,25 @@ class Scope:
 
     def sees(self, record: Record) -> bool | None:
         """Whether a record is seen; None where that depends on what it is part of."""
-        if not (self.reading.whole or self.reading.shared):
+        if not self.held:
             return False
         if record.type in self._administered:
             return record.attributes.get(ORGANISATION_ATTRIBUTE) in self.administering
-        if self.reading.whole:
+        if self.held.whole:
             return True
-        if record.type in self._organisations:
+        if record.type in self.organisations:
             return record.id in self._named
-        names = (ORGANISATION_ATTRIBUTE, *self.model.sharing)
+        names = (ORGANISATION_ATTRIBUTE, *self._sharing)
         named = {record.attributes[name] for name in names if name in record.attributes}
         if named:
-            return not named.isdisjoint(self.reading.ids)
-        return None if self._part({record.type}) else True
+            return not named.isdisjoint(self.held.ids)
+        return None if self._part({record.type}) else self.held.shared
 
     def sees_organisation(self, id: str) -> bool | None:
         """Whether an organisation is seen; None where it is none."""
         if id not in self.tree:
             return None
-        return self.reading.whole or id in self._named
+        return self.held.whole or id in self._named
 
     # -- as bounds ------------------------------------------------------------------------------------
 
@@ -132,18 +152,18 @@ class Scope:
         return self._conditions[types]
 
     def _condition(self, types: frozenset[str]) -> Condition:
-        if not (self.reading.whole or self.reading.shared):
+        if not self.held:
             return NOTHING
         special = [(types & self._administered, self._administrators())]
-        if not self.reading.whole:
+        if not self.held.whole:
             named = _among("id", self._named)
-            special.append(((types & self._organisations) - self._administered, named))
+            special.append(((types & self.organisations) - self._administered, named))
         special = [(chosen, condition) for chosen, condition in special if chosen]
         rest = types.difference(*(chosen for chosen, _ in special))
         arms = [both(self._of(chosen, types), condition) for chosen, condition in special]
         if rest:
             others = [Not(self._of(chosen, types)) for chosen, _ in special]
-            plain = ANYTHING if self.reading.whole else self._plain(rest)
+            plain = ANYTHING if self.held.whole else self._plain(rest)
             arms.append(_all([*others, plain]))
         return arms[0] if len(arms) == 1 else AnyOf(tuple(arms))
 
@@ -166,27 +186,28 @@ class Scope:
     def _plain(self, types: frozenset[str]) -> Condition:
         sharing = [
             name
-            for name in self.model.sharing
+            for name in self._sharing
             if any(name in self.model.record_types[t].attributes for t in types)
         ]
-        within = self._among[self.reading.ids]
+        within = self._among[self.held.ids]
         named = [within, *(within._replace(attribute=name) for name in sharing)]
-        none = [_null(name) for name in (ORGANISATION_ATTRIBUTE, *sharing)]
-        hidden = self._part_of_hidden(types)
-        whole = [Not(hidden)] if hidden is not None else []
-        return AnyOf((*named, _all([*none, *whole])))
+        none: list[Condition] = [_null(name) for name in (ORGANISATION_ATTRIBUTE, *sharing)]
+        if steps := self._steps(types):
+            out_of_reach = AllOf((_null(ORGANISATION_ATTRIBUTE, False), Not(within)))
+            through = _null(ORGANISATION_ATTRIBUTE)
+            none.append(Not(Reaching(steps, through, out_of_reach)))
+            none += [] if self.held.shared else [Reaching(steps, through, within)]
+        elif not self.held.shared:
+            none.append(NOTHING)
+        return AnyOf((*named, AllOf(tuple(none))))
 
-    def _part_of_hidden(self, types: frozenset[str]) -> Condition | None:
-        """Being part of something out of reach; None where these types are no part of anything."""
+    def _steps(self, types: frozenset[str]) -> tuple[tuple[Way, ...], ...]:
+        """The ways from records of some types to what they are part of, step by step."""
         steps: list[tuple[Way, ...]] = []
         while len(steps) < LEVELS and (ways := self._part(types)):
             steps.append(tuple(ways))
             types = frozenset().union(*(self._far(way) for way in ways))
-        if not steps:
-            return None
-        out_of_reach = Not(self._among[self.reading.ids])
-        hidden = AllOf((_null(ORGANISATION_ATTRIBUTE, False), out_of_reach))
-        return Reaching(tuple(steps), _null(ORGANISATION_ATTRIBUTE), hidden)
+        return tuple(steps)
 
     def _far(self, way: Way) -> frozenset[str]:
         found = (self.model.relationship_types[name] for name in way[1])
@@ -213,9 +234,14 @@ class Scope:
 
 
 @lru_cache(256)
-def scope_of(model: Model, tree: Tree, grants: tuple[Grant, ...]) -> Scope:
-    """The scope of what somebody may read; made once for all requests of one with these grants."""
-    return Scope(model, tree, grants)
+def scope_of(
+    model: Model,
+    tree: Tree,
+    grants: tuple[Grant, ...],
+    permission: Permission = Permission.READ,
+) -> Scope:
+    """A scope, made once for all requests of somebody with these grants."""
+    return Scope(model, tree, grants, permission)
 
 
 def _among(attribute: str, ids: Iterable[str]) -> Comparison:

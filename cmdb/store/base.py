@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -37,6 +38,7 @@ from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.steps import ParsedStep, Step, parse_step
 from cmdb.store.changes import Replay
+from cmdb.store.deadlines import deadline
 from cmdb.store.topology import LinkBlock, NodeBlock, Topology
 from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
@@ -124,6 +126,16 @@ class GraphStore(ABC):
 
     @property
     @abstractmethod
+    def statements(self) -> int:
+        """How many statements were sent so far, for tests and measurements.
+
+        Looking at Neo4j's clock is a part of each reading, and not counted by itself; a reading that is
+        repeated because of it is, each time (docs/decisions/0007). Neither is looking for a newer model.
+        Of what SQLite reads in several statements at one moment (`feed`, `compare`, scans) only some are.
+        """
+
+    @property
+    @abstractmethod
     def model(self) -> Model:
         """The model applied to the store, read again when another process has changed it."""
 
@@ -193,18 +205,6 @@ class GraphStore(ABC):
         number, two or one Chinese characters, the end of an address. Records whose name is the
         text come first, then those whose name begins with it, then the others; each group by name.
         ``query`` narrows (type, filter, organisation) and pages; it may not sort, nor ask the past.
-        """
-
-    @abstractmethod
-    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        """What happened to a record and its relationships, newest first, at most ``first`` revisions.
-
-        Each entry's changes are only those of this record. ``before`` continues: only revisions
-        with a lower number.
-
-        Raises
-        ------
-        NotFoundError
         """
 
     @abstractmethod
@@ -316,6 +316,10 @@ class GraphStore(ABC):
     ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
         """For each record that exists, and each step by its index: one neighbour more than the page
         takes, and the total. One statement."""
+
+    @abstractmethod
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        """`histories`, of revisions below a number. One statement."""
 
     @abstractmethod
     def _refresh(self) -> None:
@@ -506,6 +510,43 @@ class GraphStore(ABC):
                 f"There is no record {id}{when}.", "`cmdb search` finds records by name."
             )
         return found
+
+    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
+        """What happened to a record and its relationships, newest first, at most ``first`` revisions.
+
+        Each entry's changes are only those of this record. ``before`` continues: only revisions
+        with a lower number. One statement; it costs with the record's relationships and its history.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        ids = [id] if id.isascii() else []
+        found = self._histories(ids, first, NEVER if before is None else min(before, NEVER))
+        if id not in found:
+            raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
+        return found[id]
+
+    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
+        """The `history` of several records; ids that do not exist are left out. One statement."""
+        asked = sorted({id for id in ids if id.isascii()})  # as every id is
+        return self._histories(asked, first, NEVER) if asked else {}
+
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Within it, readings that are not done after so many seconds are cancelled.
+
+        It holds for the context that it is entered in and for copies of that (`contextvars`), so also
+        for what is handed to a worker thread with its context; of several deadlines, the earliest. The
+        store itself stops working on the statement, and can be used again at once. Neo4j looks for
+        transactions that are out of time every two seconds (``db.transaction.monitor.check.interval``),
+        and may be that late. Writes are not cut off.
+
+        Raises
+        ------
+        StoreTimeoutError
+            By each reading that was cut off, or begun when the time was over.
+        """
+        return deadline(seconds)
 
     def revision_at(self, instant: datetime) -> int:
         """Number of the newest revision at or before an instant; 0 before the first.

@@ -12,8 +12,9 @@ The digest of a revision is the SHA-256 of lines of UTF-8, joined by line feeds:
     closed <source> <type> <target>
 
 Attributes are JSON as orjson writes it, keys sorted. A store makes the lines while it writes; an audit
-makes them of what the feed tells. Beside the digest a store keeps the *checks* of a revision, four
-bytes a line: where a digest does not agree they say which line it is. They prove nothing.
+makes them of what the feed tells. Beside the digest a store keeps the *checks* of a revision, a CRC-32
+of its header with the fingerprint and one of each line: where a digest does not agree they say what of
+it it is. They prove nothing.
 """
 
 from __future__ import annotations
@@ -104,9 +105,9 @@ def seal(previous: str | None, revision: Revision, model: str | None, lines: Ite
     lines
         In any order.
     """
-    header, ordered = _header(revision), sorted(lines)
-    head = "\n".join((previous or "", header, fingerprint_of(model) if model else ""))
-    sha256 = hashlib.sha256("\n".join((head, *ordered)).encode())
+    header = f"{_header(revision)}\n{fingerprint_of(model) if model else ''}"
+    ordered = sorted(lines)
+    sha256 = hashlib.sha256("\n".join((previous or "", header, *ordered)).encode())
     return Seal(sha256.hexdigest(), _checks(header, ordered))
 
 

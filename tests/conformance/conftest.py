@@ -9,6 +9,7 @@ import pytest
 
 from cmdb.store import GraphStore, create_store
 from schema.model import Model
+from tests.support.by_hand import ByHand, Neo4jByHand, SqliteByHand
 from tests.support.neo4j_server import Neo4jServer
 
 
@@ -35,6 +36,14 @@ def store(url: str, model: Model) -> Iterator[GraphStore]:
     """A new store, at revision 1."""
     with create_store(url, model) as store:
         yield store
+
+
+@pytest.fixture
+def by_hand(url: str, request: pytest.FixtureRequest) -> ByHand:
+    """The database behind the store."""
+    if url.startswith("sqlite:///"):
+        return SqliteByHand(Path(url.removeprefix("sqlite:///")))
+    return Neo4jByHand(request.getfixturevalue("neo4j_server"))
 
 
 @pytest.fixture(scope="module")

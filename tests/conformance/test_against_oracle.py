@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cmdb.audit import Audit
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import ConflictError, InvalidChangeError
 from cmdb.ids import new_id
@@ -53,7 +54,7 @@ class StoreAgainstOracle(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
-            assert list(check(self.store)) == []
+            assert list(check(self.store, audit=Audit(self.store))) == []
             self.store.close()
 
     # -- changes ------------------------------------------------------------------------------------

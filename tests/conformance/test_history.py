@@ -236,3 +236,25 @@ def test_an_empty_store_says_so(url: str) -> None:
         with pytest.raises(StoreDamagedError, match="interrupted"):
             store.last_revision()
         assert store.statistics().revisions == 0
+
+
+def test_histories_of_several_records_are_one_statement(store: GraphStore) -> None:
+    apps = [add(store, "App", f"a{n}") for n in range(3)]
+    device = add(store, "Device", "d")
+    commit(store, *(Relate(app, "RUNS_ON", device) for app in apps))
+    commit(store, Relate(apps[0], "CALLS", apps[0]), Update(device, {"size": 1}))
+    commit(store, Unrelate(apps[0], "CALLS", apps[0]), Unrelate(apps[1], "RUNS_ON", device))
+    commit(store, Relate(apps[0], "RUNS_ON", device, {"port": 81}), Update(apps[2], {"note": "x"}))
+    ids = [*apps, device]
+    for first in (1, 2, 50):
+        _ = store.model
+        before = store.statements
+        found = store.histories([*ids, new_id(), "变电站"], first)
+        assert store.statements == before + 1
+        assert found == {id: store.history(id, first) for id in ids}
+    whole = store.histories(apps)[apps[0]]
+    assert [entry.revision.number for entry in whole] == [9, 8, 7, 6, 2]
+    [link] = whole[2].changes.relationships
+    assert (link.before, link.after and link.after.type) == (None, "CALLS")
+    assert store.histories([]) == {}
+    assert store.history(device, before=2) == []

@@ -88,11 +88,13 @@ def test_neighbours_and_get(model: Model) -> None:
 
 def test_what_is_written(model: Model) -> None:
     assert statements.CREATE_RECORDS == (
-        "UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
+        "CYPHER replan=skip UNWIND $groups AS g UNWIND g.rows AS row"
+        " CREATE (n:$(g.labels)) SET n = row"
     )
     assert statements.RELATE == (
-        "UNWIND $groups AS g UNWIND g.rows AS row"
-        " MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+        "CYPHER replan=skip UNWIND $groups AS g UNWIND g.rows AS row"
+        " MATCH (s:`Record` {id: row[0]}) USING INDEX s:`Record`(id)"
+        " MATCH (t:`Record` {id: row[1]}) USING INDEX t:`Record`(id)"
         " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
     )
     assert statements.model_constraints(model)["cmdb_unique_Device_row_column"] == (

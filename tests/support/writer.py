@@ -2,13 +2,17 @@
 
     python -m tests.support.writer steps URL             steps of a `SharedEstate`, without end
     python -m tests.support.writer increments URL ID N   N increments of one record's size
+    python -m tests.support.writer appends URL NAME N    N appends of three entries each to a journal
+    python -m tests.support.writer swaps URL NAME N      N increments of a mark
 
 It prints ``begin n`` before and ``end n`` after each commit.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Final
 
 from cmdb.change_sets import ChangeSet, Update
 from cmdb.errors import ConflictError
@@ -41,10 +45,29 @@ def increments(store: GraphStore, id: str, count: int) -> None:
         print(f"end {number}", flush=True)
 
 
+def appends(store: GraphStore, name: str, count: int) -> None:
+    for number in range(count):
+        print(f"begin {number}", flush=True)
+        last = store.append(name, [f"{os.getpid()} {number} {i}".encode() for i in range(3)])
+        print(f"end {last}", flush=True)
+
+
+def swaps(store: GraphStore, name: str, count: int) -> None:
+    for number in range(count):
+        print(f"begin {number}", flush=True)
+        while True:
+            held = store.marks(name).get(name)
+            if store.swap(name, held, str(int(held or 0) + 1).encode()):
+                break
+        print(f"end {number}", flush=True)
+
+
+WORKS: Final = {"increments": increments, "appends": appends, "swaps": swaps}
+
 if __name__ == "__main__":
     what, url, *rest = sys.argv[1:]
     with open_store(url) as opened:
         if what == "steps":
             steps(opened)
         else:
-            increments(opened, rest[0], int(rest[1]))
+            WORKS[what](opened, rest[0], int(rest[1]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,16 @@ from cmdb.errors import (
     StoreUnavailableError,
     StoreURLError,
 )
+from cmdb.store import deadlines
 
+ENDED: Final = (
+    "Neo.ClientError.Transaction.TransactionTimedOut",
+    "Neo.ClientError.Transaction.Terminated",
+    "Neo.TransientError.Transaction.Terminated",
+)
+"""Codes of transactions that the server has ended."""
+RETRY_PAUSE: Final = 0.2
+"""Seconds before a reading with a deadline is repeated."""
 RETRY_SECONDS: Final = 30.0
 """How long a transaction is repeated while the server asks for it or is away."""
 CONNECT_SECONDS: Final = 10.0
@@ -120,28 +130,59 @@ class Connection:
             fetch_size=1_000,
         )
 
-    @contextmanager
-    def reading(self, seconds: float | None = STATEMENT_SECONDS) -> Iterator[neo4j.Transaction]:
-        """One read transaction, as it comes (streams cannot be repeated)."""
-        with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
-            transaction = session.begin_transaction(timeout=seconds)
-            try:
-                yield transaction
-            finally:
-                transaction.close()
+    def stream(self, statement: str, parameters: Mapping[str, Any]) -> Iterator[neo4j.Record]:
+        """The rows of one statement as they come, in bounded memory; they cannot be repeated."""
+        with translating(self.address.shown), self._reading(deadlines.remaining()) as transaction:
+            yield from _in_time(send(transaction, statement, parameters))
 
     def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[neo4j.Record]:
         """One statement in a read transaction of its own, repeated where the server asks for it."""
+        with translating(self.address.shown):
+            if deadlines.remaining() is not None:
+                return self._rows_in_time(statement, parameters)
 
-        @neo4j.unit_of_work(timeout=STATEMENT_SECONDS)
-        def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
-            return list(send(transaction, statement, parameters))
+            @neo4j.unit_of_work(timeout=STATEMENT_SECONDS)
+            def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
+                return list(send(transaction, statement, parameters))
 
-        with translating(self.address.shown), self.session(neo4j.READ_ACCESS) as session:
-            return session.execute_read(work)
+            with self.session(neo4j.READ_ACCESS) as session:
+                return session.execute_read(work)
+
+    def _rows_in_time(self, statement: str, parameters: Mapping[str, Any]) -> list[neo4j.Record]:
+        """Likewise, up to the deadline: the driver would go on repeating."""
+        end = time.monotonic() + deadlines.within(RETRY_SECONDS) - RETRY_PAUSE
+        while True:
+            try:
+                with self._reading(deadlines.within(STATEMENT_SECONDS)) as transaction:
+                    rows = list(_in_time(send(transaction, statement, parameters)))
+                    transaction.commit()
+                    return rows
+            except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
+                if not error.is_retryable() or time.monotonic() > end:
+                    raise
+                time.sleep(RETRY_PAUSE)
+
+    @contextmanager
+    def _reading(self, seconds: float | None) -> Iterator[neo4j.Transaction]:
+        """One read transaction, which the server ends after so many seconds."""
+        with self.session(neo4j.READ_ACCESS) as session:
+            try:
+                with session.begin_transaction(timeout=seconds) as transaction:
+                    yield transaction
+            except driver_errors.Neo4jError as error:
+                if deadlines.passed() and (error.code or "").startswith(ENDED):
+                    raise deadlines.timed_out() from error
+                raise
 
     def close(self) -> None:
         self.driver.close()
+
+
+def _in_time(rows: Iterable[neo4j.Record]) -> Iterator[neo4j.Record]:
+    """Rows, until the deadline is over."""
+    for row in rows:
+        deadlines.remaining()
+        yield row
 
 
 def send(

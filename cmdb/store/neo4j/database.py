@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import neo4j
 
 from cmdb.errors import StoreAccessError, StoreBusyError, StoreError, StoreReadOnlyError
+from cmdb.store import deadlines
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.connections import TRANSACTION_SECONDS, Connection, send, translating
 
@@ -64,8 +65,7 @@ class Database:
     def stream(self, statement: str, **parameters: Any) -> Iterator[neo4j.Record]:
         """Likewise, its rows as they come, in bounded memory."""
         self.count()
-        with self._connection.reading(seconds=None) as transaction:
-            yield from send(transaction, statement, parameters)
+        yield from self._connection.stream(statement, parameters)
 
     def define(self, commands: Sequence[str], **parameters: Any) -> None:
         """Statements that define constraints and indexes."""
@@ -101,6 +101,8 @@ class Database:
         ------
         StoreBusyError
             Commits kept overlapping it, and this user has no right to hold them off.
+        StoreTimeoutError
+            The deadline is over.
         """
         asked = statements.quiet(statement)
         end = time.monotonic() + OVERLAP_SECONDS
@@ -113,7 +115,7 @@ class Database:
                 return row["answer"]
             if time.monotonic() > end:
                 break
-            time.sleep(pause)
+            time.sleep(deadlines.within(pause))
         raise StoreBusyError(
             f"{self.shown}: commits overlapped the reading for {OVERLAP_SECONDS:g} s.",
             "Try again; if nobody writes, open the store once as a user who may write.",
@@ -123,13 +125,19 @@ class Database:
         """A reading under the writers' lock, after clearing up behind a writer that has died."""
 
         def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+            deadlines.remaining()
             transaction.run(statements.SETTLE).consume()
             [row] = send(transaction, statement, parameters)
             return row
 
         self.statements += 2
-        with translating(self.shown):
-            return self.write(work)
+        try:
+            with translating(self.shown):
+                return self.write(work, deadlines.within(TRANSACTION_SECONDS))
+        except StoreBusyError as error:
+            if deadlines.passed():
+                raise deadlines.timed_out() from error
+            raise
 
     # -- the clock ----------------------------------------------------------------------------------
 

@@ -65,24 +65,16 @@ class History:
         rows = self._database.rows(statements.REVISION_AT, instant=instant)
         return int(rows[0]["number"]) if rows else 0
 
-    def touching(self, id: str, first: int, before: int) -> list[int]:
-        """The newest revisions below a number that touched a record or its relationships."""
-        asked = {"id": id, "before": before, "first": first}
-        return list(self._database.answer(statements.TOUCHED, asked))
-
-    def of(self, live: Record, numbers: Sequence[int]) -> list[Commit]:
-        """What some revisions changed of a record, which was read after `touching` gave them."""
-        if not numbers:
-            return []
-        span = {"after": min(numbers) - 1, "upto": max(numbers)}
-        links = self._read([statements.LINKS_OF], id=live.id, **span)
-        images = self._read(
-            [statements.RECORD_IMAGES_OF, statements.LINK_IMAGES_OF], id=live.id, **span
-        )
-        found = self._by_revision(links, images, **span)
-        found[live.revision].append(("after", live))
-        revisions = self.revisions(numbers)
-        return [Commit(revisions[n], gathered(found[n])) for n in numbers]
+    def of(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        """What happened to some records, newest first, in revisions below a number."""
+        found = {}
+        asked = {"ids": ids, "first": first, "before": before}
+        for revisions, live, links, images in self._database.answer(statements.HISTORIES, asked):
+            commits = list(map(read_revision, revisions))
+            span = (commits[-1].number - 1, commits[0].number) if commits else (0, 0)
+            changed = self._by_revision([live, *links], images, *span)
+            found[live[0]] = [Commit(r, gathered(changed[r.number])) for r in commits]
+        return found
 
     def feed(self, after: int, upto: int | None) -> Iterator[Commit]:
         """One statement for some thousand changed elements: it is all that a follower close behind needs."""

@@ -120,12 +120,23 @@ def link_image(name: str, **ends: str) -> str:
 # server as much as running it for thousands of rows. What changes is rare: a statement for each type.
 
 
+_KEEP: Final = "CYPHER replan=skip "
+"""For what has one good plan, whatever the graph has: it is not planned anew as the graph grows.
+
+Records are found by their unique index, which a hint makes sure of where the first plan is made on a
+graph that is still empty. Not for what follows relationships: how, depends on how many there are."""
+
+
+def _by_id(name: str, id: str) -> str:
+    return f"MATCH ({name}:`Record` {{id: {id}}}) USING INDEX {name}:`Record`(id)"
+
+
 CREATE_RECORDS: Final = (
-    "UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
+    f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row CREATE (n:$(g.labels)) SET n = row"
 )
 RELATE: Final = (
-    "UNWIND $groups AS g UNWIND g.rows AS row"
-    " MATCH (s:`Record` {id: row[0]}) MATCH (t:`Record` {id: row[1]})"
+    f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row"
+    f" {_by_id('s', 'row[0]')} {_by_id('t', 'row[1]')}"
     " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
 )
 """(source)-[:TYPE]->(target), where none was."""
@@ -165,13 +176,14 @@ COUNT_TYPE_CHANGES: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
 )
 
-UPDATE_RECORDS: Final = "UNWIND $rows AS row MATCH (n:`Record` {id: row.id}) SET n = row.properties"
+UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row.id')} SET n = row.properties"
 
-_HEADER = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest} AS v"
+_REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
+_HEADER = f"{_REVISION} AS v"
 """A revision without the lists of what it touched, and without its checks."""
 
 LOCK: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store'"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.key = 'store'"
     " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
     f" RETURN {_HEADER}, m.document AS document, coalesce(s.type_changes, 0) AS type_changes"
@@ -179,33 +191,37 @@ LOCK: Final = (
 """Take the writers' lock, held to the end of the transaction, and read the newest revision."""
 
 WRITE_REVISION: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.number = $revision.number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.number = $revision.number"
     " CREATE (v:`_Revision`) SET v = $revision"
 )
 WRITE_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.model = $revision"
     " CREATE (m:`_Model` {revision: $revision, document: $document})"
 )
-REVISION_OF: Final = "MATCH (v:`_Revision` {change_set: $change_set}) RETURN v.number AS number"
+REVISION_OF: Final = (
+    f"{_KEEP}MATCH (v:`_Revision` {{change_set: $change_set}}) RETURN v.number AS number"
+)
 
 # -- the clock: which revisions readers may see, see the package ------------------------------------
 
 _CLOCK = "MATCH (c:`_Store` {key: 'clock'})"
 _PUBLISH = "SET c.published = CASE WHEN c.published < $number THEN $number ELSE c.published END"
 ANNOUNCE: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) WHERE s.number = $number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) WHERE s.number = $number"
     f" {_CLOCK} SET c.announced = $announced {_PUBLISH} RETURN c.announced AS announced"
 )
 """No row where another writer has committed meanwhile: then this one has lost its lock."""
-PUBLISH: Final = f"{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
+PUBLISH: Final = f"{_KEEP}{_CLOCK} SET c.key = 'clock' WITH c {_PUBLISH}"
 SETTLE: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.key = 'store' WITH s.number AS number"
     f" {_CLOCK} SET c.announced = number, c.published = number"
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
 
-ADD_RECORD_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
-ADD_RELATIONSHIP_IMAGES: Final = "UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+ADD_RECORD_IMAGES: Final = f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RELATIONSHIP_IMAGES: Final = (
+    f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
+)
 
 
 def quiet(statement: str) -> str:
@@ -362,34 +378,36 @@ LINKS_CHANGED_AS_OF: Final = (
     " RETURN collect([key, NULL, link]) AS answer"
 )
 
-TOUCHED: Final = (
-    "MATCH (n:`Record` {id: $id})"
-    " CALL (n) {"
+HISTORIES: Final = (
+    "UNWIND $ids AS id MATCH (n:`Record` {id: id})"
+    " CALL (n) { CALL (n) {"
     " RETURN n.revision AS number"
     " UNION MATCH (i:`_RecordImage` {id: n.id}) RETURN i.revision AS number"
     " UNION MATCH (n)-[x]-() RETURN x.revision AS number"
     " UNION MATCH (i:`_RelationshipImage` {source: n.id}) UNWIND [i.revision, i.until] AS number RETURN number"
     " UNION MATCH (i:`_RelationshipImage` {target: n.id}) UNWIND [i.revision, i.until] AS number RETURN number }"
     " WITH DISTINCT number WHERE number < $before"
-    " WITH number ORDER BY number DESC LIMIT $first RETURN collect(number) AS answer"
+    " WITH number ORDER BY number DESC LIMIT $first RETURN collect(number) AS numbers }"
+    " WITH n, numbers, numbers[0] AS high, numbers[-1] AS low"
+    " CALL (numbers) { UNWIND numbers AS number MATCH (v:`_Revision` {number: number})"
+    f" RETURN collect({_REVISION}) AS revisions }}"
+    " CALL (n, low, high) { CALL (n) {"
+    " MATCH (n)-[x]->(o:`Record`) RETURN x, [n.id, type(x), o.id] AS key"
+    " UNION MATCH (n)<-[x]-(o:`Record`) RETURN x, [o.id, type(x), n.id] AS key }"
+    " WITH x, key, low, high WHERE low <= x.revision AND x.revision <= high"
+    " RETURN collect([key, NULL, properties(x)]) AS links }"
+    f" CALL (n, low, high) {{ {record_image('i', 'n.id')}"
+    " WHERE low <= i.until AND i.revision <= high"
+    " RETURN collect([i.id, labels(i), i {.*}]) AS images }"
+    " CALL (n, low, high) { CALL (n) {"
+    f" {link_image('x', source='n.id')} RETURN x"
+    f" UNION {link_image('x', target='n.id')} RETURN x }}"
+    " WITH x, low, high WHERE low <= x.until AND x.revision <= high"
+    " RETURN collect([[x.source, x.type, x.target], NULL, properties(x)]) AS ended }"
+    " RETURN collect([revisions, [n.id, labels(n), n {.*}], links, images + ended]) AS answer"
 )
-"""The newest revisions that touched a record or its relationships."""
-
-RECORD_IMAGES_OF: Final = (
-    f"{record_image('n', '$id')} WHERE n.until > $after AND n.revision <= $upto {_RECORDS}"
-)
-LINKS_OF: Final = (
-    "CALL () {"
-    " MATCH (n:`Record` {id: $id})-[x]->(o:`Record`) RETURN x, [$id, type(x), o.id] AS key"
-    " UNION MATCH (n:`Record` {id: $id})<-[x]-(o:`Record`) RETURN x, [o.id, type(x), $id] AS key }"
-    f" WITH x, key WHERE x.revision > $after AND x.revision <= $upto {_LINKS}"
-)
-LINK_IMAGES_OF: Final = (
-    "CALL () { MATCH (x:`_RelationshipImage` {source: $id}) RETURN x"
-    " UNION MATCH (x:`_RelationshipImage` {target: $id}) RETURN x }"
-    " WITH x, [x.source, x.type, x.target] AS key"
-    f" WHERE x.until > $after AND x.revision <= $upto {_LINKS}"
-)
+"""For each of ``$ids``: the newest ``$first`` revisions below ``$before`` that touched the record or its
+relationships, newest first; the record; live relationships and images that began or ended with them."""
 
 # -- everything -------------------------------------------------------------------------------------
 

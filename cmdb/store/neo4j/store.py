@@ -286,10 +286,8 @@ class Neo4jStore(GraphStore):
     def _revision_at(self, instant: datetime) -> int:
         return self._history.revision_at(instant)
 
-    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        top = NEVER if before is None else min(before, NEVER)
-        numbers = self._history.touching(id, first, top)
-        return self._history.of(self.record(id), numbers)
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        return self._history.of(ids, first, before)
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         return self._history.feed(after, upto)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -19,14 +19,27 @@ NEXT = (
 
 
 class Aside:
-    """Marks and journals; each write is a short transaction of its own."""
+    """Marks and journals; each write is a short transaction of its own.
 
-    def __init__(self, connections: Connections) -> None:
+    Parameters
+    ----------
+    count
+        Called for each statement or transaction.
+    """
+
+    def __init__(self, connections: Connections, count: Callable[[], None]) -> None:
         self._connections = connections
+        self._count = count
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._count()
+        with self._connections.borrowed() as connection:
+            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._connections.borrowed() as connection:
+        with self._reading() as connection:
             begin_writing(connection, short=True)
             yield connection
             connection.execute("COMMIT")
@@ -41,7 +54,7 @@ class Aside:
                 connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        with self._connections.borrowed() as connection:
+        with self._reading() as connection:
             rows = connection.execute(
                 "SELECT name, value FROM marks WHERE name >= ? AND name < ?",
                 (prefix, prefix + "\U0010ffff"),
@@ -77,12 +90,12 @@ class Aside:
             return int(last)
 
     def _last(self, name: str) -> int:
-        with self._connections.borrowed() as connection:
+        with self._reading() as connection:
             row = connection.execute("SELECT last FROM journals WHERE name = ?", (name,)).fetchone()
             return row[0] if row else 0
 
     def journal(self, name: str, after: int, first: int) -> list[Entry]:
-        with self._connections.borrowed() as connection:
+        with self._reading() as connection:
             rows = connection.execute(
                 "SELECT number, at, value FROM journal_entries"
                 " WHERE journal = ? AND number > ? ORDER BY number LIMIT ?",

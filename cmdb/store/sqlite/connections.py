@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from cmdb.errors import (
     StoreVersionError,
 )
 from cmdb.queries import fold
+from cmdb.store import deadlines
 from cmdb.store.base import FORMAT
 from cmdb.store.sqlite.tables import APPLICATION_ID, MIGRATIONS
 
@@ -37,6 +38,9 @@ GAP_SECONDS: Final = 0.001
 """In what steps a short write waits: it must find the gap between one commit and the next."""
 
 CACHE_KIB: Final = 16384
+
+STEPS: Final = 100_000
+"""How many instructions of SQLite's machine lie between two looks at the deadline: some milliseconds."""
 
 
 @contextmanager
@@ -55,13 +59,15 @@ def _translated(path: Path, error: sqlite3.Error) -> CmdbError:
             f"{path} was locked by another writer for {BUSY_SECONDS:g} s.",
             "Try again when it has finished.",
         )
+    if name == "SQLITE_INTERRUPT":
+        return deadlines.timed_out()
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
         return StoreReadOnlyError(
             f"{path} cannot be written.", "Check the permissions of the file and its folder."
         )
     if name.startswith(("SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_TOOBIG")):
         return StoreFullError(f"{path}: {error}.", "Make room; nothing of the change was stored.")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error) == "malformed JSON":
         return StoreDamagedError(
             f"{path} is not a readable database: {error}.", "Restore it from a dump or a backup."
         )
@@ -157,6 +163,19 @@ class Connections:
                 if not keep:
                     connection.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements are interrupted at the deadline of their context."""
+        limited = deadlines.remaining() is not None
+        with self.borrowed() as connection:
+            if limited:
+                connection.set_progress_handler(deadlines.passed, STEPS)
+            try:
+                yield connection
+            finally:
+                if limited:
+                    connection.set_progress_handler(None, 0)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -165,11 +184,18 @@ class Connections:
             connection.close()
 
 
-def begin_writing(connection: sqlite3.Connection, *, short: bool = False) -> None:
+def begin_writing(
+    connection: sqlite3.Connection,
+    waiting: Callable[[], object] = lambda: None,
+    *,
+    short: bool = False,
+) -> None:
     """Begin a write transaction, waiting for the writer before.
 
     Parameters
     ----------
+    waiting
+        Called now and then meanwhile; it may raise.
     short
         For a few rows: look often whether it can begin. SQLite itself waits ever longer from one look to
         the next, up to a tenth of a second, and writers that commit one after the other leave gaps of a
@@ -185,6 +211,7 @@ def begin_writing(connection: sqlite3.Connection, *, short: bool = False) -> Non
             except sqlite3.OperationalError as error:
                 if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > end:
                     raise
+                waiting()
                 if short:
                     time.sleep(GAP_SECONDS)
     finally:

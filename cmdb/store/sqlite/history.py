@@ -1,24 +1,22 @@
-"""The past of a SQLite store, read within one snapshot: the feed, a record's history, comparing."""
+"""The past of a SQLite store: the feed and comparing, within one snapshot; the histories of records."""
 
 from __future__ import annotations
 
 import heapq
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from cmdb.errors import NotFoundError
 from cmdb.records import Record, Relationship
-from cmdb.revisions import Changes, Commit
+from cmdb.revisions import Changes, Commit, Revision
 from cmdb.store.base import NEVER
 from cmdb.store.changes import gathered, net_changes
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.rows import REVISION, read_revision
 from cmdb.store.sqlite.statements import (
     CHANGE_STREAMS,
-    TOUCHED,
     TOUCHED_RECORDS,
     TOUCHED_RELATIONSHIPS,
     inlined,
@@ -47,22 +45,6 @@ class History:
         self._connection = connection
         self._record, self._relationship = record, relationship
 
-    def of(self, id: str, first: int, before: int) -> list[Commit]:
-        """The newest revisions below a number that touched a record, with what they changed of it.
-
-        Raises
-        ------
-        NotFoundError
-        """
-        row = self._connection.execute("SELECT node FROM records WHERE id = ?", (id,)).fetchone()
-        if row is None:
-            raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
-        asked = {"node": row[0], "before": before, "first": first}
-        numbers = [number for (number,) in self._connection.execute(TOUCHED, asked)]
-        if not numbers:
-            return []
-        return list(self.commits(min(numbers) - 1, max(numbers), row[0], numbers))[::-1]
-
     def compare(self, earlier: int | None, later: int | None) -> Changes:
         """What differs between two revisions; None is the newest."""
         (last,) = self._connection.execute("SELECT max(number) FROM revisions").fetchone()
@@ -90,27 +72,17 @@ class History:
             relationships.append({link.key: link for link in map(self._relationship, rows)})
         return net_changes(records[0], records[1], relationships[0], relationships[1])
 
-    def commits(
-        self, after: int, upto: int, node: int | None = None, numbers: Sequence[int] = ()
-    ) -> Iterator[Commit]:
-        """Revisions in a span with their changes, merged from streams that are each in order.
-
-        Where a node is given: some revisions, with what they changed of that record and its
-        relationships.
-        """
-        span: dict[str, Any] = {"after": after, "upto": upto, "node": node}
-        streams = [
-            self._stream(statement.format(mine=mine if node is not None else ""), span)
-            for statement, mine in CHANGE_STREAMS
-        ]
+    def commits(self, after: int, upto: int) -> Iterator[Commit]:
+        """Revisions in a span with their changes, merged from streams that are each in order."""
+        span = {"after": after, "upto": upto}
+        streams = [self._stream(statement, span) for statement in CHANGE_STREAMS]
         changes = groupby(heapq.merge(*streams, key=lambda item: item[0]), key=lambda item: item[0])
         number, group = next(changes, (NEVER, iter(())))
-        headers = f"SELECT {REVISION}, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number WHERE {{}} ORDER BY number"
-        chosen = "number > :after AND number <= :upto"
-        if node is not None:
-            chosen = "number IN (SELECT value FROM json_each(:numbers))"
-            span["numbers"] = json.dumps(list(numbers))
-        for *row, document in self._connection.execute(headers.format(chosen), span):
+        headers = (
+            f"SELECT {REVISION}, m.document FROM revisions v LEFT JOIN models m ON m.revision = v.number"
+            " WHERE number > :after AND number <= :upto ORDER BY number"
+        )
+        for *row, document in self._connection.execute(headers, span):
             revision = read_revision(tuple(row))
             elements: list[Any] = []
             while number < revision.number:  # of revisions that somebody has removed
@@ -124,3 +96,32 @@ class History:
         for number, side, *row in self._connection.execute(statement, span):
             element = self._record(row) if len(row) == 4 else self._relationship(row)
             yield number, side, element
+
+
+def histories(
+    rows: Iterable[Row],
+    record: Callable[[Row], Record],
+    relationship: Callable[[Row], Relationship],
+) -> dict[str, list[Commit]]:
+    """What happened to each record, newest first, of the rows of `HISTORIES`."""
+    revisions: dict[str, list[Revision]] = {}
+    elements: defaultdict[tuple[str, int], list[Any]] = defaultdict(list)
+    for id, side, number, *values in rows:
+        if side == "revision":
+            found = revisions.setdefault(id, [])
+            if number is not None:
+                found.append(read_revision((number, *values)))
+            continue
+        source, type_, target, since, attributes, *_ = values
+        if target is None:
+            element: Any = record((source, type_, since, attributes))
+        else:
+            element = relationship((source, type_, target, since, attributes))
+        elements[id, number].append((side, element))
+    return {
+        id: [
+            Commit(revision, gathered(elements[id, revision.number]))
+            for revision in sorted(found, key=lambda revision: -revision.number)
+        ]
+        for id, found in revisions.items()
+    }

@@ -4,52 +4,75 @@ from __future__ import annotations
 
 from typing import Final
 
-_MINE = " AND {0}.node = :node"
-_MINE_LINKS = " AND (x.source = :node OR x.target = :node)"
+from cmdb.store.sqlite.rows import REVISION
+
 _RECORD = "r.id, {0}.type, {0}.revision, {0}.attributes"
 _LINK = "s.id, x.type, t.id, x.revision, x.attributes"
 _ENDS = "JOIN records s ON s.node = x.source JOIN records t ON t.node = x.target"
 
 CHANGE_STREAMS: Final = (
-    (
-        f"SELECT r.revision, 'after', {_RECORD.format('r')} FROM records r WHERE r.revision > :after AND r.revision <= :upto{{mine}} ORDER BY r.revision",
-        _MINE.format("r"),
-    ),
-    (
-        f"SELECT i.revision, 'after', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.revision > :after AND i.revision <= :upto{{mine}} ORDER BY i.revision",
-        _MINE.format("i"),
-    ),
-    (
-        f"SELECT i.until, 'before', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.until > :after AND i.until <= :upto{{mine}} ORDER BY i.until",
-        _MINE.format("i"),
-    ),
-    (
-        f"SELECT x.revision, 'after', {_LINK} FROM relationships x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision",
-        _MINE_LINKS,
-    ),
-    (
-        f"SELECT x.revision, 'after', {_LINK} FROM relationship_images x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto{{mine}} ORDER BY x.revision",
-        _MINE_LINKS,
-    ),
-    (
-        f"SELECT x.until, 'before', {_LINK} FROM relationship_images x {_ENDS} WHERE x.until > :after AND x.until <= :upto{{mine}} ORDER BY x.until",
-        _MINE_LINKS,
-    ),
+    f"SELECT r.revision, 'after', {_RECORD.format('r')} FROM records r WHERE r.revision > :after AND r.revision <= :upto ORDER BY r.revision",
+    f"SELECT i.revision, 'after', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.revision > :after AND i.revision <= :upto ORDER BY i.revision",
+    f"SELECT i.until, 'before', {_RECORD.format('i')} FROM record_images i JOIN records r ON r.node = i.node WHERE i.until > :after AND i.until <= :upto ORDER BY i.until",
+    f"SELECT x.revision, 'after', {_LINK} FROM relationships x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto ORDER BY x.revision",
+    f"SELECT x.revision, 'after', {_LINK} FROM relationship_images x {_ENDS} WHERE x.revision > :after AND x.revision <= :upto ORDER BY x.revision",
+    f"SELECT x.until, 'before', {_LINK} FROM relationship_images x {_ENDS} WHERE x.until > :after AND x.until <= :upto ORDER BY x.until",
 )
 """What began or ended in a span of revisions, in order: records and relationships, live and past."""
 
-TOUCHED: Final = """
-    SELECT DISTINCT number FROM (
-        SELECT revision AS number FROM records WHERE node = :node
-        UNION ALL SELECT revision FROM record_images WHERE node = :node
-        UNION ALL SELECT revision FROM relationships WHERE source = :node
-        UNION ALL SELECT revision FROM relationships WHERE target = :node
-        UNION ALL SELECT revision FROM relationship_images WHERE source = :node
-        UNION ALL SELECT revision FROM relationship_images WHERE target = :node
-        UNION ALL SELECT until FROM relationship_images WHERE source = :node
-        UNION ALL SELECT until FROM relationship_images WHERE target = :node)
-    WHERE number < :before ORDER BY number DESC LIMIT :first"""
-"""The newest revisions that touched a record or its relationships."""
+_AT_ENDS = (("x.source = {0}.node", ""), ("x.target = {0}.node", " AND x.source <> x.target"))
+_BOUNDS = (
+    ("records r", "r.revision", "after"),
+    ("record_images i", "i.revision", "after"),
+    ("record_images i", "i.until", "before"),
+)
+_LINK_BOUNDS = (
+    ("relationships x", "x.revision", "after"),
+    ("relationship_images x", "x.revision", "after"),
+    ("relationship_images x", "x.until", "before"),
+)
+"""Where what concerns a record begins and ends."""
+
+
+def _histories() -> str:
+    touched = [
+        f"SELECT a.node, {number} AS number FROM asked a CROSS JOIN {table} ON {table[-1]}.node = a.node"
+        for table, number, _ in _BOUNDS
+    ]
+    touched += [
+        f"SELECT a.node, {number} FROM asked a CROSS JOIN {table} ON {near.format('a')}"
+        for table, number, _ in _LINK_BOUNDS
+        for near, _ in _AT_ENDS
+    ]
+    changed = [
+        f"SELECT s.id, '{side}', {number}, s.id, {table[-1]}.type, NULL, {table[-1]}.revision,"
+        f" {table[-1]}.attributes, NULL, NULL FROM spans s CROSS JOIN {table} ON {table[-1]}.node = s.node"
+        f" WHERE {number} BETWEEN s.low AND s.high"
+        for table, number, side in _BOUNDS
+    ]
+    changed += [
+        f"SELECT h.id, '{side}', {number}, {_LINK}, NULL, NULL FROM spans h CROSS JOIN {table}"
+        f" ON {near.format('h')} {_ENDS} WHERE {number} BETWEEN h.low AND h.high{once}"
+        for table, number, side in _LINK_BOUNDS
+        for near, once in _AT_ENDS
+    ]
+    return (
+        "WITH asked (node, id) AS MATERIALIZED"
+        " (SELECT r.node, r.id FROM json_each(:ids) j JOIN records r ON r.id = j.value),"
+        " touched (node, number) AS MATERIALIZED (SELECT node, number FROM"
+        " (SELECT node, number, row_number() OVER (PARTITION BY node ORDER BY number DESC) AS place"
+        f" FROM ({' UNION '.join(touched)}) WHERE number < :before) WHERE place <= :first),"
+        " spans (node, id, low, high) AS MATERIALIZED (SELECT t.node, a.id, min(t.number), max(t.number)"
+        " FROM touched t JOIN asked a ON a.node = t.node GROUP BY 1, 2)"
+        f" SELECT a.id, 'revision', {REVISION} FROM asked a LEFT JOIN touched t ON t.node = a.node"
+        f" LEFT JOIN revisions v ON v.number = t.number UNION ALL {' UNION ALL '.join(changed)}"
+    )
+
+
+HISTORIES: Final = _histories()
+"""The newest ``:first`` revisions below ``:before`` that touched each of some records or their
+relationships: (id, ``revision``, its columns), or NULLs where there is none; and what began and ended
+with them: (id, side, number, id or source, type, target, revision, attributes, NULL, NULL)."""
 
 TOUCHED_RECORDS: Final = (
     "SELECT node FROM records WHERE revision > :after AND revision <= :upto"

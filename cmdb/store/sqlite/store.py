@@ -26,6 +26,7 @@ from cmdb.revisions import (
     Revision,
 )
 from cmdb.steps import ParsedStep
+from cmdb.store import deadlines
 from cmdb.store.base import (
     NEVER,
     Direction,
@@ -42,9 +43,10 @@ from cmdb.store.sqlite import search as fulltext
 from cmdb.store.sqlite.aside import Aside
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
-from cmdb.store.sqlite.history import History
+from cmdb.store.sqlite.history import History, histories
 from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import (
+    HISTORIES,
     INTEGRITY,
     with_model,
     wrongly_indexed,
@@ -72,17 +74,24 @@ class SqliteStore(GraphStore):
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.url = f"sqlite:///{path}"
-        self.statements = 0
+        self._statements = 0
         self._connections = Connections(path, create=create)
         self._model: Model | None = None
         self._model_revision = 0
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
-        self._aside = Aside(self._connections)
+        self._aside = Aside(self._connections, self._count)
+
+    @property
+    def statements(self) -> int:
+        return self._statements
 
     def close(self) -> None:
         self._connections.close()
+
+    def _count(self) -> None:
+        self.statements += 1
 
     # -- model ----------------------------------------------------------------------------------------
 
@@ -124,20 +133,22 @@ class SqliteStore(GraphStore):
     # -- statements -----------------------------------------------------------------------------------
 
     @contextmanager
-    def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[sqlite3.Cursor]:
+    def _rows(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> Iterator[sqlite3.Cursor]:
         """One statement on a connection of its own, as seen at one moment."""
-        with self._connections.borrowed() as connection:
-            self.statements += 1
+        with self._connections.reading() as connection:
+            self._statements += 1
             yield connection.execute(statement, parameters)
 
-    def _all(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def _all(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         with self._rows(statement, parameters) as rows:
             return rows.fetchall()
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         """A connection whose statements all see the same moment."""
-        with self._connections.borrowed() as connection:
+        with self._connections.reading() as connection:
             connection.execute("BEGIN")
             yield connection
 
@@ -173,9 +184,11 @@ class SqliteStore(GraphStore):
             self._refresh_model(connection)
             return result
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        self.statements += 1
-        begin_writing(connection)
+    def _begin(
+        self, connection: sqlite3.Connection, waiting: Callable[[], object] = lambda: None
+    ) -> None:
+        self._statements += 1
+        begin_writing(connection, waiting)
 
     def _align(self, model: Model) -> None:
         """Nothing to do: `SqliteWriteTransaction` did it in the transaction that stored the model."""
@@ -343,9 +356,9 @@ class SqliteStore(GraphStore):
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
     ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
-        for of, *columns in self._looked_up(at, lambda c: c.connections(ids, steps)):
+        for of, *answers in self._looked_up(at, lambda c: c.connections(ids, steps)):
             for index, step in enumerate(steps):
-                page, total = columns[2 * index : 2 * index + 2]
+                page, total = answers[2 * index : 2 * index + 2]
                 rows = orjson.loads(page or "[]")
                 yield of, index, [self._neighbour(of, step, row) for row in rows], total
 
@@ -372,7 +385,7 @@ class SqliteStore(GraphStore):
             "SELECT 1 FROM search_position WHERE revision < (SELECT max(number) FROM revisions)"
         ):
             with self._connections.borrowed() as connection:
-                self._begin(connection)
+                self._begin(connection, deadlines.remaining)
                 self._refresh_model(connection)
                 fulltext.index(connection, self.model.searchable, orjson.loads)
                 connection.execute("COMMIT")
@@ -401,9 +414,10 @@ class SqliteStore(GraphStore):
 
     # -- history --------------------------------------------------------------------------------------
 
-    def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
-        with self._history() as history:
-            return history.of(id, first, NEVER if before is None else min(before, NEVER))
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        _ = self.model
+        asked = {"ids": json.dumps(ids), "first": first, "before": before}
+        return histories(self._all(HISTORIES, asked), self._record, self._relationship)
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         with self._history() as history:
