@@ -37,8 +37,9 @@ from cmdb.revisions import (
     RelationshipChange,
     Revision,
 )
+from cmdb.steps import ParsedStep, Step
 from cmdb.store import GraphStore
-from cmdb.store.base import Direction, Finding, Neighbour, Span, Statistics, Usage
+from cmdb.store.base import Connected, Direction, Finding, Neighbour, Span, Statistics, Usage
 from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
 from lifecycle.refusals import NotAllowedError
@@ -110,6 +111,10 @@ class GuardedStore(GraphStore):
     # -- reading --------------------------------------------------------------------------------------
 
     @property
+    def statements(self) -> int:
+        return self._inner.statements
+
+    @property
     def model(self) -> Model:
         return self._inner.model
 
@@ -170,6 +175,30 @@ class GuardedStore(GraphStore):
             for n, record in zip(near, shown, strict=True)
         ]
 
+    def connections(
+        self, ids: Collection[str], steps: Sequence[Step], as_of: AsOf = None
+    ) -> dict[tuple[str, int], Connected]:
+        scope = self.scope
+        bounded = [step._replace(query=self._bounded(step.query, scope)) for step in steps]
+        pages = self._inner.connections(ids, bounded, as_of)
+        asked = {id for id, _ in pages}
+        records = {n.record.id: n.record for page in pages.values() for n in page.neighbours}
+        if as_of is None:
+            self._seen.update(dict.fromkeys(records, True))
+            seen = self._visible(asked | self._named(records.values()))
+        else:
+            seen = self._asked(asked, as_of) if scope.bounded else asked
+        found = {}
+        for (id, index), page in pages.items():
+            if id in seen:
+                shown = self._with_values([n.record for n in page.neighbours])
+                near = [
+                    n._replace(record=record, relationship=self._relationship(n.relationship))
+                    for n, record in zip(page.neighbours, shown, strict=True)
+                ]
+                found[id, index] = page._replace(neighbours=near)
+        return found
+
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
         self._ask_of_sensitive([attribute])
@@ -188,9 +217,15 @@ class GuardedStore(GraphStore):
 
     def history(self, id: str, first: int = 50, before: int | None = None) -> list[Commit]:
         """As of every store. Of a record that is seen now, all that ever happened to it is shown."""
-        if id not in self._visible([id]):
-            raise NotFoundError(f"There is no record {id}.", SEARCH)
-        commits = self._inner.history(id, first, before)
+        self._found([id])
+        return self._told_of({id: self._inner.history(id, first, before)}).get(id, [])
+
+    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
+        return self._told_of(self._inner.histories(ids, first))
+
+    def _told_of(self, histories: dict[str, list[Commit]]) -> dict[str, list[Commit]]:
+        """What is seen of the histories of records. One statement at most."""
+        commits = [commit for of_one in histories.values() for commit in of_one]
         ends = {
             end
             for commit in commits
@@ -198,8 +233,12 @@ class GuardedStore(GraphStore):
             for end in (link.key.source, link.key.target)
         }
         images = [i for c in commits for change in c.changes.records for i in change if i]
-        seen = self._visible(ends | self._named(images))
-        return [commit._replace(changes=self._changes(commit.changes, seen)) for commit in commits]
+        seen = self._visible(histories.keys() | ends | self._named(images))
+        return {
+            id: [c._replace(changes=self._changes(c.changes, seen)) for c in of_one]
+            for id, of_one in histories.items()
+            if id in seen
+        }
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
         """As of every store: every revision, each with what is seen of what it changed."""
@@ -260,6 +299,17 @@ class GuardedStore(GraphStore):
 
     def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
         return self._inner._held(ids, attribute)
+
+    def _connected(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+        return self._inner._connected(ids, steps, at)
+
+    def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
+        return self._inner._histories(ids, first, before)
+
+    def _refresh(self) -> None:
+        self._inner._refresh()
 
     def _revision_at(self, instant: datetime) -> int:
         return self._inner._revision_at(instant)
