@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import APIRouter, FastAPI
@@ -16,17 +15,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
 from api import graphiql
+from api.access.audit import Audit
+from api.access.authenticator import grants_by_roles
+from api.access.errors import UnauthenticatedError
 from api.access.guarded import GuardedStore
 from api.access.organisations import Organisations
 from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
 from api.requests import Requests
+from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
 from api.traces import OFF, Traces
 from cmdb.store import GraphStore
-from schema.errors import CmdbError
 
 ROUTERS: Final = (
     "api.rest.health",
@@ -34,19 +36,13 @@ ROUTERS: Final = (
     "api.rest.attachments",
     "api.rest.exports",
     "api.rest.observations",
-    "api.access.http",
+    "api.rest.sign_in",
     "api.graphql.http",
 )
 """The doors. Each module has ``router``: an `APIRouter`, or a function of the services that gives one."""
 DESCRIPTION: Final = """\
 What is not GraphQL: health, measures, files, exports, and observations of discovery tools.
 Records are read and written at `/graphql`."""
-
-
-class UnauthenticatedError(CmdbError):
-    """Nobody knows who asks."""
-
-    code = "unauthenticated"
 
 
 class Authenticator(Protocol):
@@ -90,7 +86,7 @@ class Services:
     store: GraphStore
     settings: Settings
     authenticator: Authenticator | None = None
-    audit: Any = None
+    audit: Audit | None = None
     organisations: Organisations | None = None
     roles: Roles | None = None
     guard: Callable[[GraphStore, Principal], GraphStore] = lambda store, _: store
@@ -116,18 +112,29 @@ class Services:
 
 
 def make_services(store: GraphStore, settings: Settings) -> Services:
-    """All of it over a store, where everybody sees what their roles let them see.
+    """All that a server has: people sign in, and everybody sees what their roles let them see.
 
     Raises
     ------
     RolesError
     """
     organisations, roles = Organisations(store), load_roles(settings.roles)
+    audit = Audit(store)
+    grants = grants_by_roles(store, roles)
+    authenticator = authentication(store, settings, audit, grants, organisations.below)
 
     def guard(store: GraphStore, principal: Principal) -> GraphStore:
         return GuardedStore(store, principal, organisations, roles)
 
-    return Services(store, settings, organisations=organisations, roles=roles, guard=guard)
+    return Services(
+        store,
+        settings,
+        authenticator=authenticator,
+        audit=audit,
+        organisations=organisations,
+        roles=roles,
+        guard=guard,
+    )
 
 
 def create_app(services: Services) -> FastAPI:
@@ -138,10 +145,14 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = settings.threads
+        if services.audit is not None:
+            services.audit.start()
         yield
         services.stopping = True
         if traces is not None:
             await run_sync(traces.close)
+        if services.audit is not None:
+            await run_sync(services.audit.close)
 
     app = FastAPI(
         title="graph-cmdb",
@@ -156,17 +167,14 @@ def create_app(services: Services) -> FastAPI:
     services.metrics.registry.register(StoreCollector(services.store, services.followers))
     handle_errors(app)
     for name in ROUTERS:
-        if (router := _router(name, services)) is not None:
-            app.include_router(router)
+        app.include_router(_router(name, services))
     app.router.routes[:0] = graphiql.routes(settings)
     _surround(app, services, traces)
     return app
 
 
-def _router(name: str, services: Services) -> APIRouter | None:
-    """The router of a door; None where that is yet to come."""
-    if find_spec(name) is None:
-        return None
+def _router(name: str, services: Services) -> APIRouter:
+    """The router of a door."""
     router = import_module(name).router
     made = router if isinstance(router, APIRouter) else router(services)
     assert isinstance(made, APIRouter)

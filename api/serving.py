@@ -10,13 +10,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any, Final
 
 import uvicorn
 
+from api.access.accounts import FIRST, first_administrator
 from api.app import Services, create_app, make_services
 from api.logs import configure_logs
 from api.requests import LOOPBACK_HOSTS
@@ -136,9 +135,8 @@ def opened(settings: Settings, say: Say) -> GraphStore:
 
 def _first_administrator(store: GraphStore, say: Say) -> None:
     """Make who may make the others, and tell how they sign in: once."""
-    name = "api.access.accounts"
-    if find_spec(name) is not None:
-        say(f"First sign-in, good once: {import_module(name).first_administrator(store)}")
+    if (password := first_administrator(store)) is not None:
+        say(f"First sign-in, as {FIRST}, good once: {password}")
 
 
 def listening(settings: Settings) -> socket.socket:

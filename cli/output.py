@@ -85,8 +85,8 @@ def progress_bar(what: str, total: int | None = None) -> Iterator[Any]:
 
 
 def plain_attributes(model: Model, attributes: Mapping[str, Any], reveal: bool) -> dict[str, Any]:
-    """Attributes as JSON values, sensitive ones hidden unless revealed."""
-    plain = dict(model.to_json(attributes))
+    """Attributes as JSON values, sensitive ones hidden unless revealed; secret ones are never shown."""
+    plain = {k: v for k, v in model.to_json(attributes).items() if k not in model.secret}
     return plain if reveal else mask(plain, model)
 
 

@@ -419,6 +419,8 @@ def _comparisons(model: Model, types: tuple[str, ...], name: str, value: object)
             raise QueryError(
                 f"There is no operator {operator!r}.", f"Use one of {', '.join(OPERATORS)}."
             )
+        if name in model.secret and operator != "null":
+            raise QueryError(f"{name} is secret: it is not compared.", "Ask whether there is one.")
         if name in model.sensitive and operator not in ("eq", "ne", "null"):
             raise QueryError(
                 f"{name} is sensitive: it is not compared by `{operator}`.", "Use eq, ne or null."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from schema.processes import RELATIVE_ROLES, SYSTEM
 
 HAS_ROLE, ROLE_NAMES = ROLES
 DELEGATES_TO = "DELEGATES_TO"
+PERSON = "Person"
 
 
 class Actor(NamedTuple):
@@ -86,7 +87,7 @@ class Directory:
         for attribute in ("username", "employee_number", "id", "name"):
             if attribute == "id" and not is_id(name):
                 continue
-            page = self.store.find(Query("Person", {attribute: {"eq": name}}, first=2))
+            page = self.store.find(Query(PERSON, {attribute: {"eq": name}}, first=2))
             if len(page.records) == 1:
                 return page.records[0]
             if page.records:
@@ -97,6 +98,9 @@ class Directory:
             f"Nobody is known as {name!r}, so nobody can answer for it.",
             f"`cmdb create Person name=… username={name}`, and give --actor a user name.",
         )
+
+    def _ancestors(self, record: Record) -> Collection[str]:
+        return self.store.model.record_types[record.type].ancestors
 
     def _active(self, record: Record) -> bool:
         record_type = self.store.model.record_types[record.type]
@@ -131,7 +135,7 @@ class Directory:
         if organisation not in self._holders:
             found: defaultdict[str, set[str]] = defaultdict(set)
             for near in self.store.neighbours([organisation], [HAS_ROLE], "in"):
-                if self._active(near.record):
+                if PERSON in self._ancestors(near.record) and self._active(near.record):
                     for name in near.relationship.attributes.get(ROLE_NAMES, ()):
                         found[name].add(near.record.id)
             self._holders[organisation] = {n: frozenset(ids) for n, ids in found.items()}

@@ -61,7 +61,8 @@ class AttributeDeclaration(Declaration):
         False, description="Written by the product itself; no door takes it from people or tools."
     )
     sensitive: bool = Field(
-        False, description="Never in logs or events; read only with a permission."
+        False,
+        description="Never in logs or events; read only with a permission, and by nobody if `managed` too.",
     )
     searchable: bool | None = Field(
         None,

@@ -409,6 +409,11 @@ class Model:
         return frozenset(name for name, attribute in self.attributes.items() if attribute.sensitive)
 
     @cached_property
+    def secret(self) -> frozenset[str]:
+        """Sensitive, and written by the product itself: told to nobody, whatever they may read."""
+        return self.sensitive & self.managed
+
+    @cached_property
     def administered(self) -> frozenset[str]:
         """Names of the record types that decide who may do what."""
         return frozenset(t.name for t in self.record_types.values() if t.administered)

@@ -48,6 +48,8 @@ class Principal:
         Where the request came from.
     by
         How they signed in.
+    person
+        Id of the `Person` whose account it is: who acts in processes.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Principal:
     roles: frozenset[str] = frozenset()
     address: str = ""
     by: Literal["session", "token", "local"] = "local"
+    person: str = ""
 
     def permits(self, permission: Permission) -> bool:
         """Whether they have a permission anywhere."""

@@ -20,8 +20,9 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
-from api.app import Context, UnauthenticatedError
+from api.app import Context
 from api.rest.asking import received, require, services_of
 from api.rest.problems import RESPONSES, problem, status_of
 from cmdb.errors import CmdbError, SourceError

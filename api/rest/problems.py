@@ -25,6 +25,9 @@ MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[dict[str, int]] = {
     "unauthenticated": 401,
     "not_allowed": 403,
+    "password_change_required": 403,
+    "password_refused": 422,
+    "account_refused": 422,
     "not_found": 404,
     "conflict": 409,
     "refused": 409,

@@ -177,7 +177,7 @@ def test_an_export_has_what_its_organisation_lets_one_see(office: Office) -> Non
         office.device(name, organisation=place, state="in_use")
     south = principal("sue", Permission.READ, Permission.EXPORT, organisation=office.ids["south"])
     both = Grant(frozenset({Permission.READ}), None), *south.grants
-    door = Door(office.store, [south, Principal("rob", "", both)])
+    door = Door(office.store, [south, Principal("rob", "", both)], guarded=True)
     for name in ("sue", "rob"):
         found = door.get("/exports/records?type=Server", name).text.splitlines()
         names = {json.loads(line)["attributes"]["name"] for line in found}

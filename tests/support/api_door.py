@@ -11,8 +11,9 @@ import httpx
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
+from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
-from api.app import UnauthenticatedError, create_app, make_services
+from api.app import create_app, make_services
 from api.settings import Settings
 from cmdb.store import GraphStore
 
@@ -42,16 +43,25 @@ class Door:
     ----------
     people
         Who may ask, each with their name as token.
+    guarded
+        Everybody sees what their grants let them see; else all see everything.
     settings
         Of the server, by name.
     """
 
     def __init__(
-        self, store: GraphStore, people: Iterable[Principal] = (), **settings: Any
+        self,
+        store: GraphStore,
+        people: Iterable[Principal] = (),
+        *,
+        guarded: bool = False,
+        **settings: Any,
     ) -> None:
         tokens = Tokens({one.name: one for one in people})
         self.services = make_services(store, Settings(**settings))
         self.services.authenticator = tokens
+        if not guarded:
+            self.services.guard = lambda store, _: store
         self.app: FastAPI = create_app(self.services)
 
     def ask(

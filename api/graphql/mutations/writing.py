@@ -20,7 +20,6 @@ from cmdb.errors import InvalidChangeError, Problem
 from schema.attributes import Attribute
 from schema.kinds import parse_date
 
-
 SOURCE: Final = "graphql"
 NEW: Final = "@"
 """Begins a name that a change set gives to a record it creates."""
