@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, is_leaf_type
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, is_leaf_type
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from graphql.type import get_named_type, get_nullable_type, is_list_type, is_non_null_type
@@ -265,14 +265,14 @@ def _model_field(field: GraphQLField) -> ModelField | None:
     return made if isinstance(made, ModelField) else None
 
 
-def bind(schema: GraphQLSchema, names: Iterable[str]) -> None:
-    """Let the object types of records be told by their names, and fields have resolvers of their own."""
-    for name in names:
-        type_ = schema.type_map.get(name)
-        if isinstance(type_, GraphQLObjectType):
-            type_.is_type_of = None
+def bind(schema: GraphQLSchema) -> None:
+    """Let values be told by what they are, not by their Python class, and fields have resolvers of their own."""
     for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLUnionType):
+            type_.resolve_type = lambda value, *_: value.graphql_type
         if isinstance(type_, GraphQLObjectType):
+            if type_.is_type_of is not None and FIELD in type_.extensions:
+                type_.is_type_of = None
             for field in type_.fields.values():
                 made = _model_field(field)
                 if made is not None and made.resolve is not None:

@@ -6,6 +6,7 @@ one level of a selection together (`levels`). Any other has a resolver, as Straw
 
 from __future__ import annotations
 
+import keyword
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -59,6 +60,11 @@ class ModelField(StrawberryField):
         return super().get_result(source, info, args, kwargs)
 
 
+def python_name(name: str) -> str:
+    """A name that Python takes: ``in`` and ``as`` are its own words."""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 @cache
 def annotation(type_: Any) -> StrawberryAnnotation:
     """The annotation of a type: one for all fields that have it, since it remembers what it resolves to."""
@@ -77,7 +83,7 @@ def model_field(
 ) -> ModelField:
     """A field of that GraphQL name."""
     field = ModelField(
-        python_name=name + "_" if name in ("in", "or", "and", "not") else name,
+        python_name=python_name(name),
         graphql_name=name,
         type_annotation=annotation(type_),
         description=description,
@@ -104,7 +110,7 @@ def argument(
 def input_field(name: str, type_: Any, description: str | None = None) -> ModelField:
     """An optional field of an input type."""
     return ModelField(
-        python_name=name + "_" if name in ("in", "or", "and", "not") else name,
+        python_name=python_name(name),
         graphql_name=name,
         type_annotation=annotation(type_ | None),
         default=UNSET,
@@ -120,6 +126,7 @@ def make_type(
     description: str | None = None,
     interface: bool = False,
     input_: bool = False,
+    one_of: bool = False,
 ) -> type:
     """A Strawberry type of that name; what its bases have it has, too."""
     namespace: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}
@@ -128,6 +135,6 @@ def make_type(
         assert field.type_annotation is not None
         namespace["__annotations__"][field.python_name] = field.type_annotation.raw_annotation
     made = types.new_class(name, bases, {}, lambda body: body.update(namespace))
-    return strawberry.type(
-        made, name=name, description=description, is_interface=interface, is_input=input_
-    )
+    if input_:
+        return strawberry.input(made, name=name, description=description, one_of=one_of)
+    return strawberry.type(made, name=name, description=description, is_interface=interface)

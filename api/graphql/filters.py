@@ -15,7 +15,7 @@ from strawberry.types.lazy_type import LazyType
 
 from api.graphql.enums import Enums
 from api.graphql.fields import input_field, make_type
-from api.graphql.naming import camel
+from api.graphql.naming import attribute_field, camel
 from api.graphql.scalars import OF_KIND
 from cmdb.queries import Sort
 from schema.attributes import Attribute
@@ -63,7 +63,7 @@ class Filters:
         """The order input of a record type."""
         if record_type not in self._order:
             fields = [
-                input_field(camel(a.name), Direction)
+                input_field(attribute_field(a.name), Direction)
                 for a in self.model.record_types[record_type].attributes.values()
                 if not a.many and a.kind.name != "json" and a.name not in self.model.sensitive
             ]
@@ -115,8 +115,8 @@ class Filters:
             ),
         ]
         for attribute in self.model.attributes_below(record_type.name).values():
-            entries[camel(attribute.name)] = Entry(attribute.name)
-            fields.append(input_field(camel(attribute.name), self.comparison(attribute)))
+            entries[attribute_field(attribute.name)] = Entry(attribute.name)
+            fields.append(input_field(attribute_field(attribute.name), self.comparison(attribute)))
         for name, (relationship, far) in self.ends[record_type.name].items():
             entries[name] = Entry(relationship, far)
             fields.append(input_field(name, self._lazy(far), "At least one such record is there."))
@@ -159,7 +159,9 @@ class Filters:
 
     def sort(self, record_type: str, order: Sequence[Mapping[str, Any]] | None) -> tuple[Sort, ...]:
         """A given order as `cmdb.queries` has it."""
-        names = {camel(name): name for name in self.model.record_types[record_type].attributes}
+        names = {
+            attribute_field(name): name for name in self.model.record_types[record_type].attributes
+        }
         return tuple(
             Sort(names.get(key, key), _plain(direction) == "desc")
             for entry in order or ()

@@ -79,7 +79,7 @@ def attribute_changes(
 
 
 @cache
-def _attribute_change_type() -> type:
+def attribute_change_type() -> type:
     return make_type(
         "AttributeChange",
         [
@@ -109,7 +109,7 @@ def record_change_type() -> type:
             model_field("type", str, read=lambda t: either(t).type),
             model_field("name", str, read=lambda t: either(t).name),
             model_field("created", bool, read=lambda t: t.change.before is None),
-            model_field("attributes", list[_attribute_change_type()], read=_sides),  # type: ignore[misc]
+            model_field("attributes", list[attribute_change_type()], read=_sides),  # type: ignore[misc]
         ],
         description="What changed of a record.",
     )
@@ -126,7 +126,7 @@ def relationship_change_type() -> type:
             model_field("target", strawberry.ID, read=lambda t: t.change.key.target),
             model_field("created", bool, read=lambda t: t.change.before is None),
             model_field("closed", bool, read=lambda t: t.change.after is None),
-            model_field("attributes", list[_attribute_change_type()], read=_sides),  # type: ignore[misc]
+            model_field("attributes", list[attribute_change_type()], read=_sides),  # type: ignore[misc]
         ],
         description="What changed of a relationship: made, closed, or its attributes.",
     )

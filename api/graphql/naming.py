@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from schema.model import RecordType
 
+RESERVED = frozenset(
+    {"id", "type", "revision", "maskedAttributes", "history", "why", "transitions", "impact"}
+    | {"node", "cursor", "relationshipRevision", "and", "or", "not"}
+)
+"""Fields that every record, edge or filter has, whatever the model says."""
 INVARIABLE = ("ware", "equipment", "information")
 
 
@@ -11,6 +16,12 @@ def camel(name: str) -> str:
     """``cpu_count`` and ``RUNS_ON`` as fields: ``cpuCount``, ``runsOn``."""
     first, *rest = name.lower().split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def attribute_field(name: str) -> str:
+    """The field of an attribute; one that is called as what every record has gets another ending."""
+    field = camel(name)
+    return f"{field}Value" if field in RESERVED else field
 
 
 def pascal(name: str) -> str:

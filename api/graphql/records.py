@@ -10,7 +10,7 @@ import strawberry
 from api.graphql.enums import Enums
 from api.graphql.fields import ModelField, argument, make_type, model_field
 from api.graphql.filters import Filters, Lazy, common_type, ends_of
-from api.graphql.naming import camel, described, pascal
+from api.graphql.naming import attribute_field, described, pascal
 from api.graphql.scalars import OF_KIND, Int64
 from api.graphql.views import Connection, Edge, View
 from schema.attributes import Attribute
@@ -57,6 +57,11 @@ class Records:
     ----------
     shared
         Further fields of every record, such as its history: they belong to other modules.
+
+    Attributes
+    ----------
+    results
+        The types that mutations answer with (`api.graphql.mutations.results`), set by the schema.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Records:
         self.filters = Filters(model, self.enums)
         self.types: dict[str, type] = {}
         self.interfaces: dict[str, type] = {}
+        self.results: Any = None
         self._connections: dict[str, type] = {}
         self._links: dict[str, type] = {}
         self._arguments: dict[str, list[Any]] = {}
@@ -89,7 +95,7 @@ class Records:
         far = relationship_type.target if direction == "out" else relationship_type.source
         if name not in self._links:
             node = self.lazy(common_type(self.model, far))
-            fields = [_node(node), _cursor(), _since()]
+            fields = [_node(node), _cursor(), _revision()]
             fields += [
                 self._attribute(attribute, _of_relationship(attribute))
                 for attribute in relationship_type.attributes.values()
@@ -157,7 +163,7 @@ class Records:
         return fields
 
     def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
-        name, label = camel(attribute.name), attribute.label
+        name, label = attribute_field(attribute.name), attribute.label
         text = f"{label.en} · {label.zh}"
         if attribute.description is not None:
             text += f"\n{attribute.description.en} {attribute.description.zh}"
@@ -238,9 +244,9 @@ def _cursor() -> ModelField:
     return model_field("cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record))
 
 
-def _since() -> ModelField:
+def _revision() -> ModelField:
     return model_field(
-        "since",
+        "relationshipRevision",
         Int64,
         "The revision from which on the relationship is as it is here.",
         read=lambda edge: edge.relationship.revision,

@@ -68,7 +68,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     MAC: _scalar("MAC", "A MAC address: 00:1b:21:aa:bb:cc.", _text),
     URL: _scalar("URL", "A URL.", _text),
     Email: _scalar("Email", "An e-mail address.", _text),
-    Money: _scalar("Money", "An amount and its currency: 12500.00 CNY.", _text),
+    Money: _scalar("Money", "An amount and its currency: CNY 12500.00.", _text),
     JSON: _scalar("JSON", "Any JSON value."),
     AsOf: _scalar(
         "AsOf", "A moment as recorded: a revision number, or an instant with a time zone.", _moment

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import strawberry
 
-from api.graphql import counting, history, provenance, queries
+from api.graphql import counting, history, mutations, provenance, queries
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
+from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
 
-PARTS: Final = (queries, history, provenance, counting)
+PARTS: Final = (queries, history, provenance, counting, mutations)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 
@@ -23,6 +24,9 @@ class ModelSchema(strawberry.Schema):
     """A schema, and the record types it was made of."""
 
     records: Records
+
+    def process_errors(self, errors: Any, execution_context: Any = None) -> None:
+        """Errors that are told are the caller's; what is not was logged by `api.graphql.errors`."""
 
 
 def build_schema(model: Model) -> ModelSchema:
@@ -46,6 +50,7 @@ class _Held:
 @lru_cache(maxsize=4)
 def _built(fingerprint: str, held: _Held) -> ModelSchema:
     records = Records(held.model, lambda made: _offered(made, "record_fields"))
+    records.results = Results(records)
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)
         for name in ("query", "mutation", "subscription")
@@ -58,7 +63,7 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
         config=configuration(),
     )
     schema.records = records
-    bind(schema._schema, records.types)
+    bind(schema._schema)
     return schema
 
 

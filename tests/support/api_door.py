@@ -86,6 +86,18 @@ class Door:
 
         return asyncio.run(request())
 
+    def graphql(self, query: str, by: str, /, **variables: Any) -> Any:
+        """The data that an operation gives; there must be no error."""
+        answer = self.post("/graphql", by, json={"query": query, "variables": variables}).json()
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def graphql_errors(self, query: str, by: str, /, **variables: Any) -> list[dict[str, Any]]:
+        """The errors that an operation gives."""
+        answer = self.post("/graphql", by, json={"query": query, "variables": variables}).json()
+        errors: list[dict[str, Any]] = answer["errors"]
+        return errors
+
     def get(self, path: str, by: str = "", **more: Any) -> httpx.Response:
         return self.ask("GET", path, by, **more)
 

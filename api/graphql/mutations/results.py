@@ -76,7 +76,7 @@ class Changed:
     async def load(
         self, context: Context, sources: Sequence[Any], _: Mapping[str, Any]
     ) -> list[list[Any]]:
-        return [await context.call(lambda s=source: self._read(context, s)) for source in sources]
+        return await context.call(lambda: [self._read(context, source) for source in sources])
 
     def _read(self, context: Context, source: Committed) -> list[Any]:
         number = source.revision

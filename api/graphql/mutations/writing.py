@@ -12,7 +12,7 @@ from api.context import Context
 from api.graphql.fields import ModelField, argument, input_field, make_type, model_field
 from api.graphql.mutations.doing import KEY, Ids, doing
 from api.graphql.mutations.results import Committed
-from api.graphql.naming import camel
+from api.graphql.naming import attribute_field
 from api.graphql.records import Records
 from api.graphql.scalars import JSON, OF_KIND, Date, Int64
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
@@ -59,7 +59,7 @@ class Inputs:
     def _attributes(self, name: str) -> type:
         record_type = self.model.record_types[name]
         fields = [
-            input_field(camel(a.name), self._value(a), f"{a.label.en} · {a.label.zh}")
+            input_field(attribute_field(a.name), self._value(a), f"{a.label.en} · {a.label.zh}")
             for a in record_type.attributes.values()
             if not a.managed
         ]
@@ -112,7 +112,7 @@ class Writing:
         """Type and attributes of a given record."""
         [(key, given)] = record.items()
         type_ = self.inputs.types[key]
-        names = {camel(n): n for n in self.model.record_types[type_].attributes}
+        names = {attribute_field(n): n for n in self.model.record_types[type_].attributes}
         return type_, {names[k]: _plain(v) for k, v in given.items()}
 
     def operations(self, given: Sequence[Mapping[str, Any]], ids: Ids) -> list[Operation]:

@@ -91,7 +91,7 @@ class SqliteStore(GraphStore):
         self._connections.close()
 
     def _count(self) -> None:
-        self.statements += 1
+        self._statements += 1
 
     # -- model ----------------------------------------------------------------------------------------
 
