@@ -94,21 +94,29 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
 
+    def principal(self, connection: HTTPConnection) -> Principal:
+        """Who asks.
+
+        Raises
+        ------
+        UnauthenticatedError, ThrottledError, NotAllowedError
+        """
+        if self.authenticator is None:
+            raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
+        principal = self.authenticator.authenticate(connection)
+        connection.scope.setdefault("state", {})["principal"] = principal.name
+        return principal
+
     def context(self, connection: HTTPConnection, principal: Principal | None = None) -> Context:
         """What a request works with; who asks is looked up, unless that is known already.
 
         Raises
         ------
-        UnauthenticatedError
+        UnauthenticatedError, ThrottledError, NotAllowedError
         """
-        if principal is None:
-            if self.authenticator is None:
-                raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
-            principal = self.authenticator.authenticate(connection)
-        state = connection.scope.setdefault("state", {})
-        state["principal"] = principal.name
-        store = self.guard(self.store, principal)
-        return Context(principal, store, state.get("request_id", ""))
+        known = principal or self.principal(connection)
+        id = connection.scope.get("state", {}).get("request_id", "")
+        return Context(known, self.guard(self.store, known), id)
 
 
 def make_services(store: GraphStore, settings: Settings) -> Services:
