@@ -39,7 +39,7 @@ from cmdb.revisions import (
 )
 from cmdb.steps import ParsedStep, Step
 from cmdb.store import GraphStore
-from cmdb.store.base import Connected, Direction, Finding, Neighbour, Span, Statistics, Usage
+from cmdb.store.base import Connected, Direction, Entry, Finding, Neighbour, Span, Statistics, Usage
 from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
 from lifecycle.refusals import NotAllowedError
@@ -49,6 +49,7 @@ from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
 BATCH: Final = 1_000
 
 SEARCH: Final = "`cmdb search` finds records by name."
+ASIDE: Final = "What stands beside the revisions is the product's own."
 UNSEEN: Final = "a record that you may not see"
 IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -139,6 +140,8 @@ class GuardedStore(GraphStore):
         return self._page(query, self._inner.search(text, self._bounded(query, self.scope)))
 
     def _page(self, query: Query, page: Page) -> Page:
+        if query.as_of is None:
+            self._seen.update((record.id, True) for record in page.records)
         return replace(page, records=self._with_values(page.records))
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
@@ -428,11 +431,30 @@ class GuardedStore(GraphStore):
             ]
         )
 
+    def checks(self, number: int) -> bytes:
+        self.require(Permission.AUDIT)
+        return self._inner.checks(number)
+
     def mark(self, name: str, value: bytes | None) -> None:
-        raise _never("Marks are the product's own.")
+        raise _never(ASIDE)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
-        raise _never("Marks are the product's own.")
+        raise _never(ASIDE)
+
+    def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
+        raise _never(ASIDE)
+
+    def append(self, name: str, entries: Sequence[bytes]) -> int:
+        raise _never(ASIDE)
+
+    def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
+        raise _never(ASIDE)
+
+    def trim(self, name: str, upto: int) -> None:
+        raise _never(ASIDE)
+
+    def remove_entry(self, name: str, number: int) -> bool:
+        raise _never(ASIDE)
 
     def replicate(self, commits: Sequence[Commit]) -> None:
         raise _never("Copies are made beside the server.")
@@ -483,7 +505,7 @@ class GuardedStore(GraphStore):
 
     def _visible(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids whose records are seen now. One statement, where they are not known yet."""
-        asked = {id for id in ids if isinstance(id, str) and is_id(id)}
+        asked = {id for id in ids if _is_id(id)}
         scope = self.scope
         for id in asked - self._seen.keys():
             if (known := scope.sees_organisation(id)) is not None:
@@ -509,8 +531,8 @@ class GuardedStore(GraphStore):
 
     def _with_values(self, records: list[Record]) -> list[Record]:
         """Records without what is withheld; they are seen. One statement at most."""
-        seen = self._visible(self._named(records))
-        return [self._record(record, seen) for record in records]
+        seen, scope = self._visible(self._named(records)), self.scope
+        return [self._record(record, seen, scope) for record in records]
 
     def _named(self, records: Iterable[Record]) -> set[str]:
         """Everything that some records refer to."""
@@ -525,20 +547,20 @@ class GuardedStore(GraphStore):
             for id in _ids(record.attributes[attribute.name])
         }
 
-    def _record(self, record: Record, seen: set[str]) -> Record:
+    def _record(self, record: Record, seen: set[str], scope: Scope) -> Record:
         said = record.attributes
-        reading = self.reach(Permission.READ_SENSITIVE)
+        reading = scope.reach(Permission.READ_SENSITIVE)
         organisation = said.get(ORGANISATION_ATTRIBUTE)
         able = reading.shared if organisation is None else organisation in reading
-        withheld = set() if able else set(self.model.sensitive.intersection(said))
+        withheld = set() if able else set(scope.model.sensitive.intersection(said))
         changed: dict[str, Any] = {}
-        if self.scope.bounded:
-            for attribute in self.model.record_types[record.type].references:
+        if scope.bounded:
+            for attribute in scope.model.record_types[record.type].references:
                 value = said.get(attribute.name)
                 if value is not None and not seen.issuperset(_ids(value)):
                     withheld.add(attribute.name)
                     changed[attribute.name] = _kept(value, seen)
-        hidden = withheld if able else withheld | self.model.sensitive
+        hidden = withheld if able else withheld | scope.model.sensitive
         if not hidden:
             return record
         if withheld:
@@ -577,15 +599,15 @@ class GuardedStore(GraphStore):
 
     def _changes(self, changes: Changes, seen: set[str]) -> Changes:
         """Changes without what is withheld, and without relationships to what is not seen."""
-        bounded = self.scope.bounded
+        scope = self.scope
         records = [
-            RecordChange(*(image and self._record(image, seen) for image in change))
+            RecordChange(*(image and self._record(image, seen, scope) for image in change))
             for change in changes.records
         ]
         links = [
             RelationshipChange(*(image and self._relationship(image) for image in link))
             for link in changes.relationships
-            if not bounded or (link.key.source in seen and link.key.target in seen)
+            if not scope.bounded or (link.key.source in seen and link.key.target in seen)
         ]
         return changes._replace(records=records, relationships=links)
 
@@ -602,19 +624,23 @@ def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
         for name, value in operation.attributes.items():
             if name in model.references:
                 named += _ids(value)
-    return {id for id in named if isinstance(id, str) and is_id(id)}.difference(
-        id for id in made if isinstance(id, str)
-    )
+    return {id for id in named if _is_id(id)}.difference(id for id in made if isinstance(id, str))
 
 
 def _never(why: str) -> NotAllowedError:
-    return NotAllowedError(f"That is not done on behalf of somebody. {why}", "")
+    return NotAllowedError(
+        f"That is not done on behalf of somebody. {why}", "Ask for what it is done for."
+    )
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and is_id(value)
 
 
 def _ids(value: Any) -> list[str]:

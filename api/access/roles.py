@@ -29,6 +29,10 @@ PERSON: Final = "person"
 """The attribute of an account that names the person whose roles it has too."""
 
 
+EVERYWHERE: Final = "roles_everywhere"
+"""The attribute of an account that names roles which no organisation bounds."""
+
+
 class Limits(NamedTuple):
     """How much one query may ask for."""
 
@@ -147,6 +151,8 @@ def grants_of(
     held: defaultdict[str, set[str]] = defaultdict(set)
     for near in directory.store.neighbours(holders, [HAS_ROLE], "out"):
         held[near.record.id] |= set(near.relationship.attributes.get(ROLE_NAMES, ()))
-    grants = (Grant(roles.permissions(names), at) for at, names in sorted(held.items()))
+    grants = [Grant(roles.permissions(names), at) for at, names in sorted(held.items())]
+    everywhere = frozenset(account.attributes.get(EVERYWHERE, ()))
+    grants.append(Grant(roles.permissions(everywhere), None))
     given = tuple(grant for grant in grants if grant.permissions)
-    return given, frozenset(name for names in held.values() for name in names)
+    return given, everywhere.union(*held.values())

@@ -193,7 +193,8 @@ class Scope:
         named = [within, *(within._replace(attribute=name) for name in sharing)]
         none: list[Condition] = [_null(name) for name in (ORGANISATION_ATTRIBUTE, *sharing)]
         if steps := self._steps(types):
-            out_of_reach = AllOf((_null(ORGANISATION_ATTRIBUTE, False), Not(within)))
+            # Whether it names one comes last: what the parser of a store takes has an end.
+            out_of_reach = AllOf((Not(within), _null(ORGANISATION_ATTRIBUTE, False)))
             through = _null(ORGANISATION_ATTRIBUTE)
             none.append(Not(Reaching(steps, through, out_of_reach)))
             none += [] if self.held.shared else [Reaching(steps, through, within)]

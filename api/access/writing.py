@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from api.access.principals import Permission
+from api.access.roles import EVERYWHERE
 from api.access.scope import LEVELS, Scope
 from cmdb.commits import End, Plan, WriteTransaction
 from cmdb.records import Record, Relationship, RelationshipKey
@@ -120,6 +121,8 @@ class _Needs:
         kinds = self.model.record_types
         subjects = {record.id for record in records if not self._is_organisation(record)}
         for record in records:
+            if record.attributes.get(EVERYWHERE):
+                self.found[Permission.ADMINISTER].add(None)
             for attribute in kinds[record.type].references:
                 value = record.attributes.get(attribute.name)
                 if attribute.name != ORGANISATION_ATTRIBUTE and value is not None:

@@ -62,6 +62,12 @@ class QueryCompiler(ABC):
     def one_of(self, values: Sequence[Any]) -> str:
         """What stands behind IN."""
 
+    def among(self, expression: str, values: Sequence[Any]) -> str:
+        """Whether a value is one of very many, which are gathered once however often they are named."""
+        if id(values) not in self._lists:
+            self._lists[id(values)] = self.one_of(values)
+        return f"{expression} IN {self._lists[id(values)]}"
+
     @abstractmethod
     def holds(self, alias: str, name: str, value: Any) -> str:
         """Whether a list holds a value."""
@@ -94,8 +100,9 @@ class QueryCompiler(ABC):
         if isinstance(condition, AllOf | AnyOf):
             if not condition.parts:
                 return self.true if isinstance(condition, AllOf) else self.false
-            joint = " AND " if isinstance(condition, AllOf) else " OR "
-            return f"({joint.join(self.condition(alias, part) for part in condition.parts)})"
+            if isinstance(condition, AllOf):
+                return f"({self.all_of(alias, condition)})"
+            return f"({' OR '.join(self.all_of(alias, part) for part in condition.parts)})"
         if isinstance(condition, Not):
             return self._not(self.condition(alias, condition.part))
         if isinstance(condition, OfType):
@@ -105,7 +112,7 @@ class QueryCompiler(ABC):
         return self.related(alias, condition)
 
     def all_of(self, alias: str, condition: Condition) -> str:
-        """A condition to stand behind AND: its parts need no brackets, which parsers count."""
+        """A condition to stand behind AND or OR: its parts need no brackets, which parsers count."""
         parts = condition.parts if isinstance(condition, AllOf) else (condition,)
         return " AND ".join(self.condition(alias, part) for part in parts) or self.true
 
@@ -127,9 +134,7 @@ class QueryCompiler(ABC):
         if operator == "prefix":
             return self.begins(expression, value)
         if operator == AMONG:
-            if id(value) not in self._lists:
-                self._lists[id(value)] = self.one_of(value)
-            return f"{expression} IN {self._lists[id(value)]}"
+            return self.among(expression, value)
         if operator == "in":
             if kind.name == "money":
                 parts = [self.scalar(expression, kind, "eq", element) for element in value]
@@ -150,6 +155,10 @@ class QueryCompiler(ABC):
         return f"{expression} {symbol} {parameter}"
 
     def _not(self, condition: str) -> str:
+        if condition.startswith("EXISTS"):  # which is never null; parsers count brackets
+            return f"NOT {condition}"
+        if condition.startswith("EXISTS"):  # which is never null; parsers count brackets
+            return f"NOT {condition}"
         return f"NOT coalesce({condition}, {self.false})"
 
     # -- order and position -----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cmdb.commits import End
 from cmdb.queries import (
+    AMONG,
     CLOSENESS,
     SYSTEM_KINDS,
     AllOf,
@@ -25,6 +26,7 @@ from cmdb.queries import (
 )
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
+from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.search import match
 from cmdb.store.sqlite.topology import GROUP, NEEDS, STATE
 from cmdb.store.topology import OPEN, sides
@@ -33,6 +35,10 @@ from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
 
 LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
+
+NESTED: Final = 3
+"""So many conditions on related records stand one inside the other; a deeper one comes before the
+statement, as the parser's stack is small."""
 
 
 class Compiler(QueryCompiler):
@@ -60,6 +66,9 @@ class Compiler(QueryCompiler):
         self.parameters: list[Any] = [] if as_of is None else [as_of]
         self.looked_up = False
         self._aliases = 0
+        self._all = False
+        self._level = 0
+        self._heads: list[str] = []
 
     # -- where rows come from -----------------------------------------------------------------------
 
@@ -145,7 +154,9 @@ class Compiler(QueryCompiler):
             " FROM links x"
         )
 
-    def where(self, query: ParsedQuery) -> str:
+    def where(self, query: ParsedQuery, whole: bool = True) -> str:
+        """The conditions; ``whole`` says that all records will be tried, not only till a page is full."""
+        self._all = whole
         parts = [self._types(query)]
         if query.organisation is not None:
             parts.append(self._organisation(query.organisation))
@@ -157,7 +168,7 @@ class Compiler(QueryCompiler):
 
     def _chosen(self, query: ParsedQuery) -> str:
         """What stands behind WHERE for one row more than the page takes."""
-        where = self.where(query)
+        where = self.where(query, whole=bool(query.sort))
         if query.position is not None:
             where = f"{where} AND {self.after(query)}"
         return f"{where} ORDER BY {self.order(query)} LIMIT {self.parameter(query.first + 1)}"
@@ -239,6 +250,15 @@ class Compiler(QueryCompiler):
         """A list of values as one parameter."""
         return f"(SELECT value FROM json_each({self.parameter(json.dumps(list(values)))}))"
 
+    def among(self, expression: str, values: Sequence[Any]) -> str:
+        number = self._list(values)
+        return f"EXISTS (SELECT 1 FROM members WHERE list = {number} AND value = {expression})"
+
+    def _list(self, values: Sequence[Any]) -> str:
+        if id(values) not in self._lists:
+            self._lists[id(values)] = self.parameter(Members(values))
+        return self._lists[id(values)]
+
     def attribute(self, alias: str, name: str) -> str:
         """An attribute's value. The name comes from the model."""
         if name in SYSTEM_KINDS or name == CLOSENESS:
@@ -264,14 +284,23 @@ class Compiler(QueryCompiler):
         relationships = self.relationships()
         records = self.records()
         types = "', '".join(related.types)
+        self._level += 1
         condition = self.all_of(far, related.condition)
+        self._level -= 1
         rows = (
             f"FROM {relationships} {x} JOIN {records} {far} ON {far}.node = {x}.{far_end}"
             f" WHERE {x}.type IN ('{types}') AND {condition}"
         )
+        if self._level == NESTED:
+            self._heads.append(f"{x} (node) AS (SELECT {x}.{near_end} {rows})")
+            return f"{alias}.node IN {x}"
         if self._selective(related.condition):
             return f"{alias}.node IN (SELECT {x}.{near_end} {rows})"
         return f"EXISTS (SELECT 1 {rows} AND {x}.{near_end} = {alias}.node)"
+
+    def headed(self, statement: str) -> str:
+        """A statement, and before it what its conditions have put there."""
+        return f"WITH {', '.join(self._heads)} {statement}" if self._heads else statement
 
     def reaching(self, alias: str, reaching: Reaching) -> str:
         """A recursion instead of one subquery inside the other: the parser's stack is small."""
@@ -329,6 +358,12 @@ class Compiler(QueryCompiler):
 
     def comparison(self, alias: str, comparison: Comparison) -> str:
         name, kind, many, operator, value = comparison
+        if self._all and name in self.indexed and operator == AMONG:
+            self.looked_up = True
+            return (
+                f"{alias}.node IN (SELECT v.node FROM members m CROSS JOIN attribute_values v"
+                f" ON v.attribute = '{name}' AND v.value = m.value WHERE m.list = {self._list(value)})"
+            )
         if not many and name in self.indexed and operator in ("eq", "in", "prefix"):
             self.looked_up = True
             inner = self.scalar("value", kind, operator, value)

@@ -26,6 +26,7 @@ from cmdb.errors import (
 from cmdb.queries import fold
 from cmdb.store import deadlines
 from cmdb.store.base import FORMAT
+from cmdb.store.sqlite.members import ListingConnection
 from cmdb.store.sqlite.tables import APPLICATION_ID, MIGRATIONS
 
 BUSY_SECONDS: Final = 60.0
@@ -85,7 +86,7 @@ class Connections:
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[ListingConnection] = []
         self._closed = False
         if create and path.exists() and path.stat().st_size > 0:
             raise StoreExistsError(
@@ -120,7 +121,7 @@ class Connections:
             raise
         self._idle.append(connection)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> ListingConnection:
         uri = f"file:{quote(str(self.path.absolute()))}?mode=rwc"
         try:
             connection = sqlite3.connect(
@@ -130,18 +131,18 @@ class Connections:
                 check_same_thread=False,
                 uri=True,
                 cached_statements=256,
+                factory=ListingConnection,
             )
         except sqlite3.Error as error:
             raise _translated(self.path, error) from error
         connection.create_function("fold", 1, lambda text: text and fold(text), deterministic=True)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA wal_autocheckpoint = 8000")
         return connection
 
     @contextmanager
-    def borrowed(self) -> Iterator[sqlite3.Connection]:
+    def borrowed(self) -> Iterator[ListingConnection]:
         """A connection for the duration; an open transaction is rolled back at the end."""
         with self._lock:
             if self._closed:
@@ -164,7 +165,7 @@ class Connections:
                     connection.close()
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[ListingConnection]:
         """A connection whose statements are interrupted at the deadline of their context."""
         limited = deadlines.remaining() is not None
         with self.borrowed() as connection:

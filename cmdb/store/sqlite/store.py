@@ -44,6 +44,7 @@ from cmdb.store.sqlite.aside import Aside
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History, histories
+from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     HISTORIES,
@@ -139,6 +140,11 @@ class SqliteStore(GraphStore):
         """One statement on a connection of its own, as seen at one moment."""
         with self._connections.reading() as connection:
             self._statements += 1
+            if not isinstance(parameters, Mapping):
+                parameters = [
+                    connection.number(value) if isinstance(value, Members) else value
+                    for value in parameters
+                ]
             yield connection.execute(statement, parameters)
 
     def _all(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
@@ -309,7 +315,7 @@ class SqliteStore(GraphStore):
         while True:
             model, known = self.model, self._model_revision
             compiler = Compiler(self.resolve(as_of), kept_values(model))
-            asked = statement(compiler)
+            asked = compiler.headed(statement(compiler))
             if not compiler.looked_up:
                 return self._all(asked, compiler.parameters)
             rows = self._all(with_model(asked), compiler.parameters)

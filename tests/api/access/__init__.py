@@ -1,0 +1,1 @@
+"""Who may do what, at the store as one principal sees it."""
