@@ -7,22 +7,28 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from anyio.to_thread import current_default_thread_limiter, run_sync
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
 
 from api import graphiql
+from api.access.audit import Audit
+from api.access.authenticator import grants_by_roles
+from api.access.errors import UnauthenticatedError
+from api.access.guarded import GuardedStore
+from api.access.organisations import Organisations
 from api.access.principals import Principal
+from api.access.roles import Roles, load_roles
 from api.requests import Requests
+from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
 from api.traces import OFF, Traces
 from cmdb.store import GraphStore
-from schema.errors import CmdbError
 
 ROUTERS: Final = (
     "api.rest.health",
@@ -39,16 +45,10 @@ What is not GraphQL: health, measures, files, exports, and observations of disco
 Records are read and written at `/graphql`."""
 
 
-class UnauthenticatedError(CmdbError):
-    """Nobody knows who asks."""
-
-    code = "unauthenticated"
-
-
 class Authenticator(Protocol):
     """Says who asks."""
 
-    def authenticate(self, request: Request) -> Principal:
+    def authenticate(self, connection: HTTPConnection) -> Principal:
         """Who asks; raises a `CmdbError` of the code ``unauthenticated`` or ``throttled``."""
 
 
@@ -73,6 +73,8 @@ class Services:
 
     Attributes
     ----------
+    organisations, roles
+        By which permissions are worked out.
     followers
         What follows the change feed: its name, and the revision it is at.
     guard
@@ -84,26 +86,63 @@ class Services:
     store: GraphStore
     settings: Settings
     authenticator: Authenticator | None = None
-    audit: Any = None
+    audit: Audit | None = None
+    organisations: Organisations | None = None
+    roles: Roles | None = None
     guard: Callable[[GraphStore, Principal], GraphStore] = lambda store, _: store
     followers: dict[str, Position] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
 
-    def context(self, request: Request, principal: Principal | None = None) -> Context:
+    def principal(self, connection: HTTPConnection) -> Principal:
+        """Who asks.
+
+        Raises
+        ------
+        UnauthenticatedError, ThrottledError, NotAllowedError
+        """
+        if self.authenticator is None:
+            raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
+        principal = self.authenticator.authenticate(connection)
+        connection.scope.setdefault("state", {})["principal"] = principal.name
+        return principal
+
+    def context(self, connection: HTTPConnection, principal: Principal | None = None) -> Context:
         """What a request works with; who asks is looked up, unless that is known already.
 
         Raises
         ------
-        UnauthenticatedError
+        UnauthenticatedError, ThrottledError, NotAllowedError
         """
-        if principal is None:
-            if self.authenticator is None:
-                raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
-            principal = self.authenticator.authenticate(request)
-        request.scope.setdefault("state", {})["principal"] = principal.name
-        store = self.guard(self.store, principal)
-        return Context(principal, store, request.scope["state"].get("request_id", ""))
+        known = principal or self.principal(connection)
+        id = connection.scope.get("state", {}).get("request_id", "")
+        return Context(known, self.guard(self.store, known), id)
+
+
+def make_services(store: GraphStore, settings: Settings) -> Services:
+    """All that a server has: people sign in, and everybody sees what their roles let them see.
+
+    Raises
+    ------
+    RolesError
+    """
+    organisations, roles = Organisations(store), load_roles(settings.roles)
+    audit = Audit(store)
+    grants = grants_by_roles(store, roles)
+    authenticator = authentication(store, settings, audit, grants, organisations.below)
+
+    def guard(store: GraphStore, principal: Principal) -> GraphStore:
+        return GuardedStore(store, principal, organisations, roles)
+
+    return Services(
+        store,
+        settings,
+        authenticator=authenticator,
+        audit=audit,
+        organisations=organisations,
+        roles=roles,
+        guard=guard,
+    )
 
 
 def create_app(services: Services) -> FastAPI:
@@ -114,10 +153,14 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = settings.threads
+        if services.audit is not None:
+            services.audit.start()
         yield
         services.stopping = True
         if traces is not None:
             await run_sync(traces.close)
+        if services.audit is not None:
+            await run_sync(services.audit.close)
 
     app = FastAPI(
         title="graph-cmdb",
@@ -132,17 +175,14 @@ def create_app(services: Services) -> FastAPI:
     services.metrics.registry.register(StoreCollector(services.store, services.followers))
     handle_errors(app)
     for name in ROUTERS:
-        if (router := _router(name, services)) is not None:
-            app.include_router(router)
+        app.include_router(_router(name, services))
     app.router.routes[:0] = graphiql.routes(settings)
     _surround(app, services, traces)
     return app
 
 
-def _router(name: str, services: Services) -> APIRouter | None:
-    """The router of a door; None where that is yet to come."""
-    if find_spec(name) is None:
-        return None
+def _router(name: str, services: Services) -> APIRouter:
+    """The router of a door."""
     router = import_module(name).router
     made = router if isinstance(router, APIRouter) else router(services)
     assert isinstance(made, APIRouter)

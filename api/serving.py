@@ -16,7 +16,7 @@ from typing import Any, Final
 import uvicorn
 
 from api.access.accounts import FIRST, first_administrator
-from api.app import Services, create_app
+from api.app import Services, create_app, make_services
 from api.logs import configure_logs
 from api.requests import LOOPBACK_HOSTS
 from api.settings import Settings
@@ -58,7 +58,7 @@ def serve(settings: Settings, say: Say = print) -> None:
         if local(settings) and not settings.hosts:
             settings = settings.model_copy(update={"hosts": list(LOOPBACK_HOSTS)})
         with listener:
-            _run(Services(store, settings), listener, say)
+            _run(make_services(store, settings), listener, say)
 
 
 def local(settings: Settings) -> bool:

@@ -43,6 +43,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     ),
     "dump_invalid": (9, "the dump is damaged or could not be written"),
     "settings_invalid": (2, "a setting of the server is wrong"),
+    "roles_invalid": (2, "the roles file has mistakes"),
     "serving_refused": (
         13,
         "the server does not start as it is set: reachable without TLS or accounts, or the port is taken",

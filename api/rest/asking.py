@@ -44,10 +44,10 @@ def exporting(request: Request) -> Context:
     NotAllowedError
     """
     services = services_of(request)
-    found = services.context(request)
-    require(found.principal, Permission.EXPORT)
-    below = getattr(getattr(services, "organisations", None), "below", lambda roots: roots)
-    return services.context(request, narrowed(found.principal, Permission.EXPORT, below))
+    principal = services.principal(request)
+    require(principal, Permission.EXPORT)
+    below = services.organisations.below if services.organisations else frozenset
+    return services.context(request, narrowed(principal, Permission.EXPORT, below))
 
 
 Asking = Annotated[Context, Depends(asking)]

@@ -20,8 +20,8 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
-from api.app import Context, UnauthenticatedError
 from api.rest.asking import received, require, services_of
 from api.rest.problems import RESPONSES, problem, status_of
 from cmdb.errors import CmdbError, SourceError
@@ -125,13 +125,13 @@ async def observe(
     """A line an observation, gzip or plain. The same again changes nothing. What it answers is what
     `cmdb import jsonl --json` prints; the lines of the plan are for those who may read everything."""
     _check_type(request)
-    signed, context = await run_in_threadpool(_asking, request, source)
+    signed, principal = await run_in_threadpool(_asking, request, source)
     asked = Asked(apply, complete, vanish_limit, first)
     async with received(request, signed.mac.update if signed else lambda _: None) as path:
         if signed:
             signed.check()
         return await run_in_threadpool(
-            _reconciled, services_of(request).store, context.principal, source, path, asked
+            _reconciled, services_of(request).store, principal, source, path, asked
         )
 
 
@@ -142,7 +142,7 @@ def _check_type(request: Request) -> None:
         raise HTTPException(415, "Observations are JSON Lines, plain or gzip")
 
 
-def _asking(request: Request, source: str) -> tuple[Signed | None, Context]:
+def _asking(request: Request, source: str) -> tuple[Signed | None, Principal]:
     """Who posts; with a signature that is yet to be checked, the source itself."""
     services = services_of(request)
     if SIGNATURE in request.headers:
@@ -155,15 +155,16 @@ def _asking(request: Request, source: str) -> tuple[Signed | None, Context]:
         principal = Principal(
             source, "", (Grant(frozenset({Permission.OBSERVE}), None),), by="token"
         )
-        return signed, services.context(request, principal)
-    context = services.context(request)
-    require(context.principal, Permission.OBSERVE)
-    if context.principal.roots(Permission.OBSERVE) is not None:
+        request.state.principal = principal.name
+        return signed, principal
+    principal = services.principal(request)
+    require(principal, Permission.OBSERVE)
+    if principal.roots(Permission.OBSERVE) is not None:
         raise NotAllowedError(
-            f"{context.principal.name} may observe in some organisations only.",
+            f"{principal.name} may observe in some organisations only.",
             "Observations are reconciled with the whole graph: it needs the permission everywhere.",
         )
-    return None, context
+    return None, principal
 
 
 def _reconciled(

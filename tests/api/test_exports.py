@@ -172,6 +172,22 @@ def test_exporting_needs_its_permission(office: Office) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
 
 
+def test_an_export_has_what_its_organisation_lets_one_see(office: Office) -> None:
+    for name, place in (("here", "south"), ("below", "county"), ("there", "north")):
+        office.device(name, organisation=place, state="in_use")
+    south = principal("sue", Permission.READ, Permission.EXPORT, organisation=office.ids["south"])
+    both = Grant(frozenset({Permission.READ}), None), *south.grants
+    door = Door(office.store, [south, Principal("rob", "", both)], guarded=True)
+    for name in ("sue", "rob"):
+        found = door.get("/exports/records?type=Server", name).text.splitlines()
+        names = {json.loads(line)["attributes"]["name"] for line in found}
+        assert names == {"here", "below"}
+        for path in ("/exports/ledger?format=csv", "/exports/graph?type=Hardware&format=dot"):
+            told = door.get(path, name).text
+            assert "here" in told
+            assert "there" not in told
+
+
 def test_one_sees_in_an_export_what_one_may_both_read_and_export() -> None:
     tree = {"hq": {"hq", "north", "south"}, "north": {"north"}, "south": {"south"}}
 

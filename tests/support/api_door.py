@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
 
+from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
-from api.app import Services, UnauthenticatedError, create_app
+from api.app import create_app, make_services
 from api.settings import Settings
 from cmdb.store import GraphStore
 
@@ -27,8 +29,8 @@ class Tokens:
 
     known: dict[str, Principal] = field(default_factory=dict)
 
-    def authenticate(self, request: Request) -> Principal:
-        name = request.headers.get("authorization", "").removeprefix("Bearer ")
+    def authenticate(self, connection: HTTPConnection) -> Principal:
+        name = connection.headers.get("authorization", "").removeprefix("Bearer ")
         if name not in self.known:
             raise UnauthenticatedError("Nobody has this token.", "Send another.")
         return self.known[name]
@@ -41,15 +43,25 @@ class Door:
     ----------
     people
         Who may ask, each with their name as token.
+    guarded
+        Everybody sees what their grants let them see; else all see everything.
     settings
         Of the server, by name.
     """
 
     def __init__(
-        self, store: GraphStore, people: Iterable[Principal] = (), **settings: Any
+        self,
+        store: GraphStore,
+        people: Iterable[Principal] = (),
+        *,
+        guarded: bool = False,
+        **settings: Any,
     ) -> None:
         tokens = Tokens({one.name: one for one in people})
-        self.services = Services(store, Settings(**settings), tokens)
+        self.services = make_services(store, Settings(**settings))
+        self.services.authenticator = tokens
+        if not guarded:
+            self.services.guard = lambda store, _: store
         self.app: FastAPI = create_app(self.services)
 
     def ask(

@@ -10,7 +10,7 @@
 
   async function headersWith(more) {
     const headers = { 'content-type': 'application/json', accept: 'application/json', ...more };
-    const token = (await session).csrfToken;
+    const token = (await session).csrf_token;
     if (token && !headers.authorization && !headers.Authorization) headers['x-csrf-token'] = token;
     return headers;
   }
