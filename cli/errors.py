@@ -14,6 +14,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     ),
     "usage": (2, "wrong words or options"),
     "invalid_request": (2, "there is no such step, vote, query or type of order"),
+    "not_over_server": (2, "the command needs the store itself, not a server"),
     "not_found": (3, "no such record"),
     "invalid_change": (4, "the change breaks a rule of the model; nothing was stored"),
     "model_change_refused": (4, "stored records forbid the model change"),
