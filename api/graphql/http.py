@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from strawberry.fastapi import GraphQLRouter
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
@@ -26,7 +27,7 @@ class Door(GraphQLRouter[Context, None]):
         self.services = services
 
         async def context(connection: HTTPConnection) -> Context:
-            return self._context(connection)
+            return await run_in_threadpool(self._context, connection)
 
         super().__init__(
             build_schema(services.store.model),

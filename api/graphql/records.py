@@ -154,7 +154,8 @@ class Records:
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()
-            if parent is None or attribute.name not in parent.attributes
+            if attribute.name not in self.model.secret
+            and (parent is None or attribute.name not in parent.attributes)
         ]
         inherited = self.ends[parent.name] if parent else {}
         for field, (relationship, far) in self.ends[record_type.name].items():
