@@ -122,6 +122,9 @@ class GuardedStore(GraphStore):
     def last_revision(self) -> Revision:
         return self._inner.last_revision()
 
+    def committed(self, change_set: str) -> int | None:
+        return self._inner.committed(change_set)
+
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         return self._inner.revisions(numbers)
 
