@@ -27,6 +27,7 @@ from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
+from api.snapshot import SharedSnapshot
 from api.traces import OFF, Traces
 from cmdb.store import GraphStore
 
@@ -79,6 +80,8 @@ class Services:
         What follows the change feed: its name, and the revision it is at.
     guard
         The store as somebody sees it.
+    snapshot
+        The topology that impact analysis reads.
     stopping
         No longer ready: requests that came are finished.
     """
@@ -93,6 +96,9 @@ class Services:
     followers: dict[str, Position] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.snapshot = SharedSnapshot(self.store)
 
     def principal(self, connection: HTTPConnection) -> Principal:
         """Who asks.
@@ -157,6 +163,7 @@ def create_app(services: Services) -> FastAPI:
             services.audit.start()
         yield
         services.stopping = True
+        await run_sync(services.snapshot.close)
         if traces is not None:
             await run_sync(traces.close)
         if services.audit is not None:
