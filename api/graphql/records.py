@@ -285,3 +285,9 @@ def _connection(name: str, edge: type, node: Any) -> type:
             ),
         ],
     )
+
+
+def connection_type(name: str, node: Any, more: list[ModelField]) -> type:
+    """The type of a page of records whose edges tell more than the records themselves."""
+    edge = make_type(f"{name}Edge", [_node(node), _cursor(), *more])
+    return _connection(f"{name}Connection", edge, node)

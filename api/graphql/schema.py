@@ -7,7 +7,16 @@ from typing import Any, Final
 
 import strawberry
 
-from api.graphql import counting, general, history, impact, mutations, provenance, queries
+from api.graphql import (
+    counting,
+    general,
+    history,
+    impact,
+    lifecycle,
+    mutations,
+    provenance,
+    queries,
+)
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
 from api.graphql.mutations.results import Results
@@ -15,7 +24,7 @@ from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
 
-PARTS: Final = (queries, general, history, provenance, counting, impact, mutations)
+PARTS: Final = (queries, general, history, provenance, counting, impact, lifecycle, mutations)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 
