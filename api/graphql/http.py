@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
 from strawberry.fastapi import GraphQLRouter
+from strawberry.http import GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.unset import UNSET
 
 from api.context import Context
+from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
+from api.graphql.errors import extensions
+from api.graphql.persisted import Persisted, Served, UnknownOperationError
 from api.graphql.schema import ModelSchema, build_schema
+from schema.errors import CmdbError
 
 if TYPE_CHECKING:
     from api.app import Services
 
 logger = logging.getLogger(__name__)
+
+GONE = 499
+"""Nobody waits for the answer."""
 
 
 class Door(GraphQLRouter[Context, None]):
@@ -25,12 +38,18 @@ class Door(GraphQLRouter[Context, None]):
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        schema = build_schema(services.store.model)
+        folder = services.settings.persisted_queries
+        self.served = Served(folder) if folder else None
+        if self.served is not None:
+            self.served.check(schema.documents)
+        self.persisted = self.served or Persisted()
 
         async def context(connection: HTTPConnection) -> Context:
             return await run_in_threadpool(self._context, connection)
 
         super().__init__(
-            build_schema(services.store.model),
+            schema,
             path="/graphql",
             graphql_ide=None,
             allow_queries_via_get=False,
@@ -48,8 +67,77 @@ class Door(GraphQLRouter[Context, None]):
 
     def _context(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
-        schema = self.schema
-        return Context(self.services, base.principal, base.store, schema.records, base.request_id)
+        made = Context(
+            self.services, base.principal, base.store, self.schema.records, base.request_id
+        )
+        made.served = self.served
+        return made
+
+    async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
+        """One request; what is no request is answered in GraphQL's form."""
+        if self.is_websocket_request(request):
+            return await super().run(request, context, root_value)
+        try:
+            if request.method != "POST":
+                raise HTTPException(405, "GraphQL is asked by POST")
+            await request.body()
+            return await _while_there(request, context, super().run(request, context, root_value))
+        except RequestError as error:
+            return _answer(error.status, error)
+        except UnknownOperationError as error:
+            return _answer(200, error)
+        except HTTPException as error:
+            status = error.status_code
+            return _answer(status, RequestError(f"{error.reason}.", SEND))
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+        check_media_type(request.content_type or "")
+        read = read_body(await request.get_body())
+        query = self.persisted.text(read.get("query"), read.get("extensions") or {})
+        if not query:
+            raise RequestError("There is no `query`.", SEND)
+        return GraphQLRequestData(
+            query=query,
+            variables=read.get("variables"),
+            operation_name=read.get("operationName") or None,
+            extensions=read.get("extensions"),
+            protocol="http",
+        )
+
+    async def get_sub_response(self, request: Request) -> Response:
+        """A response of this request's own: the router's is shared by all that run at once."""
+        made = Response()
+        del made.headers["content-length"]
+        return made
+
+
+async def _while_there(
+    request: Request, context: Context, work: Coroutine[Any, Any, Response]
+) -> Response:
+    """The answer; if who asked goes away, what has not begun is not done."""
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(_leaving(request))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return Response(status_code=GONE)
+    finally:
+        watching.cancel()
+        working.cancel()
+        context.cancel()
+        await asyncio.wait({working, watching})
+
+
+async def _leaving(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _answer(status: int, error: CmdbError) -> Response:
+    headers = {"Allow": "POST"} if status == 405 else {}
+    told = {"message": error.message, "extensions": extensions(error)}
+    return JSONResponse({"errors": [told]}, status, headers)
 
 
 def router(services: Services) -> APIRouter:

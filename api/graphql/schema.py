@@ -17,8 +17,10 @@ from api.graphql import (
     provenance,
     queries,
 )
+from api.graphql.documents import Documents
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
+from api.graphql.limits import Limited
 from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
@@ -30,9 +32,10 @@ PARTS: Final = (queries, general, history, provenance, counting, impact, lifecyc
 
 
 class ModelSchema(strawberry.Schema):
-    """A schema, and the record types it was made of."""
+    """A schema, the record types it was made of, and the documents it was asked."""
 
     records: Records
+    documents: Documents
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Errors that are told are the caller's; what is not was logged by `api.graphql.errors`."""
@@ -68,10 +71,12 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     schema = ModelSchema(
         **roots,
         types=list(records.types.values()),
+        extensions=[Limited],
         execution_context_class=RecordExecutor,
         config=configuration(),
     )
     schema.records = records
+    schema.documents = Documents(schema._schema)
     bind(schema._schema)
     return schema
 

@@ -227,6 +227,7 @@ def fields(types: Types) -> list[ModelField]:
                 argument("versus", AsOf | None, "Compare with what it would have done then."),
             ],
             resolve=_impact,
+            cost=500,
         )
     ]
 
