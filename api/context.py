@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
@@ -30,7 +31,9 @@ class Context(BaseContext):
     store
         The store as the principal sees it.
     services
-        What the process shares (`api.services.Services`).
+        What the process shares (`api.app.Services`).
+    connection
+        By which they ask, with what they showed to sign in: a WebSocket is looked at again and again.
     """
 
     def __init__(
@@ -40,10 +43,12 @@ class Context(BaseContext):
         store: GraphStore,
         records: Records,
         request_id: str = "",
+        connection: HTTPConnection | None = None,
     ) -> None:
         super().__init__()
         self.services, self.principal, self.store = services, principal, store
         self.records, self.request_id = records, request_id
+        self.connection = connection
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, work: Callable[[], T]) -> T:
