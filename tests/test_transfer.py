@@ -20,9 +20,9 @@ from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store, open_store
 from cmdb.store.opening import create_empty_store
+from schema.loading import load_model
 from tests.support.building import commit, create
 from tests.support.by_hand import SqliteByHand
-from schema.loading import load_model
 from tests.support.observing import shipped_model
 
 ESTATE = sorted((Path(__file__).parent.parent / "examples" / "estate").glob("*.yaml"))

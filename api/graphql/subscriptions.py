@@ -7,6 +7,7 @@ each message; each message is worked out with what they may see by then.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -194,7 +195,8 @@ async def _changes(
 
 
 def _changed_record_type(records: Records) -> type:
-    kind = strawberry.enum(Kind, name="ChangeKind", description="What happened to a record.")
+    values = enum.Enum("ChangeKind", {kind.value: kind.value for kind in Kind})  # type: ignore[misc]
+    kind = strawberry.enum(values, description="What happened to a record.")
 
     def view(pair: tuple[Change, Context]) -> Any:
         change, context = pair
@@ -213,7 +215,7 @@ def _changed_record_type(records: Records) -> type:
                 "kind",
                 kind,
                 "Created; changed; entered: it matches now and did not; left: the other way round.",
-                read=lambda p: p[0].kind.name,
+                read=lambda p: p[0].kind.value,
             ),
             model_field("attributes", list[attribute_change_type()], read=attributes),  # type: ignore[misc]
             model_field(
