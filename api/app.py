@@ -29,6 +29,7 @@ from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
+from api.snapshot import SharedSnapshot
 from api.traces import OFF, Traces
 from api.webhooks.dispatching import Dispatcher
 from api.webhooks.owners import Owners
@@ -83,6 +84,8 @@ class Services:
         What follows the change feed: its name, and the revision it is at.
     guard
         The store as somebody sees it.
+    snapshot
+        The topology that impact analysis reads.
     follower
         Tells of new revisions.
     webhooks
@@ -106,6 +109,7 @@ class Services:
     stopping: bool = False
 
     def __post_init__(self) -> None:
+        self.snapshot = SharedSnapshot(self.store)
         readers = () if self.organisations is None else (self.organisations.refresh,)
         self.follower = Follower(self.store, readers)
         self.subscriptions = Subscriptions(self.settings.subscription_limit)
@@ -128,6 +132,7 @@ class Services:
         if self.webhooks is not None:
             self.webhooks.close()
         self.follower.close()
+        self.snapshot.close()
         if self.audit is not None:
             self.audit.close()
 
@@ -195,6 +200,7 @@ def create_app(services: Services) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.threads
         await run_sync(services.start)
         yield
+        services.stopping = True
         if traces is not None:
             await run_sync(traces.close)
         await run_sync(services.close)

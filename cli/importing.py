@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Annotated, Any
+from dataclasses import asdict
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from cli import output, plans
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
+from cli.remote import RemoteStore
 from cmdb.errors import CmdbError, QueryError, SourceError
 from cmdb.reconciliation.inference import infer
-from cmdb.reconciliation.observations import Portion
+from cmdb.reconciliation.observations import Portion, Rejection
+from cmdb.reconciliation.planning import Difference, Entry
 from cmdb.reconciliation.runs import Run, VanishRefusedError
+from cmdb.reconciliation.summaries import Summary
 from importers import registry
 from importers.contract import Importer
+from importers.jsonl import written
 from importers.reading import documents
+
+SPOOLED: Final = 2**24
+"""Bytes of observations that wait in memory on their way to a server; more wait in a file."""
 
 
 def list_importers(json: Json = False) -> None:
@@ -102,6 +111,10 @@ def import_(
         output.print_line(explained)
     lines = plans.Lines(None if json else first)
     with opened(store) as graph:
+        if isinstance(graph, RemoteStore):
+            wanted = _Wanted(source or name, apply, complete, vanish_limit, first)
+            _over_server(graph, wanted, registry.portions(importer, found), json)
+            return
         begun = time.monotonic()
         with output.progress_bar("Applying" if apply else "Planning") as advance:
             run = Run(
@@ -130,6 +143,67 @@ def import_(
             plans.print_summary(summary, apply, seconds)
         if failed:
             raise failed
+
+
+class _Wanted(NamedTuple):
+    """What is asked of a server."""
+
+    source: str
+    apply: bool
+    complete: bool
+    vanish_limit: float | None
+    first: int
+
+
+def _over_server(
+    remote: RemoteStore, wanted: _Wanted, portions: Iterable[Portion], json: bool
+) -> None:
+    """Read here, reconcile there."""
+    refused: list[Rejection] = []
+    with SpooledTemporaryFile(SPOOLED) as spooled:
+        for portion in portions:
+            for item in portion.items():
+                if isinstance(item, Rejection):
+                    refused.append(item)
+                else:
+                    spooled.write(written(item))
+        spooled.seek(0)
+        if wanted.complete and refused:
+            raise SourceError(
+                f"{len(refused)} could not be read, so this is not all the source has: {refused[0].reason}.",
+                "Correct the source, or leave out --complete.",
+            )
+        plan = remote.client.observe(
+            wanted.source,
+            spooled,
+            apply=wanted.apply,
+            complete=wanted.complete,
+            vanish_limit=wanted.vanish_limit,
+            first=100_000 if json else wanted.first,
+        )
+    entries = [Entry("rejected", "", r.key, place=r.place, why=r.reason) for r in refused]
+    plan["counts"]["rejected"] += len(refused)
+    if json:
+        plan["entries"] += [_rejected(e) for e in entries]
+        output.print_json(plan)
+        return
+    lines = plans.Lines(None)
+    for entry in [*entries, *map(_entry, plan["entries"])][: wanted.first]:
+        lines.add(entry)
+    lines.total = plan["entries_total"] + len(entries)
+    plans.print_plan(remote, lines)
+    summary = Summary(plan["counts"], statements=plan["statements"], kept=plan["kept"])
+    summary.revisions = plan["revisions"]
+    plans.print_summary(summary, wanted.apply, plan["seconds"])
+
+
+def _rejected(entry: Entry) -> dict[str, Any]:
+    return {**asdict(entry), "differences": []}
+
+
+def _entry(plain: dict[str, Any]) -> Entry:
+    differences = [Difference(**d) for d in plain["differences"]]
+    return Entry(**{**plain, "differences": differences})
 
 
 def _carried_out(run: Run, portions: Iterable[Portion]) -> CmdbError | None:

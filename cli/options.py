@@ -22,9 +22,10 @@ Store = Annotated[
     str,
     typer.Option(
         "--store",
+        "--server",
         envvar="CMDB_STORE",
         metavar="URL",
-        help="The store: sqlite:///path, or neo4j://user@host/database.",
+        help="The store: sqlite:///path, or neo4j://user@host/database; or a server: https://host, with CMDB_TOKEN.",
         show_envvar=True,
     ),
 ]
@@ -123,7 +124,13 @@ def organisation_id(graph: GraphStore, text: str) -> str | None:
 
 @contextmanager
 def opened(url: str) -> Iterator[GraphStore]:
-    """The store at a URL, closed in the end."""
+    """The store at a URL, or a server as one, closed in the end."""
+    if url.startswith(("http://", "https://")):
+        from cli.remote import RemoteStore
+
+        with RemoteStore(url) as remote:
+            yield remote
+        return
     with open_store(url) as store:
         yield store
 

@@ -127,7 +127,10 @@ def _taken(topology: Topology) -> _Room:
     """Room that nobody else is using: made before, or new."""
     nodes, rows, groups = len(topology), topology.rows.count, topology.groups.count
     while topology.work:
-        room: _Room = topology.work.pop()
+        try:
+            room: _Room = topology.work.pop()
+        except IndexError:  # another thread was faster
+            break
         if len(room.state) >= nodes and len(room.ways) >= rows and len(room.groups) > groups:
             return room
     nodes, rows, groups = (size + size // 32 + 16 for size in (nodes, rows, groups))

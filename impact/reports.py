@@ -106,26 +106,51 @@ def report(
     records = store.get({a.id for a in told} | near | set(outage.roots), as_of)
     names = {id: str(record.attributes.get("name", id)) for id, record in records.items()}
     organisations: Counter[str] = Counter()
-    reported: Counter[str] = Counter()
     for one in told:
         attributes = records[one.id].attributes if one.id in records else {}
         organisations[str(attributes.get(ORGANISATION_ATTRIBUTE) or "")] += 1
-        said = attributes.get(PROVENANCE)
-        reported.update(name for name in (said if isinstance(said, dict) else ()) if name in stale)
+    reported = reported_by(stale, (records[one.id] for one in told if one.id in records))
     asked = {*outage.roots, *(s.id for s in services)} & records.keys()
-    contacts = _contacts(store, asked, records, as_of)
+    called = contacts(store, asked, records, as_of)
     others = store.get({o for o in organisations if o} - names.keys(), as_of)
     names |= {id: str(record.attributes.get("name", id)) for id, record in others.items()}
-    names |= {contact.id: contact.name for contact in contacts}
+    names |= {contact.id: contact.name for contact in called}
     return Report(
         names,
         services,
         types,
         organisations,
-        contacts,
-        _passed_over(store, outage, as_of),
-        dict(sorted(reported.items())),
+        called,
+        passed_over(store, [one.id for one in affected], as_of),
+        reported,
     )
+
+
+def reported_by(stale: Collection[str], records: Iterable[Any]) -> dict[str, int]:
+    """How many of some records each of some sources has reported."""
+    reported: Counter[str] = Counter()
+    for record in records:
+        said = record.attributes.get(PROVENANCE)
+        reported.update(name for name in (said if isinstance(said, dict) else ()) if name in stale)
+    return dict(sorted(reported.items()))
+
+
+def only(
+    model: Model, affected: Iterable[Affected], record_type: str = "", service_only: bool = False
+) -> list[Affected]:
+    """Those of a type, subtypes included, or those that are services.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    wanted = model.record_type(record_type).concrete if record_type else None
+    return [
+        one
+        for one in affected
+        if (wanted is None or one.type in wanted)
+        and (not service_only or is_service(model, one.type))
+    ]
 
 
 def is_service(model: Model, type: str) -> bool:
@@ -133,9 +158,10 @@ def is_service(model: Model, type: str) -> bool:
     return type in model.record_types and SERVICE in model.record_types[type].ancestors
 
 
-def _contacts(
+def contacts(
     store: Records, ids: Collection[str], records: Mapping[str, Any], as_of: int | None
 ) -> list[Contact]:
+    """Who operates some of the records that were read, and their custodians. Two statements at most."""
     about: dict[str, list[str]] = {}
     found: dict[str, Any] = {}
     if ids and OPERATED_BY in store.model.relationship_types:
@@ -155,8 +181,11 @@ def _contacts(
     return sorted(told, key=lambda contact: (-len(contact.about), contact.name, contact.id))
 
 
-def _passed_over(store: Records, outage: Outage, as_of: int | None) -> dict[str, int] | None:
-    ids = {one.id for one in outage.affected}
+def passed_over(store: Records, ids: Collection[str], as_of: int | None) -> dict[str, int] | None:
+    """Relationships of some CIs whose types have no impact rule, by type; None for too many CIs.
+
+    One statement.
+    """
     if len(ids) > PASSED_OVER:
         return None
     rules = Rules(store.model).rules

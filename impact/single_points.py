@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from impact.outages import Outages
+from impact.reports import is_service
 from impact.topology import Topology
 from impact.views import View
 
@@ -54,6 +55,12 @@ def single_points(
             if lost:
                 found.append(SinglePoint(node, lost))
     return sorted(found, key=lambda point: (-len(point.services), topology.id(point.node)))
+
+
+def services(topology: Topology) -> list[int]:
+    """All services of a topology. O(nodes)."""
+    serving = [is_service(topology.rules.model, kind.type) for kind in topology.kinds]
+    return np.flatnonzero(np.asarray(serving, bool).take(topology.nodes["kind"])).tolist()
 
 
 def pairs(topology: Topology, service: int, view: View | None = None) -> Pairs:

@@ -20,7 +20,8 @@ NEEDS: Final = "redundancy"
 """The attribute in which a CI says itself what it needs."""
 LABEL: Final = "group"
 """The attribute of a relationship that names a redundancy group."""
-
+FETCHED: Final = 20_000
+"""CIs that are fetched level by level at most; an answer that needs more reads the whole topology."""
 
 NODE_COLUMNS: Final = {
     "number": "i8", "id": "S16", "type": "i2", "operational": "?", "begin": "i4", "until": "i4"
@@ -51,6 +52,7 @@ class Snapshot:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._fork: Topology | None = None
         self._build(past=False)
 
     def _build(self, *, past: bool) -> None:
@@ -59,6 +61,7 @@ class Snapshot:
         self._types = concerned(self._rules)
         self._topology, self._masked_from = load(self._source, self._rules, past=past)
         self._loaded: dict[int, Topology] = {}
+        self._fork = None
 
     def now(self) -> Topology:
         """What holds at the newest revision.
@@ -95,6 +98,16 @@ class Snapshot:
             self._loaded[revision], _ = load(self._source, self._rules, as_of=revision)
         then = self._loaded[revision]
         return then, then.live
+
+    def shared(self, revision: int | None = None) -> tuple[Topology, View]:
+        """As `at`, but of a topology that is not changed any more: others may go on reading it while
+        this is asked again. One asks at a time. It is forked once a revision, sharing its arrays."""
+        topology, view = self.at(revision)
+        if topology is not self._topology:
+            return topology, view
+        if self._fork is None or self._fork.revision != topology.revision:
+            self._fork = topology.fork()
+        return self._fork, self._fork.live if view is topology.live else view
 
 
 def take_up(topology: Topology, commit: Any, types: Collection[str]) -> None:

@@ -93,3 +93,26 @@ def _lines(document: Document) -> Iterator[tuple[int, bytes]]:
                 yield number, line.removeprefix(b"\xef\xbb\xbf")
     if rest.strip():
         yield number + 1, rest.removeprefix(b"\xef\xbb\xbf")
+
+
+def written(statement: Observation) -> bytes:
+    """An observation as a line, as `observation` reads it."""
+    return orjson.dumps(_plain(statement), default=_value) + b"\n"
+
+
+def _plain(statement: Observation) -> dict[str, Any]:
+    links = [
+        {
+            "name": link.name,
+            "to": link.to.key if isinstance(link.to, Ref) else _plain(link.to),
+            "attributes": dict(link.attributes),
+        }
+        for link in statement.links
+    ]
+    said = {"type": statement.type, "key": statement.key}
+    return {**said, "attributes": dict(statement.attributes), "links": links}
+
+
+def _value(value: Any) -> Any:
+    """What JSON has no form for, as text that its kind reads."""
+    return list(value) if isinstance(value, tuple | set | frozenset) else str(value)

@@ -133,7 +133,7 @@ class Filters:
 
     def _lazy(self, record_type: str) -> Any:
         """A filter input that is made when the schema is, whatever leads to it."""
-        return Lazy(f"{record_type}Where", lambda: self.where(record_type))
+        return Lazy(f"{record_type}Where", self, lambda: self.where(record_type))
 
     # -- values ---------------------------------------------------------------------------------------
 
@@ -173,8 +173,9 @@ class Filters:
 class Lazy(LazyType):  # type: ignore[type-arg]
     """A type that is made when it is needed: types of a model lead to each other in circles."""
 
-    def __init__(self, name: str, make: Any) -> None:
+    def __init__(self, name: str, owner: object, make: Any) -> None:
         super().__init__(name, __name__)
+        object.__setattr__(self, "owner", owner)
         object.__setattr__(self, "make", make)
 
     def resolve_type(self) -> Any:
@@ -184,7 +185,11 @@ class Lazy(LazyType):  # type: ignore[type-arg]
         return hash(self.type_name)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Lazy) and other.type_name == self.type_name
+        return (
+            isinstance(other, Lazy)
+            and other.type_name == self.type_name
+            and other.owner is self.owner  # type: ignore[attr-defined]
+        )
 
 
 def _plain(value: Any) -> Any:

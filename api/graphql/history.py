@@ -303,10 +303,11 @@ def _offset(after: str | None) -> int:
 
 
 async def _revision(_: Any, info: Any, **given: Any) -> Any:
-    store, number = info.context.store, given.get("number")
+    store, number, at = info.context.store, given.get("number"), moment(given.get("asOf"))
 
     def read() -> Any:
-        return store.last_revision() if number is None else store.revisions([number]).get(number)
+        chosen = store.resolve(at) if number is None else number
+        return store.last_revision() if chosen is None else store.revisions([chosen]).get(chosen)
 
     return await info.context.call(read)
 
@@ -328,8 +329,8 @@ def query_fields(_: Records) -> list[ModelField]:
         model_field(
             "revision",
             revision_type() | None,
-            "A revision by its number; the newest, if none is given.",
-            arguments=[argument("number", Int64 | None)],
+            "A revision by its number, or the newest at a moment; the newest, if neither is given.",
+            arguments=[argument("number", Int64 | None), argument("asOf", AsOf | None)],
             resolve=_revision,
         ),
     ]

@@ -5,7 +5,17 @@ from __future__ import annotations
 from schema.model import RecordType
 
 RESERVED = frozenset(
-    {"id", "type", "revision", "maskedAttributes", "history", "why", "transitions", "impact"}
+    {
+        "id",
+        "type",
+        "revision",
+        "attributes",
+        "maskedAttributes",
+        "history",
+        "why",
+        "transitions",
+        "impact",
+    }
     | {"node", "cursor", "relationshipRevision", "and", "or", "not"}
 )
 """Fields that every record, edge or filter has, whatever the model says."""

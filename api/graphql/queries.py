@@ -58,6 +58,7 @@ def query_fields(records: Records) -> list[ModelField]:
                 argument("orderBy", list[str] | None, "Attributes; `-name` for descending."),
                 argument("first", int | None),
                 argument("after", str | None),
+                argument("exact", bool, "Without subtypes.", default=False),
                 _ORGANISATION,
                 AS_OF,
             ],
@@ -141,6 +142,7 @@ def _query(
     return Query(
         record_type,
         where or None,
+        subtypes=not given.get("exact"),
         organisation=given.get("organisation"),
         first=PAGE if first is None else first,
         after=given.get("after"),

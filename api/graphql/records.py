@@ -11,7 +11,7 @@ from api.graphql.enums import Enums
 from api.graphql.fields import ModelField, argument, make_type, model_field
 from api.graphql.filters import Filters, Lazy, common_type, ends_of
 from api.graphql.naming import attribute_field, described, pascal
-from api.graphql.scalars import OF_KIND, Int64
+from api.graphql.scalars import JSON, OF_KIND, Int64
 from api.graphql.views import Connection, Edge, View
 from schema.attributes import Attribute
 from schema.model import Model, RecordType
@@ -108,7 +108,7 @@ class Records:
     def lazy(self, record_type: str) -> Any:
         """What a field that leads to records of a type is of: an interface, if the type has subtypes."""
         return Lazy(
-            record_type, lambda: self.interfaces.get(record_type) or self.types[record_type]
+            record_type, self, lambda: self.interfaces.get(record_type) or self.types[record_type]
         )
 
     def page_arguments(self, record_type: str) -> list[Any]:
@@ -150,7 +150,7 @@ class Records:
     def _fields(self, record_type: RecordType) -> list[ModelField]:
         """What a type has beside what it inherits."""
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
-        fields = [] if parent else [*_system_fields(), *self.shared(self)]
+        fields = [] if parent else [*_system_fields(self.model), *self.shared(self)]
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()
@@ -217,7 +217,7 @@ def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
     return (lambda values: [one(value) for value in values]) if attribute.many else one
 
 
-def _system_fields() -> list[ModelField]:
+def _system_fields(model: Model) -> list[ModelField]:
     return [
         model_field("id", strawberry.ID, read=lambda view: view.record.id),
         model_field("type", str, "Name of its record type.", read=lambda view: view.record.type),
@@ -226,6 +226,12 @@ def _system_fields() -> list[ModelField]:
             Int64,
             "The revision that made it what it is here; give it back as `expectedRevision`.",
             read=lambda view: view.record.revision,
+        ),
+        model_field(
+            "attributes",
+            JSON,
+            "All its attributes by their names in the model: for tools that work on any type.",
+            read=lambda view: model.to_json(view.record.attributes),
         ),
         model_field(
             "maskedAttributes",

@@ -7,7 +7,17 @@ from typing import Any, Final
 
 import strawberry
 
-from api.graphql import counting, history, mutations, provenance, queries, subscriptions, webhooks
+from api.graphql import (
+    counting,
+    general,
+    history,
+    impact,
+    mutations,
+    provenance,
+    queries,
+    subscriptions,
+    webhooks,
+)
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
 from api.graphql.mutations.results import Results
@@ -15,7 +25,17 @@ from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
 
-PARTS: Final = (queries, history, provenance, counting, mutations, subscriptions, webhooks)
+PARTS: Final = (
+    queries,
+    general,
+    history,
+    provenance,
+    counting,
+    impact,
+    mutations,
+    subscriptions,
+    webhooks,
+)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 

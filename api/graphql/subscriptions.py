@@ -22,16 +22,16 @@ from api.context import Context
 from api.graphql.errors import told
 from api.graphql.fields import ModelField, argument, make_type, model_field
 from api.graphql.history import attribute_change_type
+from api.graphql.impact.finding import Finding
 from api.graphql.records import Records
 from api.graphql.scalars import JSON, DateTime, Int64
-from cmdb.errors import NotFoundError, QueryError, StoreBusyError
+from cmdb.errors import QueryError, StoreBusyError
 from cmdb.reconciliation.progress import progress_of
 from cmdb.revisions import Commit, Revision
 from cmdb.store import GraphStore
-from impact.analysis import Affected, Outage
+from impact.analysis import Affected
 from impact.reports import is_service
 from impact.rules import Effect
-from impact.snapshots import partial
 from lifecycle.refusals import NotAllowedError
 from schema.kinds import write_datetime
 from schema.model import ROOT
@@ -327,16 +327,13 @@ async def _impact_changes(
 
 async def _summary(context: Context, store: GraphStore, roots: Mapping[str, Effect]) -> Summary:
     def worked_out() -> Summary:
-        at = store.last_revision().number
-        if missing := sorted(roots.keys() - store.get(list(roots)).keys()):
-            raise NotFoundError(f"There is no record {missing[0]}.", "Ask for what you see.")
-        topology = partial(store, roots, as_of=at)
-        assert topology is not None
-        outage = Outage(topology, roots, at=at)
+        finding = Finding(context)
+        finding.records(list(roots))
+        outage = finding.outage(roots, None, None)
         services = [a for a in outage.affected if is_service(store.model, a.type)]
-        seen = store.get([a.id for a in services], at)
+        seen = store.get([a.id for a in services])
         shown = tuple((a, seen[a.id].name) for a in services if a.id in seen)
-        return Summary(at, tuple(outage.counts().items()), shown)
+        return Summary(outage.at, tuple(outage.counts().items()), shown)
 
     return await context.call(worked_out)
 
@@ -344,7 +341,7 @@ async def _summary(context: Context, store: GraphStore, roots: Mapping[str, Effe
 @cache
 def _summary_type() -> type:
     count = make_type(
-        "EffectCount",
+        "OutageCount",
         [
             model_field("effect", str, read=lambda c: c[0]),
             model_field("count", int, read=lambda c: c[1]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from rich.text import Text
 
@@ -12,12 +11,9 @@ from cli import output
 from cmdb.store import GraphStore
 from impact.analysis import Outage
 from impact.rules import Effect
-from impact.snapshots import Snapshot, partial, standing
+from impact.snapshots import FETCHED, Snapshot, partial, standing
 from impact.topology import Topology
 from impact.views import View
-
-FETCHED: Final = 20_000
-"""CIs that are fetched level by level at most; an answer that needs more reads the whole topology."""
 
 
 class Finder:

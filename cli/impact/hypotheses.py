@@ -9,6 +9,7 @@ from cli.words import find_record
 from cmdb.errors import CmdbError, QueryError
 from cmdb.store import GraphStore
 from impact.elements import Link
+from impact.hypotheses import link_of, suppose
 from impact.topology import Topology
 
 
@@ -21,14 +22,9 @@ def changed(
         raise QueryError(
             "What if the past had been otherwise cannot be asked.", "Leave --as-of out."
         )
-    fork = topology.fork()
-    closed = [_link(graph, text, topology) for text in without]
-    for text, link in zip(without, closed, strict=True):
-        if not topology.has(link):
-            raise QueryError(f"There is no relationship {text!r}.", "`cmdb show` lists them.")
+    closed = {_link(graph, text, topology): text for text in without}
     added = [_link(graph, text, topology) for text in with_]
-    fork.change(topology.revision + 1, [], closed, added)
-    return fork, {link.dependent for link in (*closed, *added)}
+    return suppose(topology, closed, added, called=closed.__getitem__)
 
 
 def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
@@ -50,12 +46,5 @@ def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
         if len(rest) < 2:
             raise
         target, group = find_record(graph, " ".join(rest[:-1])), rest[-1]
-    declared = graph.model.relationship_types[type]
-    if source.type not in declared.sources or target.type not in declared.targets:
-        raise QueryError(
-            f"{type} does not lead from {source.type} to {target.type}.",
-            f"`cmdb schema show {type}` says what it joins.",
-        )
-    ends = (source.id, target.id)
-    ends = ends if topology.rules.ends[type] == "source" else ends[::-1]
-    return Link(type, *ends, group)
+    ends = [(record.id, record.type) for record in (source, target)]
+    return link_of(topology.rules, type, *ends, group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -16,9 +15,8 @@ from cli.impact.options import CIs, Depth, EffectOption, Verbose, given_effect, 
 from cli.impact.printing import print_outage
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
-from cmdb.store import GraphStore
 from impact import reports
-from impact.analysis import Affected, Outage
+from impact.analysis import Outage
 from impact.differences import compare
 
 
@@ -81,7 +79,7 @@ def impact(
             fork, dependents = changed(graph, finder, at, without or (), with_ or ())
             outage = Outage(fork, roots, at=now.at, depth=depth)
         told = reports.report(outage, graph, stale(graph), now.at)
-        only = _only(graph, outage, record_type, service_only)
+        only = reports.only(graph.model, outage.affected, record_type, service_only)
         if picture:
             most = max(first, DRAWN)
             drawn = reports.picture(outage, told, graph.model, title(told, roots), most)
@@ -100,17 +98,3 @@ def impact(
         print_outage(outage, told, only, first, table=table)
         if difference is not None:
             print_difference(graph, difference, told, versus)
-
-
-def _only(
-    graph: GraphStore, outage: Outage, record_type: str, service_only: bool
-) -> list[Affected]:
-    wanted: Collection[str] | None = None
-    if record_type:
-        wanted = graph.model.record_type(record_type).concrete
-    return [
-        one
-        for one in outage.affected
-        if (wanted is None or one.type in wanted)
-        and (not service_only or reports.is_service(graph.model, one.type))
-    ]

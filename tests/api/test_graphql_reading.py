@@ -10,6 +10,7 @@ import pytest
 
 from api.access.principals import everything
 from cmdb.change_sets import Relate, Unrelate, Update
+from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store
 from schema.model import Model
 from tests.support.api_door import Door
@@ -141,9 +142,9 @@ def test_relationships_both_ways_with_their_attributes_aliases_and_fragments(
 ) -> None:
     server, other = add(store, "Server", "s1"), add(store, "Server", "s2")
     for name, port in (("a1", 80), ("a2", 443), ("a3", 22)):
-        app = add(store, "App", name)
-        commit(store, Relate(app, "RUNS_ON", server, {"port": port}))
-    commit(store, Relate(app, "RUNS_ON", other, {"port": 1}))
+        commit(store, Relate(add(store, "App", name), "RUNS_ON", server, {"port": port}))
+    (last,) = store.find(Query("App", {"name": {"eq": "a3"}})).records
+    commit(store, Relate(last.id, "RUNS_ON", other, {"port": 1}))
     data = door(store).graphql(
         """query($deep: Boolean!) { servers(orderBy: {name: ASC}) { nodes { name
           few: runs(first: 2, orderBy: {name: DESC}) { totalCount pageInfo { hasNextPage }

@@ -136,9 +136,9 @@ def test_a_journal_is_read_as_it_was_written(store: GraphStore) -> None:
 def test_a_thousand_entries_are_one_statement(store: GraphStore) -> None:
     many = [str(i).encode() for i in range(1_000)]
     store.append("j", many[:1])
-    before = store.statements  # type: ignore[attr-defined]
+    before = store.statements
     assert store.append("j", many[1:]) == 1_000
-    assert store.statements - before == 1  # type: ignore[attr-defined]
+    assert store.statements - before == 1
     assert values(store, "j", 400, 10) == many[400:410]
 
 
