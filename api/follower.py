@@ -76,10 +76,6 @@ class Follower:
             self._condition.wait_for(lambda: self.revision > after or self._stopping, seconds)
         return self.revision > after
 
-    def wake(self) -> None:
-        """Wake who waits, though there may be nothing new: something else has changed."""
-        self._wake()
-
     async def later(self, after: int, seconds: float) -> bool:
         """Wait, in a task, for a revision after that number; gives whether there is one."""
         sleeper = (asyncio.get_running_loop(), asyncio.Event())
@@ -106,8 +102,7 @@ class Follower:
             newest = self._store.last_revision().number
             if newest <= self.revision:
                 return
-            for reader in self._readers:
-                reader()
+            self._tell()
         except StoreError as error:
             if not self._silent:
                 logger.warning("the feed cannot be followed", extra={"reason": error.message})
@@ -116,6 +111,15 @@ class Follower:
         self._silent = False
         self.revision = newest
         self._wake()
+
+    def _tell(self) -> None:
+        for reader in self._readers:
+            try:
+                reader()
+            except StoreError:
+                raise
+            except Exception:  # a defect of one reader is not to stop the others
+                logger.exception("a reader of the feed failed")
 
     def _wake(self) -> None:
         with self._condition:

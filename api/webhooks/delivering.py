@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 ROUND: Final = 10.0
 """Seconds after which others have their turn."""
-COMMITS: Final = 50
+COMMITS: Final = 10
+"""Revisions that are read together: no reading stays open while a target is waited for."""
 IDLE: Final = float("inf")
 REFUSED: Final = (QueryError, UnknownNameError, NotAllowedError)
 """A filter that can be asked no longer."""
@@ -115,7 +116,8 @@ class _Round:
             return left
         self._letters(webhook)
         after = self.position.revision - 1
-        for count, commit in enumerate(self.store.feed(after, after + COMMITS), 1):
+        commits = list(self.store.feed(after, after + COMMITS))
+        for count, commit in enumerate(commits, 1):
             if (webhook := self._webhook()) is None:
                 return IDLE
             if not self._deliver(webhook, commit):

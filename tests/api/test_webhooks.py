@@ -193,10 +193,21 @@ def test_what_fails_for_long_is_suspended_until_somebody_goes_on(
 
 @pytest.mark.parametrize(
     "host",
-    "127.0.0.1 [::1] [::ffff:10.0.0.1] 169.254.169.254 localhost 0.0.0.0 [64:ff9b::7f00:1] 10.1.2.3".split(),
+    [
+        "127.0.0.1",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "169.254.169.254",
+        "localhost",
+        "0.0.0.0",
+        "[64:ff9b::7f00:1]",
+        "10.1.2.3",
+    ],
 )
 def test_private_networks_are_not_sent_to(host: str) -> None:
-    assert Sender([]).send(f"http://{host}/", {}, b"").error == "The target is in a private network."
+    assert (
+        Sender([]).send(f"http://{host}/", {}, b"").error == "The target is in a private network."
+    )
 
 
 @pytest.mark.parametrize(
