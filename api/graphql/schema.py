@@ -16,6 +16,8 @@ from api.graphql import (
     mutations,
     provenance,
     queries,
+    subscriptions,
+    webhooks,
 )
 from api.graphql.documents import Documents
 from api.graphql.execution import RecordExecutor, bind
@@ -26,7 +28,18 @@ from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
 
-PARTS: Final = (queries, general, history, provenance, counting, impact, lifecycle, mutations)
+PARTS: Final = (
+    queries,
+    general,
+    history,
+    provenance,
+    counting,
+    impact,
+    lifecycle,
+    mutations,
+    subscriptions,
+    webhooks,
+)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from client import Client, ServerError, UnreachableError
-from cmdb.change_sets import ChangeSet, Create, Relate
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate
 from cmdb.ids import new_id
 from cmdb.store import create_store
 from tests.support.api_process import served
@@ -50,7 +50,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("served")
     with create_store(f"sqlite:///{folder}/cmdb.db", shipped_model()) as store:
         organisation, server, app = new_id(), new_id(), new_id()
-        operations = [
+        operations: list[Operation] = [
             Create("ProvinceCompany", {"name": "省公司"}, organisation),
             Create("Server", {"name": "s1", "cpu_count": 8, "organisation": organisation}, server),
             Create("Application", {"name": "scada"}, app),
