@@ -304,18 +304,45 @@ class Compiler(QueryCompiler):
         return self._along(alias, [(way, far, condition)])
 
     def reaching(self, alias: str, reaching: Reaching) -> str:
-        """One pattern for each number of steps: planning one inside the other takes the server minutes."""
-        arms = []
-        for length in range(1, len(reaching.steps) + 1):
-            for ways in product(*reaching.steps[:length]):
-                hops = []
-                for number, way in enumerate(ways, 1):
-                    self._depth += 1
-                    then = reaching.condition if number == length else reaching.through
-                    far = f"m{self._depth}"
-                    hops.append((way, far, self.all_of(far, then)))
-                arms.append(self._along(alias, hops))
-        return f"({' OR '.join(arms)})"
+        """One pattern for each first step, where the steps behind it all go one way round; planning many
+        patterns, or one inside the other, takes the server seconds to minutes."""
+        first, *rest = reaching.steps
+        directions = {direction for step in rest for direction, _ in step}
+        if self.as_of is None and len(directions) < 2:
+            behind = tuple(sorted({name for step in rest for _, types in step for name in types}))
+            further = (directions.pop(), behind) if rest else None
+            arms = [self._upwards(alias, way, further, reaching) for way in first]
+        else:
+            lengths = range(1, len(reaching.steps) + 1)
+            ways = (ways for n in lengths for ways in product(*reaching.steps[:n]))
+            arms = [self._step_by_step(alias, gone, reaching) for gone in ways]
+        return arms[0] if len(arms) == 1 else f"({' OR '.join(arms)})"
+
+    def _upwards(self, alias: str, way: Way, further: Way | None, reaching: Reaching) -> str:
+        """Whether a way, and then any number of steps of another, leads to what is looked for."""
+        self._depth += 1
+        far, on, path = f"m{self._depth}", f"o{self._depth}", f"q{self._depth}"
+        pattern, steps = f"({alias}){_arrow(way)}", len(reaching.steps)
+        if further and further[0] == way[0]:
+            both = (way[0], tuple(sorted({*way[1], *further[1]})))
+            pattern = f"({alias}){_arrow(both, length=f'*1..{steps}')}"
+        elif further:
+            pattern += f"(:`Record`){_arrow(further, length=f'*0..{steps - 1}')}"
+        through = self.all_of(on, reaching.through)
+        return (
+            f"EXISTS {{ MATCH {path} = {pattern}({far}:`Record`)"
+            f" WHERE {self.all_of(far, reaching.condition)}"
+            f" AND all({on} IN nodes({path})[1..-1] WHERE {through}) }}"
+        )
+
+    def _step_by_step(self, alias: str, ways: Sequence[Way], reaching: Reaching) -> str:
+        hops = []
+        for number, way in enumerate(ways, 1):
+            self._depth += 1
+            far = f"m{self._depth}"
+            then = reaching.condition if number == len(ways) else reaching.through
+            hops.append((way, far, self.all_of(far, then)))
+        return self._along(alias, hops)
 
     def _along(self, alias: str, hops: Sequence[tuple[Way, str, str]]) -> str:
         """Whether ways lead on to records, each of a name, that conditions hold for."""
@@ -410,10 +437,10 @@ _RUNS = re.compile(
 )
 
 
-def _arrow(way: Way, link: str = "") -> str:
+def _arrow(way: Way, link: str = "", length: str = "") -> str:
     """The relationships of a way, in a pattern."""
     types = "|".join(f"`{name}`" for name in way[1])
-    return f"-[{link}:{types}]->" if way[0] == "out" else f"<-[{link}:{types}]-"
+    return f"-[{link}:{types}{length}]->" if way[0] == "out" else f"<-[{link}:{types}{length}]-"
 
 
 def lucene(text: str) -> str:
