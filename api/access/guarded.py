@@ -559,7 +559,8 @@ class GuardedStore(GraphStore):
         reading = scope.reach(Permission.READ_SENSITIVE)
         organisation = said.get(ORGANISATION_ATTRIBUTE)
         able = reading.shared if organisation is None else organisation in reading
-        withheld = set() if able else set(scope.model.sensitive.intersection(said))
+        secret = scope.model.secret if able else scope.model.sensitive
+        withheld = set(secret.intersection(said))
         changed: dict[str, Any] = {}
         if scope.bounded:
             for attribute in scope.model.record_types[record.type].references:

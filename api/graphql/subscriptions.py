@@ -333,7 +333,7 @@ async def _summary(context: Context, store: GraphStore, roots: Mapping[str, Effe
         services = [a for a in outage.affected if is_service(store.model, a.type)]
         seen = store.get([a.id for a in services])
         shown = tuple((a, seen[a.id].name) for a in services if a.id in seen)
-        return Summary(outage.at, tuple(outage.counts().items()), shown)
+        return Summary(outage.at, tuple((e, n) for e, n in outage.counts().items() if n), shown)
 
     return await context.call(worked_out)
 

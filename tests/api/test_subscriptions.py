@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from api.access.principals import Permission, everything
 from cmdb.change_sets import Create, Relate, Unrelate, Update
@@ -18,7 +19,7 @@ from cmdb.store import GraphStore, create_store
 from schema.model import Model
 from tests.support.api_door import Door, Tokens, principal
 from tests.support.building import add, commit, create
-from tests.support.live import live, subscriber, until
+from tests.support.live import PROTOCOL, live, subscriber, until
 
 ME = "engineer"
 CHANGES = """subscription($type: String! = "Record", $where: JSON, $organisation: ID, $after: Int64) {
@@ -128,7 +129,7 @@ def test_nobody_comes_in_without_a_token_or_from_another_page(store: GraphStore)
         url = f"ws://127.0.0.1:{port}/graphql"
         with (
             pytest.raises(InvalidStatus),
-            connect(url, subprotocols=["graphql-transport-ws"], origin="https://evil.example"),  # type: ignore[list-item,arg-type]
+            connect(url, subprotocols=[PROTOCOL], origin=Origin("https://evil.example")),
         ):
             pass
 

@@ -13,8 +13,10 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 PATIENCE = 30.0
+PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -73,5 +75,5 @@ class Subscriber:
 @contextmanager
 def subscriber(port: int, token: str, **more: Any) -> Iterator[Subscriber]:
     url = f"ws://127.0.0.1:{port}/graphql"
-    with connect(url, subprotocols=["graphql-transport-ws"], **more) as socket:  # type: ignore[list-item]
+    with connect(url, subprotocols=[PROTOCOL], **more) as socket:
         yield Subscriber(socket, token)
