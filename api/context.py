@@ -30,7 +30,11 @@ class Context(BaseContext):
     store
         The store as the principal sees it.
     services
-        What the process shares (`api.services.Services`).
+        What the process shares (`api.app.Services`).
+    outcome
+        The code of the error that a mutation was answered with; empty without one.
+    cost
+        Of the operation, as estimated.
     """
 
     def __init__(
@@ -44,6 +48,8 @@ class Context(BaseContext):
         super().__init__()
         self.services, self.principal, self.store = services, principal, store
         self.records, self.request_id = records, request_id
+        self.outcome = ""
+        self.cost: float | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, work: Callable[[], T]) -> T:

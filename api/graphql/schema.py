@@ -13,6 +13,7 @@ from api.graphql.fields import ModelField, make_type
 from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
+from api.graphql.watching import Operations, audited
 from schema.model import Model
 
 PARTS: Final = (queries, general, history, provenance, counting, impact, mutations)
@@ -54,17 +55,27 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)
         for name in ("query", "mutation", "subscription")
-        if (fields := _offered(records, f"{name}_fields"))
+        if (fields := _fields(records, name))
     }
     schema = ModelSchema(
         **roots,
         types=list(records.types.values()),
         execution_context_class=RecordExecutor,
         config=configuration(),
+        extensions=[Operations],
     )
     schema.records = records
     bind(schema._schema)
     return schema
+
+
+def _fields(records: Records, root: str) -> list[ModelField]:
+    """The fields of a root type. What mutations do is noted, whoever offers them."""
+    fields = _offered(records, f"{root}_fields")
+    for field in fields if root == "mutation" else ():
+        assert field.resolve is not None
+        field.resolve = audited(field.resolve)
+    return fields
 
 
 def _offered(records: Records, what: str) -> list[ModelField]:

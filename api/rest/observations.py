@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.access.errors import UnauthenticatedError
+from api.access.observing import observing
 from api.access.principals import Grant, Permission, Principal
 from api.rest.asking import received, require, services_of
 from api.rest.problems import RESPONSES, problem, status_of
@@ -172,6 +173,7 @@ def _reconciled(
 ) -> JSONResponse:
     """Reconciliation is the product's own work on the whole graph, whoever asked for it."""
     begun, actor = time.monotonic(), principal.name
+    store = observing(store, principal) if asked.apply else store
     sees_all = principal.roots(Permission.READ) is None
     lines = Lines(asked.first if sees_all else 0)
     importer = registry.make(IMPORTER, {})
@@ -190,7 +192,7 @@ def _reconciled(
     failed: CmdbError | None = None
     try:
         run.run(registry.portions(importer, [document]))
-    except (SourceError, VanishRefusedError) as error:
+    except (SourceError, VanishRefusedError, NotAllowedError) as error:
         if not run.summary.statements:
             raise
         failed = error
