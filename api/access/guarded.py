@@ -29,6 +29,7 @@ from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, WriteTransaction
 from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
+from cmdb.reconciliation.sources import SEEN
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
     Changes,
@@ -480,6 +481,9 @@ class GuardedStore(GraphStore):
         raise _never(ASIDE)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
+        """When sources were last seen; all other marks are the product's own."""
+        if prefix == SEEN:
+            return self._inner.marks(prefix)
         raise _never(ASIDE)
 
     def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:

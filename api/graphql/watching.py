@@ -67,7 +67,7 @@ def code_of(error: Exception) -> str:
 def audited(resolve: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """The resolver of a mutation that is noted, with the revision it made or the code of its error."""
 
-    async def resolved(source: Any, info: Any, **given: Any) -> Any:
+    async def resolved(source: Any, info: Any, /, **given: Any) -> Any:
         context: Context = info.context
         result, detail = DONE, ""
         try:
