@@ -312,8 +312,8 @@ def test_any_json_for_any_argument(
     given_ = {"w": where, "n": first, "at": at, "o": order}
     for query in (generic, typed):
         estate.ask(query, given_)
-        for name in given_:
-            estate.ask(query, {name: given_[name]})
+        for name, value in given_.items():
+            estate.ask(query, {name: value})
 
 
 # -- bodies -------------------------------------------------------------------------------------------

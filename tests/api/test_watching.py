@@ -71,7 +71,6 @@ def test_measures_tell_of_requests_and_of_the_store(store: GraphStore) -> None:
     door.ask("BREW", "/healthz")
     counted = door.services.metrics
     counted.operation("query", "ok", 0.1, 12)
-    counted.statements(3)
     counted.sign_in_failed("password")
     counted.delivery("failed")
     found = measures(door)
@@ -85,7 +84,7 @@ def test_measures_tell_of_requests_and_of_the_store(store: GraphStore) -> None:
     assert value("cmdb_http_request_seconds_count", route="/healthz", method="GET") == 1
     assert value("cmdb_graphql_operations_total", type="query", outcome="ok") == 1
     assert value("cmdb_graphql_operation_cost_sum", type="query") == 12
-    assert value("cmdb_store_statements_total") == 3
+    assert 0 < value("cmdb_store_statements_total") <= store.statements
     assert value("cmdb_sign_in_failures_total", reason="password") == 1
     assert value("cmdb_webhook_deliveries_total", outcome="failed") == 1
     assert value("cmdb_records") == 1
