@@ -312,8 +312,8 @@ def test_any_json_for_any_argument(
     given_ = {"w": where, "n": first, "at": at, "o": order}
     for query in (generic, typed):
         estate.ask(query, given_)
-        for name in given_:
-            estate.ask(query, {name: given_[name]})
+        for name, value in given_.items():
+            estate.ask(query, {name: value})
 
 
 # -- bodies -------------------------------------------------------------------------------------------
@@ -364,7 +364,16 @@ def test_what_introspection_says(estate: Estate) -> None:
     described = schemathesis.graphql.from_asgi(
         "/graphql", estate.door.app, headers={"authorization": "Bearer me"}
     )
-    names = {"servers", "record", "records", "search", "counts", "compare", "hidden", "createRecord"}
+    names = {
+        "servers",
+        "record",
+        "records",
+        "search",
+        "counts",
+        "compare",
+        "hidden",
+        "createRecord",
+    }
     for result in described.get_all_operations():
         operation = result.ok()
         if operation.definition.field_name in names:
