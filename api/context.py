@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
@@ -32,11 +33,13 @@ class Context(BaseContext):
     store
         The store as the principal sees it.
     services
-        What the process shares (`api.services.Services`).
+        What the process shares (`api.app.Services`).
     limits
         How much one operation may ask for, by the roles of who asks.
     served
         The only operations that are run; None: any.
+    connection
+        By which they ask, with what they showed to sign in: a WebSocket is looked at again and again.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Context(BaseContext):
         store: GraphStore,
         records: Records,
         request_id: str = "",
+        connection: HTTPConnection | None = None,
     ) -> None:
         super().__init__()
         self.services, self.principal, self.store = services, principal, store
@@ -54,6 +58,7 @@ class Context(BaseContext):
             services.roles.limits(principal.roles) if services.roles is not None else STANDARD
         )
         self.served: Served | None = None
+        self.connection = connection
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, work: Callable[[], T]) -> T:

@@ -269,5 +269,9 @@ def bind(schema: GraphQLSchema) -> None:
                 type_.is_type_of = None
             for field in type_.fields.values():
                 made = model_field_of(field)
-                if made is not None and made.resolve is not None:
+                if made is None or made.resolve is None:
+                    continue
+                if type_ is schema.subscription_type:
+                    field.subscribe, field.resolve = made.resolve, lambda event, *_, **__: event
+                else:
                     field.resolve = made.resolve

@@ -1,26 +1,39 @@
-"""GraphQL over HTTP and WebSocket (graphql-transport-ws)."""
+"""GraphQL over HTTP and WebSocket (graphql-transport-ws).
+
+A WebSocket is signed in by the cookie of a session, if it comes from a page of ours, or by an access token:
+in the header, or in the payload of ``connection_init``, as browsers can send no header. It may stay open for
+long, so who asks is looked up anew for each operation.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from strawberry.exceptions import ConnectionRejectionError
 from strawberry.fastapi import GraphQLRouter
 from strawberry.http import GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+)
 from strawberry.types.unset import UNSET
 
+from api.access.errors import UnauthenticatedError
+from api.access.principals import Principal
 from api.context import Context
 from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
 from api.graphql.errors import extensions
 from api.graphql.persisted import Persisted, Served, UnknownOperationError
 from api.graphql.schema import ModelSchema, build_schema
+from lifecycle.refusals import NotAllowedError
 from schema.errors import CmdbError
 
 if TYPE_CHECKING:
@@ -32,8 +45,32 @@ GONE = 499
 """Nobody waits for the answer."""
 
 
+NOBODY: Final = Principal("", "", ())
+SIGN_IN_AGAIN: Final = 4401
+OPERATIONS: Final = 50
+"""Most operations of one WebSocket at a time."""
+
+
+class Socket(BaseGraphQLTransportWSHandler[Context, None]):
+    """One WebSocket."""
+
+    view: Door
+
+    async def run_operation(self, operation: Any) -> None:
+        """Run an operation for who it is by now, with the model of now."""
+        try:
+            context = await run_in_threadpool(self.view.renewed, self.context)
+        except CmdbError as error:
+            await self.websocket.close(SIGN_IN_AGAIN, error.message[:100])
+            return
+        self.context, self.schema = context, self.view.schema
+        await super().run_operation(operation)
+
+
 class Door(GraphQLRouter[Context, None]):
     """The one path of GraphQL; its schema is that of the model the store has now."""
+
+    graphql_transport_ws_handler_class = Socket
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -45,7 +82,7 @@ class Door(GraphQLRouter[Context, None]):
         self.persisted = self.served or Persisted()
 
         async def context(connection: HTTPConnection) -> Context:
-            return self._context(connection)
+            return await run_in_threadpool(self._context, connection)
 
         super().__init__(
             schema,
@@ -54,6 +91,8 @@ class Door(GraphQLRouter[Context, None]):
             allow_queries_via_get=False,
             context_getter=context,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            max_subscriptions_per_connection=OPERATIONS,
+            allowed_origins=services.settings.origins,
         )
 
     @property  # type: ignore[override]
@@ -65,12 +104,52 @@ class Door(GraphQLRouter[Context, None]):
         """The router sets the one it is made with; asked for, it is that of the model in use."""
 
     def _context(self, connection: HTTPConnection) -> Context:
+        if connection.scope["type"] == "websocket":
+            return self._waiting(connection)
+        return self._signed_in(connection)
+
+    def _signed_in(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
+        records = self.schema.records
         made = Context(
-            self.services, base.principal, base.store, self.schema.records, base.request_id
+            self.services, base.principal, base.store, records, base.request_id, connection
         )
         made.served = self.served
         return made
+
+    def _waiting(self, connection: HTTPConnection) -> Context:
+        """A WebSocket that may be signed in by what comes first."""
+        try:
+            return self._signed_in(connection)
+        except (UnauthenticatedError, NotAllowedError):
+            store = self.services.guard(self.services.store, NOBODY)
+            id = connection.scope.get("state", {}).get("request_id", "")
+            return Context(self.services, NOBODY, store, self.schema.records, id, connection)
+
+    def renewed(self, context: Context) -> Context:
+        """The same, for who they are by now.
+
+        Raises
+        ------
+        UnauthenticatedError, NotAllowedError
+        """
+        assert context.connection is not None
+        made = self._signed_in(context.connection)
+        made.request = context.request
+        return made
+
+    async def on_ws_connect(self, context: Context) -> Any:
+        """Sign in who has not, by the token that they send."""
+        token, connection = token_of(context.connection_params), context.connection
+        if token and connection is not None:
+            headers = [h for h in connection.scope["headers"] if h[0] != b"authorization"]
+            headers.append((b"authorization", f"Bearer {token}".encode()))
+            context.connection = HTTPConnection({**connection.scope, "headers": headers})
+        try:
+            await run_in_threadpool(self.renewed, context)
+        except CmdbError as error:
+            raise ConnectionRejectionError from error
+        return await super().on_ws_connect(context)
 
     async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
         """One request; what is no request is answered in GraphQL's form."""
@@ -137,6 +216,15 @@ def _answer(status: int, error: CmdbError) -> Response:
     headers = {"Allow": "POST"} if status == 405 else {}
     told = {"message": error.message, "extensions": extensions(error)}
     return JSONResponse({"errors": [told]}, status, headers)
+
+
+def token_of(payload: object) -> str:
+    """The access token in the payload of ``connection_init``: ``{"authorization": "Bearer …"}``; empty
+    without one."""
+    given = payload if isinstance(payload, Mapping) else {}
+    text = given.get("authorization") or given.get("Authorization") or ""
+    scheme, _, secret = str(text).partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def router(services: Services) -> APIRouter:

@@ -156,7 +156,8 @@ class Records:
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()
-            if parent is None or attribute.name not in parent.attributes
+            if attribute.name not in self.model.secret
+            and (parent is None or attribute.name not in parent.attributes)
         ]
         inherited = self.ends[parent.name] if parent else {}
         for field, (relationship, far) in self.ends[record_type.name].items():
@@ -290,3 +291,9 @@ def _connection(name: str, edge: type, node: Any) -> type:
             ),
         ],
     )
+
+
+def connection_type(name: str, node: Any, more: list[ModelField]) -> type:
+    """The type of a page of records whose edges tell more than the records themselves."""
+    edge = make_type(f"{name}Edge", [_node(node), _cursor(), *more])
+    return _connection(f"{name}Connection", edge, node)

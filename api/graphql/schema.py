@@ -7,7 +7,18 @@ from typing import Any, Final
 
 import strawberry
 
-from api.graphql import counting, general, history, impact, mutations, provenance, queries
+from api.graphql import (
+    counting,
+    general,
+    history,
+    impact,
+    lifecycle,
+    mutations,
+    provenance,
+    queries,
+    subscriptions,
+    webhooks,
+)
 from api.graphql.documents import Documents
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
@@ -17,7 +28,18 @@ from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
 
-PARTS: Final = (queries, general, history, provenance, counting, impact, mutations)
+PARTS: Final = (
+    queries,
+    general,
+    history,
+    provenance,
+    counting,
+    impact,
+    lifecycle,
+    mutations,
+    subscriptions,
+    webhooks,
+)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 
