@@ -267,6 +267,7 @@ def test_webhooks_are_looked_after_by_administrators_of_their_organisation(
 PROGRAM = """
 import sys, threading
 from api.app import make_services
+from api.settings import Settings
 from cmdb.store import open_store
 store = open_store(sys.argv[1])
 services = make_services(store, Settings(webhook_private_targets=["127.0.0.0/8"]))
