@@ -158,17 +158,18 @@ def _body(query: str, **variables: Any) -> str:
 
 def _token(url: str) -> str:
     """A token of a tool that may read everything."""
-    for words in (
-        ("account", "create", "bench", "--kind", "tool"),
-        ("account", "roles", "bench", "--give", "engineer"),
-        ("token", "create", "bench", "bench", "--scope", "read", "--json"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", COMMAND, *words],
-            check=True, stdout=subprocess.PIPE, env={**os.environ, "CMDB_STORE": url},
-        )  # fmt: skip
-    secret: str = json.loads(done.stdout)["secret"]
+    _command(url, "account", "create", "bench", "--kind", "tool")
+    _command(url, "account", "roles", "bench", "--give", "engineer")
+    made = _command(url, "token", "create", "bench", "bench", "--scope", "read", "--json")
+    secret: str = json.loads(made)["secret"]
     return secret
+
+
+def _command(url: str, *words: str) -> bytes:
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *words],
+        check=True, stdout=subprocess.PIPE, env={**os.environ, "CMDB_STORE": url},
+    ).stdout  # fmt: skip
 
 
 # -- a page with two levels below it ----------------------------------------------------------------
@@ -293,14 +294,19 @@ def _crowd(report: Report, server: Served, token: str, bodies: Sequence[str], si
     met = crowd(place, token, bodies, CLIENTS, SECONDS)
     after = process.memory_info().rss
     name = f"GraphQL, {CLIENTS} clients"
-    for subject, value, unit, baseline, against, ratio, bound in (
-        ("answers", met.answers / SECONDS, "/s", None, "", None, None),
-        ("errors", met.errors, "", None, "", None, ("at most", 0)),
-        ("slowest of a hundred", met.p99 * 1e3, "ms", met.p50 * 1e3, "median", met.p99 / met.p50, ("at most", FAIRNESS_BOUND)),
-        ("memory", after / 2**20, "MiB", warm / 2**20, "after warming up", after / warm, ("at most", MEMORY_BOUND)),
-    ):  # fmt: skip
-        report.add(
-            Figure(
-                f"{name}, {subject}", "neo4j", size, value, unit, baseline, against, ratio, bound
-            )  # type: ignore[arg-type]
+    median, slow = met.p50 * 1e3, met.p99 * 1e3
+    figure = partial(Figure, store="neo4j", size=size)
+    report.add(figure(f"{name}, answers", value=met.answers / SECONDS, unit="/s"))
+    report.add(figure(f"{name}, errors", value=met.errors, unit="", bound=("at most", 0)))
+    report.add(
+        figure(
+            f"{name}, slowest of a hundred", value=slow, unit="ms", baseline=median,
+            against="median", ratio=slow / median, bound=("at most", FAIRNESS_BOUND),
         )
+    )  # fmt: skip
+    report.add(
+        figure(
+            f"{name}, memory", value=after / 2**20, unit="MiB", baseline=warm / 2**20,
+            against="after warming up", ratio=after / warm, bound=("at most", MEMORY_BOUND),
+        )
+    )  # fmt: skip

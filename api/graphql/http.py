@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import orjson
 from fastapi import APIRouter
 from starlette.requests import HTTPConnection
 from strawberry.fastapi import GraphQLRouter
@@ -44,6 +45,12 @@ class Door(GraphQLRouter[Context, None]):
     @schema.setter
     def schema(self, schema: ModelSchema) -> None:
         """The router sets the one it is made with; asked for, it is that of the model in use."""
+
+    def encode_json(self, data: object) -> str | bytes:
+        try:
+            return orjson.dumps(data)
+        except TypeError:  # a number of more than 64 bits
+            return super().encode_json(data)
 
     def _context(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
