@@ -139,6 +139,9 @@ class GuardedStore(GraphStore):
     def last_revision(self) -> Revision:
         return self._anonymous(self._inner.last_revision())
 
+    def committed(self, change_set: str) -> int | None:
+        return self._inner.committed(change_set)
+
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """As of every store; who made one, and why, only where something is seen of what it changed.
         What others changed is read for that: a statement or two for each, where not all is seen."""
