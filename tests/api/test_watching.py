@@ -136,14 +136,14 @@ def test_requests_are_traced_below_those_who_ask(
 
 
 def test_without_a_token_measures_are_for_this_machine(store: GraphStore) -> None:
-    for client, behind_proxy, status in (
+    for client, proxy, status in (
         ("127.0.0.1", False, 200),
         ("::1", False, 200),
         ("10.1.2.3", False, 401),
         ("127.0.0.1", True, 401),
     ):
-        door = Door(store, client=client, behind_proxy=behind_proxy)
-        assert door.get("/metrics").status_code == status, (client, behind_proxy)
+        door = Door(store, client=client, behind_proxy=proxy)
+        assert door.get("/metrics").status_code == status, (client, proxy)
 
 
 def test_operations_and_sign_ins_are_measured(store: GraphStore) -> None:
