@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     export_limit: int = Field(1_000_000, ge=1, description="most records of an export")
     graph_limit: int = Field(100_000, ge=1, description="most records of an exported graph")
     threads: int = Field(40, ge=1, le=1000, description="most requests that use the store at once")
+    subscription_limit: int = Field(
+        500, ge=0, description="most subscriptions of a process at once"
+    )
     shutdown_seconds: int = Field(
         30, ge=0, description="how long requests may take to finish when the server stops"
     )
@@ -97,6 +100,7 @@ class Settings(BaseSettings):
     session_lifetime: timedelta = Field(
         timedelta(days=7), gt=timedelta(0), description="a session ends after so long in any case"
     )
+    audit_days: int = Field(400, ge=1, description="how long the audit is kept")
     files: Path | None = Field(
         None, description="folder of attachments; beside the file of an embedded store by default"
     )

@@ -16,23 +16,40 @@ from api.graphql import (
     mutations,
     provenance,
     queries,
+    subscriptions,
+    webhooks,
 )
+from api.graphql.documents import Documents
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
+from api.graphql.limits import Limited
 from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
+from api.graphql.watching import Operations, audited
 from schema.model import Model
 
-PARTS: Final = (queries, general, history, provenance, counting, impact, lifecycle, mutations)
+PARTS: Final = (
+    queries,
+    general,
+    history,
+    provenance,
+    counting,
+    impact,
+    lifecycle,
+    mutations,
+    subscriptions,
+    webhooks,
+)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 
 
 class ModelSchema(strawberry.Schema):
-    """A schema, and the record types it was made of."""
+    """A schema, the record types it was made of, and the documents it was asked."""
 
     records: Records
+    documents: Documents
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Errors that are told are the caller's; what is not was logged by `api.graphql.errors`."""
@@ -63,17 +80,28 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)
         for name in ("query", "mutation", "subscription")
-        if (fields := _offered(records, f"{name}_fields"))
+        if (fields := _fields(records, name))
     }
     schema = ModelSchema(
         **roots,
         types=list(records.types.values()),
+        extensions=[Operations, Limited],
         execution_context_class=RecordExecutor,
         config=configuration(),
     )
     schema.records = records
+    schema.documents = Documents(schema._schema)
     bind(schema._schema)
     return schema
+
+
+def _fields(records: Records, root: str) -> list[ModelField]:
+    """The fields of a root type. What mutations do is noted, whoever offers them."""
+    fields = _offered(records, f"{root}_fields")
+    for field in fields if root == "mutation" else ():
+        assert field.resolve is not None
+        field.resolve = audited(field.resolve)
+    return fields
 
 
 def _offered(records: Records, what: str) -> list[ModelField]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from client import Client, ServerError, UnreachableError
-from cmdb.change_sets import ChangeSet, Create, Relate
+from cmdb.change_sets import ChangeSet, Create, Operation, Relate
 from cmdb.ids import new_id
 from cmdb.store import create_store
 from tests.support.api_process import served
@@ -50,8 +50,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("served")
     with create_store(f"sqlite:///{folder}/cmdb.db", shipped_model()) as store:
         organisation, server, app = new_id(), new_id(), new_id()
-        operations = [
-            Create("Organisation", {"name": "省公司"}, organisation),
+        operations: list[Operation] = [
+            Create("ProvinceCompany", {"name": "省公司"}, organisation),
             Create("Server", {"name": "s1", "cpu_count": 8, "organisation": organisation}, server),
             Create("Application", {"name": "scada"}, app),
             Relate(app, "RUNS_ON", server),
@@ -64,8 +64,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     ):
         done = made.run(*words, remote=False)
         assert done.returncode == 0, done.stderr
-    created = made.run("token", "create", "tool", "tests", "--json", remote=False)
-    token = json.loads(created.stdout)["token"]
+    scopes = [word for scope in ("read", "write", "observe") for word in ("--scope", scope)]
+    created = made.run("token", "create", "tool", "tests", *scopes, "--json", remote=False)
+    assert created.returncode == 0, created.stderr
+    token = json.loads(created.stdout)["secret"]
     with served(folder, "--store", f"sqlite:///{folder}/cmdb.db") as server_process:
         yield Both(folder, server_process.url, token)
 
