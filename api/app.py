@@ -22,6 +22,8 @@ from api.access.guarded import GuardedStore
 from api.access.organisations import Organisations
 from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
+from api.follower import Follower
+from api.graphql.subscriptions import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector
@@ -29,6 +31,8 @@ from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
 from api.snapshot import SharedSnapshot
 from api.traces import OFF, Traces
+from api.webhooks.dispatching import Dispatcher
+from api.webhooks.owners import Owners
 from cmdb.store import GraphStore
 
 ROUTERS: Final = (
@@ -82,6 +86,10 @@ class Services:
         The store as somebody sees it.
     snapshot
         The topology that impact analysis reads.
+    follower
+        Tells of new revisions.
+    webhooks
+        Delivers them, if no other process does.
     stopping
         No longer ready: requests that came are finished.
     """
@@ -95,10 +103,38 @@ class Services:
     guard: Callable[[GraphStore, Principal], GraphStore] = lambda store, _: store
     followers: dict[str, Position] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
+    follower: Follower = field(init=False)
+    subscriptions: Subscriptions = field(init=False)
+    webhooks: Dispatcher | None = None
     stopping: bool = False
 
     def __post_init__(self) -> None:
         self.snapshot = SharedSnapshot(self.store)
+        readers = () if self.organisations is None else (self.organisations.refresh,)
+        self.follower = Follower(self.store, readers)
+        self.subscriptions = Subscriptions(self.settings.subscription_limit)
+
+    def start(self) -> None:
+        """Begin what goes on beside the requests."""
+        if self.audit is not None:
+            self.audit.start()
+        self.follower.start()
+        self.followers["feed"] = lambda: self.follower.revision
+        if (organisations := self.organisations) is not None:
+            self.followers["organisations"] = lambda: organisations.revision
+        if (webhooks := self.webhooks) is not None:
+            webhooks.start()
+            self.followers["webhooks"] = webhooks.position
+
+    def close(self) -> None:
+        """End it: what is under way is finished."""
+        self.stopping = True
+        if self.webhooks is not None:
+            self.webhooks.close()
+        self.follower.close()
+        self.snapshot.close()
+        if self.audit is not None:
+            self.audit.close()
 
     def principal(self, connection: HTTPConnection) -> Principal:
         """Who asks.
@@ -140,7 +176,7 @@ def make_services(store: GraphStore, settings: Settings) -> Services:
     def guard(store: GraphStore, principal: Principal) -> GraphStore:
         return GuardedStore(store, principal, organisations, roles)
 
-    return Services(
+    services = Services(
         store,
         settings,
         authenticator=authenticator,
@@ -149,6 +185,9 @@ def make_services(store: GraphStore, settings: Settings) -> Services:
         roles=roles,
         guard=guard,
     )
+    owners = Owners(store, organisations, roles)
+    services.webhooks = Dispatcher(store, owners, services.follower, settings, services.metrics)
+    return services
 
 
 def create_app(services: Services) -> FastAPI:
@@ -159,15 +198,12 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = settings.threads
-        if services.audit is not None:
-            services.audit.start()
+        await run_sync(services.start)
         yield
         services.stopping = True
-        await run_sync(services.snapshot.close)
         if traces is not None:
             await run_sync(traces.close)
-        if services.audit is not None:
-            await run_sync(services.audit.close)
+        await run_sync(services.close)
 
     app = FastAPI(
         title="graph-cmdb",

@@ -8,15 +8,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
+from api.access.roles import STANDARD, Limits
 from api.graphql.views import View
 from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.store import GraphStore
 
 if TYPE_CHECKING:
+    from api.graphql.persisted import Served
     from api.graphql.records import Records
 
 T = TypeVar("T")
@@ -30,7 +33,13 @@ class Context(BaseContext):
     store
         The store as the principal sees it.
     services
-        What the process shares (`api.services.Services`).
+        What the process shares (`api.app.Services`).
+    limits
+        How much one operation may ask for, by the roles of who asks.
+    served
+        The only operations that are run; None: any.
+    connection
+        By which they ask, with what they showed to sign in: a WebSocket is looked at again and again.
     """
 
     def __init__(
@@ -40,16 +49,30 @@ class Context(BaseContext):
         store: GraphStore,
         records: Records,
         request_id: str = "",
+        connection: HTTPConnection | None = None,
     ) -> None:
         super().__init__()
         self.services, self.principal, self.store = services, principal, store
         self.records, self.request_id = records, request_id
+        self.limits: Limits = (
+            services.roles.limits(principal.roles) if services.roles is not None else STANDARD
+        )
+        self.served: Served | None = None
+        self.connection = connection
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, work: Callable[[], T]) -> T:
-        """Do work of the synchronous parts in a thread; deadlines go along."""
+        """Do work of the synchronous parts in a thread, within the seconds of who asks.
+
+        A deadline of the whole operation goes along: of the two, the earlier one holds.
+        """
         context = contextvars.copy_context()
-        return await run_in_threadpool(context.run, work)
+
+        def limited() -> T:
+            with self.store.deadline(self.limits.seconds):
+                return work()
+
+        return await run_in_threadpool(context.run, limited)
 
     def view(self, record: Record, at: AsOf = None) -> View:
         """A record as its fields need it."""
@@ -65,3 +88,8 @@ class Context(BaseContext):
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer: leave what has not begun."""
+        for task in self._tasks:
+            task.cancel()

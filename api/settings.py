@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     export_limit: int = Field(1_000_000, ge=1, description="most records of an export")
     graph_limit: int = Field(100_000, ge=1, description="most records of an exported graph")
     threads: int = Field(40, ge=1, le=1000, description="most requests that use the store at once")
+    subscription_limit: int = Field(
+        500, ge=0, description="most subscriptions of a process at once"
+    )
     shutdown_seconds: int = Field(
         30, ge=0, description="how long requests may take to finish when the server stops"
     )

@@ -27,6 +27,8 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "unauthenticated": (12, "nobody knows who asks"),
     "throttled": (12, "too many sign-ins failed; wait"),
     "password_change_required": (12, "the password is good once, to set another one"),
+    "too_large": (2, "more was asked of the server, or sent to it, than one request may"),
+    "idempotency_key_reused": (5, "the key of a request was used for another one"),
     "account_refused": (4, "an account or token is not made or changed so"),
     "password_refused": (4, "a password that may not be used"),
     "file_refused": (4, "a file is not what may be attached, or is damaged"),

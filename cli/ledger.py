@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -19,10 +18,9 @@ from cli.records import Conditions, Where
 from cli.words import parse_conditions, parse_sort
 from cmdb import transfer
 from cmdb.errors import DumpError, QueryError
-from cmdb.records import Record
 from lifecycle.ledger import DEVICES, Ledger, Scope, files
 from lifecycle.ledger.columns import LANGUAGES, Column, chosen, exported, shown
-from lifecycle.ledger.getters import Word, text
+from lifecycle.ledger.getters import plain, text
 from lifecycle.ledger.rows import Row
 
 Language = Annotated[
@@ -192,16 +190,3 @@ def _print_totals(found: Ledger, columns: Sequence[Column], language: str, json:
 
 def _money(sums: dict[str, Decimal] | Any) -> str:
     return ", ".join(f"{currency} {amount:,.2f}" for currency, amount in sorted(sums.items()))
-
-
-def plain(value: Any) -> Any:
-    """A value of the ledger as JSON."""
-    if isinstance(value, Record):
-        return {"id": value.id, "name": value.name}
-    if isinstance(value, Word):
-        return value.name
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, list):
-        return [plain(element) for element in value]
-    return value.isoformat() if isinstance(value, date) else value

@@ -105,14 +105,6 @@ class Reaching:
     through: Condition
     condition: Condition
 
-    def unrolled(self) -> Condition:
-        """The same as conditions on related records, one inside the other."""
-        condition = self.condition
-        if len(self.steps) > 1:
-            further = Reaching(self.steps[1:], self.through, self.condition).unrolled()
-            condition = AnyOf((condition, AllOf((self.through, further))))
-        return AnyOf(tuple(Related(types, way, condition) for way, types in self.steps[0]))
-
 
 Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -18,15 +18,13 @@ class HypothesisError(CmdbError):
     code = "invalid_query"
 
 
-def link_of(
-    rules: Rules, type: str, source: tuple[str, str], target: tuple[str, str], group: str = ""
-) -> Link:
+def link_of(rules: Rules, type: str, ends: Sequence[tuple[str, str]], group: str = "") -> Link:
     """A relationship as impact sees it.
 
     Parameters
     ----------
-    source, target
-        Id and record type of each.
+    ends
+        Id and record type of its source and of its target.
 
     Raises
     ------
@@ -35,14 +33,15 @@ def link_of(
     """
     if type not in rules.rules:
         raise HypothesisError(f"{type} has no impact rule.", "It makes no difference to impact.")
-    declared = rules.model.relationship_types[type]
+    declared, (source, target) = rules.model.relationship_types[type], ends
     if source[1] not in declared.sources or target[1] not in declared.targets:
         raise HypothesisError(
             f"{type} does not lead from {source[1]} to {target[1]}.",
             f"`cmdb schema show {type}` says what it joins.",
         )
-    ends = (source[0], target[0])
-    return Link(type, *(ends if rules.ends[type] == "source" else ends[::-1]), group)
+    inwards = rules.ends[type] == "source"
+    provider, dependent = (source, target) if inwards else (target, source)
+    return Link(type, provider[0], dependent[0], group)
 
 
 def suppose(

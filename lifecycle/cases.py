@@ -11,7 +11,7 @@ from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
-from lifecycle.items import Item, items
+from lifecycle.items import Item, items, items_of
 from lifecycle.people import Actor, Directory
 from lifecycle.refusals import Refusal
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
@@ -32,6 +32,9 @@ class Room:
         The standard operating procedures in force, once they were read.
     concerned
         The items of processes, once they were read.
+    brief
+        Whether it is enough to say what refuses: each record is looked at by itself then, and nobody
+        asks what would come of it.
     """
 
     store: GraphStore
@@ -42,10 +45,32 @@ class Room:
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
     concerned: dict[str, list[Item]] = field(default_factory=dict)
+    brief: bool = False
 
     @property
     def model(self) -> Model:
         return self.store.model
+
+    def load(self, records: Iterable[Record]) -> None:
+        """Read together what cases of these records ask of people, organisations and items."""
+        types = self.model.record_types
+        found = list(records)
+        processes = [r for r in found if "ProcessRecord" in types[r.type].ancestors]
+        self.directory.load(
+            {o for r in found if (o := r.attributes.get("organisation")) is not None},
+            {p for r in processes if (p := r.attributes.get("assignee")) is not None},
+            holders=bool(processes),
+        )
+        if processes:
+            self.concerned |= items_of(self.store, [r.id for r in processes])
+            self.directory.load(
+                {
+                    o
+                    for r in processes
+                    for i in self.concerned[r.id]
+                    if (o := i.record.attributes.get("organisation")) is not None
+                }
+            )
 
     def items(self, process: str) -> list[Item]:
         """What a process concerns, read once for all guards and effects of a decision."""

@@ -183,7 +183,8 @@ def unexplained(count: Record) -> list[str]:
 def all_settled(cases: Sequence[Case], room: Room) -> None:
     """Every difference is settled by an order that was submitted, by a move, or explained."""
     for case in cases:
-        left = [d.record.name for d in differences(room.store, case.record.id) if not d.settled]
+        found = (i for i in room.items(case.record.id) if i.details.get("result") != FOUND)
+        left = [i.record.name for i in found if not settlement(i, case.record.id)]
         left += unexplained(case.record)
         if left:
             some = ", ".join(left[:NAMED]) + (" …" if len(left) > NAMED else "")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from cmdb.change_sets import ChangeSet, Operation
 from cmdb.commits import StaleError
-from cmdb.errors import ConflictError, Interference, StoreBusyError
+from cmdb.errors import CmdbError, ConflictError, Interference, StoreBusyError
 from cmdb.ids import new_id
 from cmdb.records import Record, RelationshipKey
 from cmdb.store import GraphStore
@@ -54,12 +54,45 @@ class Deciding:
     ----------
     clock
         Gives the instant; deadlines, delegations and dates of today go by it.
+    ids
+        Gives ids of change sets. Those of a request that may be repeated are the same ones each time, in
+        the same order: what was committed under one of them is told, and not decided again.
     """
 
     def __init__(
-        self, store: GraphStore, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: GraphStore,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ids: Callable[[], str] = new_id,
     ) -> None:
         self.store, self.clock = store, clock
+        self._ids, self._left = ids, list[str]()
+        self.repeated = False
+        """Whether something that was asked for had been committed before."""
+
+    def next_id(self) -> str:
+        """The id of the next change set that is decided on, which a record that it creates may have too."""
+        if not self._left:
+            self._left.append(self._ids())
+        return self._left[-1]
+
+    def earlier(self) -> dict[str, int]:
+        """What a repeated request has committed before: change set -> revision. Decisions go on behind it.
+
+        One statement for each, and one more; none where nothing can have been.
+        """
+        found: dict[str, int] = {}
+        while (revision := self._committed(id := self.next_id())) is not None:
+            found[id] = revision
+            self._left.clear()
+        return found
+
+    def _committed(self, change_set: str) -> int | None:
+        if self._ids is new_id:
+            return None
+        found = self.store.committed(change_set)
+        self.repeated = self.repeated or found is not None
+        return found
 
     def room(self, actor: str, process: Record | None = None) -> Room:
         """What a decision of an actor begins with.
@@ -79,8 +112,17 @@ class Deciding:
         directory = Directory(self.store, today)
         return Room(self.store, directory, directory.product(), today, process)
 
-    def decide(self, actor: str, work: Callable[[], Decision]) -> tuple[Decision, int]:
+    def decide(
+        self, actor: str, work: Callable[[], Decision], *, anew: bool = False
+    ) -> tuple[Decision, int]:
         """Decide and commit; again, where others committed in between. Gives the revision, too.
+
+        Of what was committed before, in a repeated request, the decision is empty.
+
+        Parameters
+        ----------
+        anew
+            The work finds out by itself what was done before, and does the rest.
 
         Raises
         ------
@@ -89,7 +131,27 @@ class Deciding:
         StoreBusyError
             Others kept committing.
         """
-        change_set, first = new_id(), None
+        change_set = new_id() if anew else self.next_id()
+        done = None if anew else self._committed(change_set)
+        if done is None:
+            try:
+                decision, number = self._decide(actor, work, change_set)
+            except CmdbError:
+                # A request may be repeated while it is still being carried out.
+                done = None if anew else self._committed(change_set)
+                if done is None:
+                    raise
+            else:
+                if decision.operations and not anew:
+                    self._left.clear()
+                return decision, number
+        self._left.clear()
+        return Decision((), ""), done
+
+    def _decide(
+        self, actor: str, work: Callable[[], Decision], change_set: str
+    ) -> tuple[Decision, int]:
+        first = None
         for _ in range(ATTEMPTS):
             at = self.store.last_revision().number
             if first is not None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import NotFoundError
-from cmdb.ids import new_id
 from cmdb.queries import Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -98,7 +97,7 @@ class Drafting:
             ]
             raise RequestError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
         prefix, wanted = record_type.procedure.prefix, list(devices)
-        id = new_id()
+        id = self.engine.next_id()
 
         def work() -> Decision:
             room = self.engine.room(actor)

@@ -12,8 +12,10 @@ from typing import Any
 
 from cmdb.change_sets import Operation, Update
 from cmdb.commits import StaleError
+from cmdb.ids import new_id
 from cmdb.records import Record
 from cmdb.store import GraphStore
+from cmdb.store.base import Neighbour
 from lifecycle import effects, guards
 from lifecycle.approvals import APPROVE, REJECT, Stage, open_stage, stages
 from lifecycle.cases import Case, Room
@@ -31,7 +33,7 @@ class Choice:
     """A transition that leaves a record's state, and why this person may not take it now, if so."""
 
     transition: Transition
-    refusals: tuple[Refusal, ...]
+    refusals: Sequence[Refusal]
 
 
 class Engine(Deciding):
@@ -49,9 +51,12 @@ class Engine(Deciding):
     """
 
     def __init__(
-        self, store: GraphStore, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: GraphStore,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ids: Callable[[], str] = new_id,
     ) -> None:
-        super().__init__(store, clock)
+        super().__init__(store, clock, ids)
         verify(store.model)
 
     # -- transitions ----------------------------------------------------------------------------------
@@ -149,16 +154,44 @@ class Engine(Deciding):
 
         Inputs that are asked for show as refusals ``required``.
         """
-        room = self.room(actor)
-        machine = room.model.record_types[record.type].state_machine
-        state = record.attributes.get(STATE_ATTRIBUTE)
-        found = []
-        for way in machine.ways(str(state)) if machine else ():
-            if SYSTEM in way.by:
-                continue
-            case = self.case(record, way, room, {}, {})
-            self.settle([case], room)
-            found.append(Choice(way, tuple(case.refusals)))
+        return self.choices_of([record], self.room(actor))[record.id]
+
+    def choices_of(
+        self, records: Sequence[Record], room: Room, *, brief: bool = False
+    ) -> dict[str, list[Choice]]:
+        """The same of several records, each looked at by itself.
+
+        Parameters
+        ----------
+        brief
+            Without what an outage would do to others. Then the number of statements depends on the model
+            and on how deep organisations lie, not on the number of records.
+        """
+        room.brief = brief
+        room.load(records)
+        links = self._links(records, room.model)
+        found: dict[str, list[Choice]] = {record.id: [] for record in records}
+        together: dict[str, list[Case]] = {}
+        for record in records:
+            machine = room.model.record_types[record.type].state_machine
+            for way in machine.ways(str(record.attributes.get(STATE_ATTRIBUTE))) if machine else ():
+                if SYSTEM not in way.by:
+                    case = self.case(record, way, room, {}, {}, links=links.get(record.id, []))
+                    together.setdefault(way.name, []).append(case)
+                    found[record.id].append(Choice(way, case.refusals))
+        for cases in together.values():
+            self.settle(cases, room)
+        return found
+
+    def _links(self, records: Sequence[Record], model: Model) -> dict[str, list[Neighbour]]:
+        """All relationships of records, but what processes concern."""
+        found: dict[str, list[Neighbour]] = {}
+        processes = {record.id for record in records if _is_process(model, record)}
+        others = {record.id for record in records} - processes
+        types = [name for name in model.relationship_types if name != CONCERNS]
+        for ids, wanted in ((others, None), (processes, types)):
+            for near in self.store.neighbours(ids, wanted) if ids else ():
+                found.setdefault(near.of, []).append(near)
         return found
 
     def way(self, record: Record, name: str) -> Transition:

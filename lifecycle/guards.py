@@ -103,10 +103,12 @@ def no_live_dependents(cases: Sequence[Case], room: Room) -> None:
     excused = _of_the_same_process({r.id for rs in found.values() for r in rs}, room)
     left = {id: [r for r in rs if r.id not in excused] for id, rs in found.items()}
     refused = [case for case in cases if left.get(case.record.id)]
-    together = _impact([case.record.id for case in refused], room) if len(refused) > 1 else {}
+    alone = room.brief or len(refused) < 2
+    together = {} if alone else _impact([case.record.id for case in refused], room)
     for number, case in enumerate(refused):
         dependents = left[case.record.id]
-        hit = _impact([case.record.id], room) if number < EXPLAINED else {}
+        explained = number < EXPLAINED and not room.brief
+        hit = _impact([case.record.id], room) if explained else {}
         text = (
             f"in service and dependent on it: {named([f'{r.type} {r.name}' for r in dependents])}"
         )
@@ -230,13 +232,13 @@ def position_free(cases: Sequence[Case], room: Room) -> None:
         return
     places = room.store.get({place for _, place, _ in wanted})
     racks = {id for id, r in places.items() if r.attributes.get(slots.capacity) is not None}
-    moving = {case.record.id for case, _, _ in wanted}
-    taken: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    moving = set() if room.brief else {case.record.id for case, _, _ in wanted}
+    taken: defaultdict[str, list[tuple[int, int, Record]]] = defaultdict(list)
     for near in room.store.neighbours(racks, ["CONTAINS"], "out"):
         first = near.relationship.attributes.get(slots.position)
         if first is not None and near.record.id not in moving:
             height = near.record.attributes.get(slots.height, 1)
-            taken[near.of].append((first, first + height - 1, near.record.name))
+            taken[near.of].append((first, first + height - 1, near.record))
     for case, place, attributes in wanted:
         height = case.value(slots.height)
         if place not in racks or height == 0:
@@ -249,13 +251,14 @@ def position_free(cases: Sequence[Case], room: Room) -> None:
         if last > rack.attributes[slots.capacity]:
             room_ = rack.attributes[slots.capacity]
             case.refuse("position_free", f"{rack.name} has {room_} units; it would reach to {last}")
-        for begin, end, name in taken[place]:
-            if begin <= last and first <= end:
+        for begin, end, other in taken[place]:
+            if begin <= last and first <= end and other.id != case.record.id:
                 case.refuse(
                     "position_free",
-                    f"units {first} to {last} of {rack.name} are not free: {name} takes {begin} to {end}",
+                    f"units {first} to {last} of {rack.name} are not free: {other.name} takes {begin} to {end}",
                 )
-        taken[place].append((first, last, case.record.name))
+        if not room.brief:
+            taken[place].append((first, last, case.record))
 
 
 @guard

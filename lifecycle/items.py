@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterator
 from typing import Any, Final, NamedTuple
 
 from cmdb.queries import Query
@@ -97,6 +98,21 @@ def with_links(store: GraphStore, process: str, records: list[Record], linked: b
         )
         if own is not None:
             found.append(Item(record, own, links[record.id]))
+    return found
+
+
+def items_of(store: GraphStore, processes: Collection[str]) -> dict[str, list[Item]]:
+    """All items of several processes, in order of id. Two statements; all of them are in memory."""
+    found: dict[str, list[Item]] = {id: [] for id in processes}
+    concerned = store.neighbours(processes, [CONCERNS], "out") if processes else []
+    links: defaultdict[str, list[Neighbour]] = defaultdict(list)
+    for near in store.neighbours({n.record.id for n in concerned}, [CONCERNS]) if concerned else ():
+        links[near.of].append(near)
+    ci = store.model.record_types["ConfigurationItem"].concrete if concerned else ()
+    for near in sorted(concerned, key=lambda n: n.record.id):
+        if near.record.type in ci:
+            item = Item(near.record, near.relationship, links[near.record.id])
+            found[near.of].append(item)
     return found
 
 

@@ -118,11 +118,17 @@ class Orders(Drafting):
         """
         record = self.store.record(order)
         procedure = self.procedure(record)
+        before = {} if dry_run else self.engine.earlier()
+        done = self._done_in(order, before.values())
+        if done:
+            # A repeated request goes on with what is left of the step that it began, and with no other.
+            step = next(iter(done.values()))
+            devices = self._left(order, devices, step, procedure)
         chosen = step or self.next_step(order, devices)
         if chosen not in procedure.steps:
             known = ", ".join(procedure.steps)
             raise RequestError(f"{record.name} has no step {chosen!r}.", f"There are: {known}.")
-        carried = Carried(chosen)
+        carried = Carried(chosen, len(done), revision=max(before.values(), default=0))
         whole = record.attributes.get("execution") == TOGETHER
         batches = self._batches(order, devices, PAGE if not whole else None)
         seen = 0
@@ -137,6 +143,32 @@ class Orders(Drafting):
             seen += len(ids)
             progress(seen)
         return carried
+
+    def _done_in(self, order: str, revisions: Iterable[int]) -> dict[str, str]:
+        """Device -> the step that some revisions took it through."""
+        found: dict[str, str] = {}
+        for number in revisions:
+            for commit in self.store.feed(number - 1, number):
+                for link in commit.changes.relationships:
+                    taken = link.after.attributes.get("steps_taken") if link.after else None
+                    if taken and link.key.type == CONCERNS and link.key.source == order:
+                        found[link.key.target] = taken[-1]["step"]
+        return found
+
+    def _left(
+        self,
+        order: str,
+        devices: Sequence[str] | None,
+        step: str,
+        procedure: ProcedureDeclaration,
+    ) -> list[str]:
+        """The devices, among some if they are named, for which a step is next."""
+        return [
+            item.record.id
+            for page in items(self.store, order)
+            for item in page
+            if item.next_step(procedure) == step and (devices is None or item.record.id in devices)
+        ]
 
     def next_step(self, order: str, devices: Sequence[str] | None = None) -> str:
         """The first step of the procedure that an open item has before it.

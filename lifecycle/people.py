@@ -126,19 +126,55 @@ class Directory:
             self._lines[organisation] = found
         return self._lines[organisation]
 
+    def load(
+        self, organisations: Iterable[str], people: Iterable[str] = (), *, holders: bool = False
+    ) -> None:
+        """Read the lines of organisations and the roles of people together. A statement a level, and
+        two or three more; none for what is known."""
+        organisations = set(organisations)
+        wanted = organisations - self._lines.keys()
+        known = dict(self.store.get(wanted)) if wanted else {}
+        above: dict[str, str] = {}
+        frontier = set(known)
+        while frontier:
+            found = self.store.neighbours(frontier, [ORGANISATION_TREE], "out")
+            above |= {n.of: n.record.id for n in reversed(found)}
+            new = {n.record.id: n.record for n in found if n.record.id not in known}
+            known |= new
+            frontier = set(new)
+        for id in wanted:
+            line: list[Record] = []
+            following: str | None = id
+            while following in known and known[following] not in line:
+                line.append(known[following])
+                following = above.get(following)
+            self._lines[id] = line
+        if holders:
+            self._read_holders({r.id for id in organisations for r in self._lines[id]})
+        if asked := {id for id in people if id not in self._held}:
+            held: dict[str, dict[str, frozenset[str]]] = {id: {} for id in asked}
+            for near in self.store.neighbours(asked, [HAS_ROLE], "out"):
+                names = frozenset(near.relationship.attributes.get(ROLE_NAMES, ()))
+                held[near.of][near.record.id] = names
+            self._held.update(held)
+
+    def _read_holders(self, organisations: Iterable[str]) -> None:
+        asked = {id for id in organisations if id not in self._holders}
+        found: dict[str, defaultdict[str, set[str]]] = {id: defaultdict(set) for id in asked}
+        for near in self.store.neighbours(asked, [HAS_ROLE], "in") if asked else ():
+            if PERSON in self._ancestors(near.record) and self._active(near.record):
+                for name in near.relationship.attributes.get(ROLE_NAMES, ()):
+                    found[near.of][name].add(near.record.id)
+        for id, named in found.items():
+            self._holders[id] = {n: frozenset(ids) for n, ids in named.items()}
+
     def within(self, organisation: str | None, other: str | None) -> bool:
         """Whether an organisation is another one, or stands below it."""
         return any(record.id == other for record in self.line(organisation))
 
     def holders(self, role: str, organisation: str) -> frozenset[str]:
         """Ids of the people who have a role in this very organisation."""
-        if organisation not in self._holders:
-            found: defaultdict[str, set[str]] = defaultdict(set)
-            for near in self.store.neighbours([organisation], [HAS_ROLE], "in"):
-                if PERSON in self._ancestors(near.record) and self._active(near.record):
-                    for name in near.relationship.attributes.get(ROLE_NAMES, ()):
-                        found[name].add(near.record.id)
-            self._holders[organisation] = {n: frozenset(ids) for n, ids in found.items()}
+        self._read_holders([organisation])
         return self._holders[organisation].get(role, frozenset())
 
     def holds(self, actor: Actor, role: str, organisation: str | None) -> str | None:

@@ -54,6 +54,7 @@ class Settling:
         attributes
             Of the orders, such as the place and the custodian of a handover.
         """
+        made = [self.store.record(id) for id in self.engine.earlier()]
         process = self._settling(count, actor)
         chosen = type_ or USUAL_ORDERS[result]
         organisation = process.attributes.get("organisation")
@@ -73,7 +74,7 @@ class Settling:
                 **said,
             }
         text = reason or str(process.attributes["number"])
-        return [
+        return made + [
             self.counts.orders.new(chosen, actor, {**said, "organisation": giver}, ids, text)
             for giver, ids in groups.items()
         ]
@@ -141,7 +142,7 @@ class Settling:
             text = f"{process.attributes['number']} explained: {reason}"
             return Decision([Update(count, {"unknown_numbers": unknown})], text, result=len(wanted))
 
-        return int(self.engine.decide(actor, work)[0].result)
+        return int(self.engine.decide(actor, work, anew=True)[0].result)
 
     def sign_off(self, count: str, actor: str, reason: str = "") -> int:
         """Sign a count off; gives the revision.
@@ -222,7 +223,7 @@ class Settling:
                 text = f"{process.attributes['number']} {how}"
                 return Decision(operations, f"{text}: {reason}" if reason else text, result=settled)
 
-            done += int(self.engine.decide(actor, work)[0].result)
+            done += int(self.engine.decide(actor, work, anew=True)[0].result)
         return done
 
 

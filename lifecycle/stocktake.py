@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Any, Final
 
 from cmdb.change_sets import Create, Operation, Relate, Update
-from cmdb.ids import new_id
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.cases import Room
@@ -86,7 +85,7 @@ class Stocktakes:
         organisation
             Of a place, by default the place's own; else the actor's.
         """
-        id = new_id()
+        id = self.engine.next_id()
 
         def work() -> Decision:
             room = self.engine.room(actor)
@@ -139,7 +138,7 @@ class Stocktakes:
                 process, room = self._counting(count, actor)
                 return self._read(process, room, batch)
 
-            decision, revision = self.engine.decide(actor, work)
+            decision, revision = self.engine.decide(actor, work, anew=True)
             results, unknown = decision.result
             fed.results.update(results)
             fed.unknown += unknown
@@ -208,6 +207,8 @@ class Stocktakes:
 
     def close(self, count: str, actor: str) -> Report:
         """End the counting: what was expected and not found is missing. Goes on where it was stopped."""
+        if self.engine.earlier():
+            return self.report(count)
         process, room = self._counting(count, actor)
         fed = Fed()
         for page in Scope(self.store, process, room.directory).expected():
@@ -250,7 +251,7 @@ class Stocktakes:
             return Decision(operations, text, result=len(new))
 
         if by:
-            decision, fed.revision = self.engine.decide(actor, work)
+            decision, fed.revision = self.engine.decide(actor, work, anew=True)
             fed.results += Counter({result: decision.result, "again": len(by) - decision.result})
 
     def _counting(self, count: str, actor: str) -> tuple[Record, Room]:

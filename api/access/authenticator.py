@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from api.access.accounts import EVERYWHERE, Accounts
+from api.access.accounts import Accounts
 from api.access.audit import Audit
 from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
@@ -36,17 +36,8 @@ Below = Callable[[Iterable[str]], frozenset[str]]
 
 
 def grants_by_roles(store: GraphStore, roles: Roles) -> Grants:
-    """What accounts may do by their roles: those that hold somewhere, and those that hold everywhere."""
-
-    def grants(account: Record) -> tuple[tuple[Grant, ...], frozenset[str]]:
-        directory = Directory(store, datetime.now(UTC).date())
-        given, names = grants_of(directory, account, roles)
-        everywhere = frozenset(account.attributes.get(EVERYWHERE) or ())
-        if allowed := roles.permissions(everywhere):
-            given = (Grant(allowed, None), *given)
-        return given, names | everywhere
-
-    return grants
+    """What accounts may do by their roles, as of today."""
+    return lambda account: grants_of(Directory(store, datetime.now(UTC).date()), account, roles)
 
 
 class _Known(NamedTuple):

@@ -28,6 +28,7 @@ from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, WriteTransaction
 from cmdb.errors import InvalidChangeError, NotFoundError
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
+from cmdb.reconciliation.sources import SEEN
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
     Changes,
@@ -121,6 +122,9 @@ class GuardedStore(GraphStore):
 
     def last_revision(self) -> Revision:
         return self._inner.last_revision()
+
+    def committed(self, change_set: str) -> int | None:
+        return self._inner.committed(change_set)
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         return self._inner.revisions(numbers)
@@ -439,6 +443,9 @@ class GuardedStore(GraphStore):
         raise _never(ASIDE)
 
     def marks(self, prefix: str) -> dict[str, bytes]:
+        """When sources were last seen; all other marks are the product's own."""
+        if prefix == SEEN:
+            return self._inner.marks(prefix)
         raise _never(ASIDE)
 
     def swap(self, name: str, expected: bytes | None, value: bytes | None) -> bool:
@@ -552,7 +559,8 @@ class GuardedStore(GraphStore):
         reading = scope.reach(Permission.READ_SENSITIVE)
         organisation = said.get(ORGANISATION_ATTRIBUTE)
         able = reading.shared if organisation is None else organisation in reading
-        withheld = set() if able else set(scope.model.sensitive.intersection(said))
+        secret = scope.model.secret if able else scope.model.sensitive
+        withheld = set(secret.intersection(said))
         changed: dict[str, Any] = {}
         if scope.bounded:
             for attribute in scope.model.record_types[record.type].references:

@@ -75,6 +75,11 @@ class Organisations:
         self._tree: Tree | None = None
         self._looked = 0.0
 
+    @property
+    def revision(self) -> int:
+        """Up to which revision they are followed; 0 before they were first asked for."""
+        return self._tree.revision if self._tree else 0
+
     def tree(self) -> Tree:
         """The organisations now, or as they were at most a second ago."""
         tree = self._tree

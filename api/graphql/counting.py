@@ -92,6 +92,7 @@ def query_fields(_: Records) -> list[ModelField]:
             "How many records share each combination of values; most first.",
             arguments=[*what, argument("by", list[str], "Attributes, or `type`."), organisation],
             resolve=_counts,
+            cost=100,
         ),
         model_field(
             "hidden",
@@ -99,5 +100,6 @@ def query_fields(_: Records) -> list[ModelField]:
             "How many records that match you may not see, by organisation.",
             arguments=what,
             resolve=_hidden,
+            cost=100,
         ),
     ]

@@ -17,13 +17,12 @@ from graphql.type import get_named_type, get_nullable_type, is_list_type, is_non
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.graphql.errors import told
-from api.graphql.fields import ModelField
+from api.graphql.fields import FIELD, model_field_of
 from api.graphql.levels import Ask, Levels, Wanted, step_of
 from api.graphql.records import PAGE
 from api.graphql.views import Connection, View
 from cmdb.steps import Step
 
-FIELD: Final = "strawberry-definition"
 TYPENAME: Final = "__typename"
 
 
@@ -66,7 +65,7 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             for details in fields.values():
                 node = details[0].node
                 field = type_.fields.get(node.name.value)
-                made = field and _model_field(field)
+                made = field and model_field_of(field)
                 if field and made and made.level is not None:
                     found.append(Wanted(details, made.level, self._arguments(field, details)))
             known = self._wanted[key] = (selection, tuple(found))
@@ -239,7 +238,7 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
                 plain.append((name, lambda _, title=type_.name: title))
                 continue
             field = type_.fields.get(field_name)
-            made = field and _model_field(field)
+            made = field and model_field_of(field)
             if field is None or made is None or (made.read is None and made.level is None):
                 left[name] = details
             elif made.level is not None:
@@ -263,11 +262,6 @@ def _ordered(values: dict[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
     return {name: values[name] for name in order if name in values}
 
 
-def _model_field(field: GraphQLField) -> ModelField | None:
-    made = field.extensions.get(FIELD)
-    return made if isinstance(made, ModelField) else None
-
-
 def bind(schema: GraphQLSchema) -> None:
     """Let values be told by what they are, not by their Python class, and fields have resolvers of their own."""
     for type_ in schema.type_map.values():
@@ -277,6 +271,10 @@ def bind(schema: GraphQLSchema) -> None:
             if type_.is_type_of is not None and FIELD in type_.extensions:
                 type_.is_type_of = None
             for field in type_.fields.values():
-                made = _model_field(field)
-                if made is not None and made.resolve is not None:
+                made = model_field_of(field)
+                if made is None or made.resolve is None:
+                    continue
+                if type_ is schema.subscription_type:
+                    field.subscribe, field.resolve = made.resolve, lambda event, *_, **__: event
+                else:
                     field.resolve = made.resolve

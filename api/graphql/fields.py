@@ -10,13 +10,17 @@ import keyword
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import strawberry
+from graphql import GraphQLField
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
+
+FIELD: Final = "strawberry-definition"
+"""Under which a field of the schema names what it was made from."""
 
 Arguments = Mapping[str, Any]
 """Coerced argument values by GraphQL name."""
@@ -40,11 +44,18 @@ class ModelField(StrawberryField):
         Of a level field: how it is loaded.
     resolve
         Of any other: a resolver in graphql-core's form, given coerced arguments as they are.
+    cost
+        What asking for it adds, beside the records it gives (`api.graphql.costs`); by default 1 if
+        something is loaded for it, else nothing.
+    page
+        Of a field with an argument ``first``: how many it gives where none is asked for.
     """
 
     read: Callable[[Any], Any] | None = None
     level: Level | None = None
     resolve: Callable[..., Any] | None = None
+    cost: int | None = None
+    page: int | None = None
     _type: Any = None
 
     def resolve_type(self, *, type_definition: Any = None) -> Any:
@@ -58,6 +69,12 @@ class ModelField(StrawberryField):
         if self.read is not None:
             return self.read(source)
         return super().get_result(source, info, args, kwargs)
+
+
+def model_field_of(field: GraphQLField) -> ModelField | None:
+    """The field that a field of the schema was made from."""
+    made = field.extensions.get(FIELD)
+    return made if isinstance(made, ModelField) else None
 
 
 def python_name(name: str) -> str:
@@ -80,6 +97,8 @@ def model_field(
     level: Level | None = None,
     resolve: Callable[..., Any] | None = None,
     arguments: Sequence[StrawberryArgument] = (),
+    cost: int | None = None,
+    page: int | None = None,
 ) -> ModelField:
     """A field of that GraphQL name."""
     field = ModelField(
@@ -89,6 +108,7 @@ def model_field(
         description=description,
     )
     field.read, field.level, field.resolve = read, level, resolve
+    field.cost, field.page = cost, page
     if arguments:
         field.arguments = list(arguments)
     return field

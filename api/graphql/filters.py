@@ -115,6 +115,8 @@ class Filters:
             ),
         ]
         for attribute in self.model.attributes_below(record_type.name).values():
+            if attribute.name in self.model.secret:
+                continue
             entries[attribute_field(attribute.name)] = Entry(attribute.name)
             fields.append(input_field(attribute_field(attribute.name), self.comparison(attribute)))
         for name, (relationship, far) in self.ends[record_type.name].items():

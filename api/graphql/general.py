@@ -116,7 +116,8 @@ def query_fields(records: Records) -> list[ModelField]:
                 AS_OF,
             ],
             resolve=_neighbours,
+            cost=100,
         ),
-        model_field("model", _model_type(), resolve=_model),
-        model_field("statistics", _statistics_type(), resolve=_statistics),
+        model_field("model", _model_type(), resolve=_model, cost=100),
+        model_field("statistics", _statistics_type(), resolve=_statistics, cost=100),
     ]

@@ -234,6 +234,8 @@ def record_fields(_: Records) -> list[ModelField]:
             _entries_type(),
             "What happened to it and its relationships, newest first, whatever `asOf` says.",
             level=Histories(),
+            cost=10,
+            page=ENTRIES,
             arguments=[
                 argument("first", int | None, f"{ENTRIES} unless given."),
                 argument("before", Int64 | None, "Only revisions with a lower number."),
@@ -325,6 +327,8 @@ def query_fields(_: Records) -> list[ModelField]:
                 argument("after", str | None),
             ],
             resolve=_compare,
+            cost=1_000,
+            page=CHANGES,
         ),
         model_field(
             "revision",

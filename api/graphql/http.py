@@ -1,41 +1,99 @@
-"""GraphQL over HTTP and WebSocket (graphql-transport-ws)."""
+"""GraphQL over HTTP and WebSocket (graphql-transport-ws).
+
+A WebSocket is signed in by the cookie of a session, if it comes from a page of ours, or by an access token:
+in the header, or in the payload of ``connection_init``, as browsers can send no header. It may stay open for
+long, so who asks is looked up anew for each operation.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from fastapi import APIRouter
-from starlette.requests import HTTPConnection
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from strawberry.exceptions import ConnectionRejectionError
 from strawberry.fastapi import GraphQLRouter
+from strawberry.http import GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+)
+from strawberry.types.unset import UNSET
 
+from api.access.errors import UnauthenticatedError
+from api.access.principals import Principal
 from api.context import Context
+from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
+from api.graphql.errors import extensions
+from api.graphql.persisted import Persisted, Served, UnknownOperationError
 from api.graphql.schema import ModelSchema, build_schema
+from lifecycle.refusals import NotAllowedError
+from schema.errors import CmdbError
 
 if TYPE_CHECKING:
     from api.app import Services
 
 logger = logging.getLogger(__name__)
 
+GONE = 499
+"""Nobody waits for the answer."""
+
+
+NOBODY: Final = Principal("", "", ())
+SIGN_IN_AGAIN: Final = 4401
+OPERATIONS: Final = 50
+"""Most operations of one WebSocket at a time."""
+
+
+class Socket(BaseGraphQLTransportWSHandler[Context, None]):
+    """One WebSocket."""
+
+    view: Door
+
+    async def run_operation(self, operation: Any) -> None:
+        """Run an operation for who it is by now, with the model of now."""
+        try:
+            context = await run_in_threadpool(self.view.renewed, self.context)
+        except CmdbError as error:
+            await self.websocket.close(SIGN_IN_AGAIN, error.message[:100])
+            return
+        self.context, self.schema = context, self.view.schema
+        await super().run_operation(operation)
+
 
 class Door(GraphQLRouter[Context, None]):
     """The one path of GraphQL; its schema is that of the model the store has now."""
 
+    graphql_transport_ws_handler_class = Socket
+
     def __init__(self, services: Services) -> None:
         self.services = services
+        schema = build_schema(services.store.model)
+        folder = services.settings.persisted_queries
+        self.served = Served(folder) if folder else None
+        if self.served is not None:
+            self.served.check(schema.documents)
+        self.persisted = self.served or Persisted()
 
         async def context(connection: HTTPConnection) -> Context:
-            return self._context(connection)
+            return await run_in_threadpool(self._context, connection)
 
         super().__init__(
-            build_schema(services.store.model),
+            schema,
             path="/graphql",
             graphql_ide=None,
             allow_queries_via_get=False,
             context_getter=context,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            max_subscriptions_per_connection=OPERATIONS,
+            allowed_origins=services.settings.origins,
         )
 
     @property  # type: ignore[override]
@@ -53,9 +111,127 @@ class Door(GraphQLRouter[Context, None]):
             return super().encode_json(data)
 
     def _context(self, connection: HTTPConnection) -> Context:
+        if connection.scope["type"] == "websocket":
+            return self._waiting(connection)
+        return self._signed_in(connection)
+
+    def _signed_in(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
-        schema = self.schema
-        return Context(self.services, base.principal, base.store, schema.records, base.request_id)
+        records = self.schema.records
+        made = Context(
+            self.services, base.principal, base.store, records, base.request_id, connection
+        )
+        made.served = self.served
+        return made
+
+    def _waiting(self, connection: HTTPConnection) -> Context:
+        """A WebSocket that may be signed in by what comes first."""
+        try:
+            return self._signed_in(connection)
+        except (UnauthenticatedError, NotAllowedError):
+            store = self.services.guard(self.services.store, NOBODY)
+            id = connection.scope.get("state", {}).get("request_id", "")
+            return Context(self.services, NOBODY, store, self.schema.records, id, connection)
+
+    def renewed(self, context: Context) -> Context:
+        """The same, for who they are by now.
+
+        Raises
+        ------
+        UnauthenticatedError, NotAllowedError
+        """
+        assert context.connection is not None
+        made = self._signed_in(context.connection)
+        made.request = context.request
+        return made
+
+    async def on_ws_connect(self, context: Context) -> Any:
+        """Sign in who has not, by the token that they send."""
+        token, connection = token_of(context.connection_params), context.connection
+        if token and connection is not None:
+            headers = [h for h in connection.scope["headers"] if h[0] != b"authorization"]
+            headers.append((b"authorization", f"Bearer {token}".encode()))
+            context.connection = HTTPConnection({**connection.scope, "headers": headers})
+        try:
+            await run_in_threadpool(self.renewed, context)
+        except CmdbError as error:
+            raise ConnectionRejectionError from error
+        return await super().on_ws_connect(context)
+
+    async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
+        """One request; what is no request is answered in GraphQL's form."""
+        if self.is_websocket_request(request):
+            return await super().run(request, context, root_value)
+        try:
+            if request.method != "POST":
+                raise HTTPException(405, "GraphQL is asked by POST")
+            await request.body()
+            return await _while_there(request, context, super().run(request, context, root_value))
+        except RequestError as error:
+            return _answer(error.status, error)
+        except UnknownOperationError as error:
+            return _answer(200, error)
+        except HTTPException as error:
+            status = error.status_code
+            return _answer(status, RequestError(f"{error.reason}.", SEND))
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+        check_media_type(request.content_type or "")
+        read = read_body(await request.get_body())
+        query = self.persisted.text(read.get("query"), read.get("extensions") or {})
+        if not query:
+            raise RequestError("There is no `query`.", SEND)
+        return GraphQLRequestData(
+            query=query,
+            variables=read.get("variables"),
+            operation_name=read.get("operationName") or None,
+            extensions=read.get("extensions"),
+            protocol="http",
+        )
+
+    async def get_sub_response(self, request: Request) -> Response:
+        """A response of this request's own: the router's is shared by all that run at once."""
+        made = Response()
+        del made.headers["content-length"]
+        return made
+
+
+async def _while_there(
+    request: Request, context: Context, work: Coroutine[Any, Any, Response]
+) -> Response:
+    """The answer; if who asked goes away, what has not begun is not done."""
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(_leaving(request))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return Response(status_code=GONE)
+    finally:
+        watching.cancel()
+        working.cancel()
+        context.cancel()
+        await asyncio.wait({working, watching})
+
+
+async def _leaving(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _answer(status: int, error: CmdbError) -> Response:
+    headers = {"Allow": "POST"} if status == 405 else {}
+    told = {"message": error.message, "extensions": extensions(error)}
+    return JSONResponse({"errors": [told]}, status, headers)
+
+
+def token_of(payload: object) -> str:
+    """The access token in the payload of ``connection_init``: ``{"authorization": "Bearer …"}``; empty
+    without one."""
+    given = payload if isinstance(payload, Mapping) else {}
+    text = given.get("authorization") or given.get("Authorization") or ""
+    scheme, _, secret = str(text).partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def router(services: Services) -> APIRouter:

@@ -77,6 +77,7 @@ def query_fields(records: Records) -> list[ModelField]:
                 _ORGANISATION,
             ],
             resolve=_search,
+            cost=50,
         ),
         *lists,
     ]

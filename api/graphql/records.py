@@ -18,6 +18,8 @@ from schema.model import Model, RecordType
 
 PAGE: Final = 50
 """Records of a page where none is asked for."""
+TOTAL: Final = 10
+"""What counting all that match costs, in records."""
 
 
 class Links(NamedTuple):
@@ -154,7 +156,8 @@ class Records:
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()
-            if parent is None or attribute.name not in parent.attributes
+            if attribute.name not in self.model.secret
+            and (parent is None or attribute.name not in parent.attributes)
         ]
         inherited = self.ends[parent.name] if parent else {}
         for field, (relationship, far) in self.ends[record_type.name].items():
@@ -176,13 +179,16 @@ class Records:
 
     def _relationship(self, field: str, relationship: str, far: str) -> ModelField:
         relationship_type, direction = self.model.direction(relationship)
-        label = relationship_type.label if direction == "out" else relationship_type.inverse_label
+        out = direction == "out"
+        label = relationship_type.label if out else relationship_type.inverse_label
+        only_one = relationship_type.one_target if out else relationship_type.one_source
         return model_field(
             field,
             self.links(relationship),
             f"{relationship}: {label.en} · {label.zh}",
             level=Links(relationship, far),
             arguments=self.page_arguments(far),
+            page=1 if only_one else None,
         )
 
 
@@ -280,7 +286,14 @@ def _connection(name: str, edge: type, node: Any) -> type:
                 Int64,
                 "All that match, on this page or not.",
                 read=lambda connection: connection.total,
+                cost=TOTAL,
                 level=None,
             ),
         ],
     )
+
+
+def connection_type(name: str, node: Any, more: list[ModelField]) -> type:
+    """The type of a page of records whose edges tell more than the records themselves."""
+    edge = make_type(f"{name}Edge", [_node(node), _cursor(), *more])
+    return _connection(f"{name}Connection", edge, node)

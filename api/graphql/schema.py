@@ -7,23 +7,48 @@ from typing import Any, Final
 
 import strawberry
 
-from api.graphql import counting, general, history, impact, mutations, provenance, queries
+from api.graphql import (
+    counting,
+    general,
+    history,
+    impact,
+    lifecycle,
+    mutations,
+    provenance,
+    queries,
+    subscriptions,
+    webhooks,
+)
+from api.graphql.documents import Documents
 from api.graphql.execution import RecordExecutor, bind
 from api.graphql.fields import ModelField, make_type
+from api.graphql.limits import Limited
 from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from schema.model import Model
 
-PARTS: Final = (queries, general, history, provenance, counting, impact, mutations)
+PARTS: Final = (
+    queries,
+    general,
+    history,
+    provenance,
+    counting,
+    impact,
+    lifecycle,
+    mutations,
+    subscriptions,
+    webhooks,
+)
 """What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
 ``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
 
 
 class ModelSchema(strawberry.Schema):
-    """A schema, and the record types it was made of."""
+    """A schema, the record types it was made of, and the documents it was asked."""
 
     records: Records
+    documents: Documents
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Errors that are told are the caller's; what is not was logged by `api.graphql.errors`."""
@@ -59,10 +84,12 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     schema = ModelSchema(
         **roots,
         types=list(records.types.values()),
+        extensions=[Limited],
         execution_context_class=RecordExecutor,
         config=configuration(),
     )
     schema.records = records
+    schema.documents = Documents(schema._schema)
     bind(schema._schema)
     return schema
 

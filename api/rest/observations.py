@@ -11,8 +11,7 @@ import base64
 import hashlib
 import hmac
 import time
-from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
@@ -22,18 +21,12 @@ from starlette.exceptions import HTTPException
 
 from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
-from api.rest.asking import received, require, services_of
+from api.observing import Asked, may_observe, reconciled
+from api.rest.asking import received, services_of
 from api.rest.problems import RESPONSES, problem, status_of
-from cmdb.errors import CmdbError, SourceError
-from cmdb.reconciliation.inference import infer
-from cmdb.reconciliation.plans import Lines, both, plain_plan
-from cmdb.reconciliation.runs import Run, VanishRefusedError
-from cmdb.store import GraphStore
-from importers import registry
+from cmdb.errors import CmdbError
 from importers.reading import Document
-from lifecycle.refusals import NotAllowedError
 
-IMPORTER: Final = "jsonl"
 TOLERANCE: Final = 300
 """Seconds that a signature's time may be off."""
 SIGNATURE: Final = "webhook-signature"
@@ -88,15 +81,6 @@ class Signed:
             )
 
 
-class Asked(NamedTuple):
-    """What is to be done with the observations."""
-
-    apply: bool
-    complete: bool
-    vanish_limit: float | None
-    first: int
-
-
 @router.post(
     "/{source}",
     summary="Reconcile what a discovery tool observed with the graph: the plan, or applied",
@@ -130,9 +114,11 @@ async def observe(
     async with received(request, signed.mac.update if signed else lambda _: None) as path:
         if signed:
             signed.check()
-        return await run_in_threadpool(
-            _reconciled, services_of(request).store, principal, source, path, asked
+        document = Document("what was posted", "posted", path)
+        plan, failed = await run_in_threadpool(
+            reconciled, services_of(request).store, principal, source, document, asked
         )
+        return _answer(plan, failed)
 
 
 def _check_type(request: Request) -> None:
@@ -158,47 +144,8 @@ def _asking(request: Request, source: str) -> tuple[Signed | None, Principal]:
         request.state.principal = principal.name
         return signed, principal
     principal = services.principal(request)
-    require(principal, Permission.OBSERVE)
-    if principal.roots(Permission.OBSERVE) is not None:
-        raise NotAllowedError(
-            f"{principal.name} may observe in some organisations only.",
-            "Observations are reconciled with the whole graph: it needs the permission everywhere.",
-        )
+    may_observe(principal)
     return None, principal
-
-
-def _reconciled(
-    store: GraphStore, principal: Principal, source: str, path: Path, asked: Asked
-) -> JSONResponse:
-    """Reconciliation is the product's own work on the whole graph, whoever asked for it."""
-    begun, actor = time.monotonic(), principal.name
-    sees_all = principal.roots(Permission.READ) is None
-    lines = Lines(asked.first if sees_all else 0)
-    importer = registry.make(IMPORTER, {})
-    run = Run(
-        store,
-        source,
-        actor=actor,
-        importer=IMPORTER,
-        precedence=importer.precedence,
-        apply=asked.apply,
-        complete=asked.complete,
-        vanish_limit=asked.vanish_limit,
-        report=lines.add,
-    )
-    document = Document("what was posted", "posted", path)
-    failed: CmdbError | None = None
-    try:
-        run.run(registry.portions(importer, [document]))
-    except (SourceError, VanishRefusedError) as error:
-        if not run.summary.statements:
-            raise
-        failed = error
-    if asked.apply:
-        run.summary.revisions += infer(store, actor=actor, report=both(lines, run.summary))
-    plan = plain_plan(store, lines.lines, run.summary, asked.apply, time.monotonic() - begun)
-    plan["entries_total"] = lines.total
-    return _answer(plan, failed)
 
 
 def _answer(plan: dict[str, Any], failed: CmdbError | None) -> JSONResponse:

@@ -47,4 +47,4 @@ def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
             raise
         target, group = find_record(graph, " ".join(rest[:-1])), rest[-1]
     ends = [(record.id, record.type) for record in (source, target)]
-    return link_of(topology.rules, type, *ends, group)
+    return link_of(topology.rules, type, ends, group)

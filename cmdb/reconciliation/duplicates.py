@@ -7,6 +7,7 @@ from typing import Any
 
 from cmdb.change_sets import ChangeSet, Create, Operation, Update
 from cmdb.errors import CmdbError
+from cmdb.ids import new_id
 from cmdb.reconciliation.families import Family
 from cmdb.reconciliation.links import MERGED, Links
 from cmdb.reconciliation.planning import RecordPlanner
@@ -27,7 +28,9 @@ class MergeError(CmdbError):
     code = "merge_refused"
 
 
-def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
+def decide(
+    store: GraphStore, task: Record, choice: Record, actor: str, change_set: str = ""
+) -> int:
     """Say which record an observation is; its source follows from the next run on.
 
     Raises
@@ -51,12 +54,20 @@ def decide(store: GraphStore, task: Record, choice: Record, actor: str) -> int:
     if wrong:
         steps, _ = withdrawals(store, source, wrong, precedence_of(sources(store)), {})
         operations += steps
-    change = ChangeSet(operations, actor, "merge", f"decided {task.name}", managed=True)
+    change = ChangeSet(
+        operations, actor, "merge", f"decided {task.name}", id=change_set or new_id(), managed=True
+    )
     return store.commit(change).revision
 
 
 def merge(
-    store: GraphStore, survivor: Record, other: Record, *, actor: str, reason: str = ""
+    store: GraphStore,
+    survivor: Record,
+    other: Record,
+    *,
+    actor: str,
+    reason: str = "",
+    change_set: str = "",
 ) -> int:
     """Make one record of two: the survivor takes the other's claims, relationships and referrers.
 
@@ -100,7 +111,8 @@ def merge(
             decision = into.get(task.candidates[0].id, task.candidates[0].id)
             operations.append(Update(task.record.id, {"decision": decision, "open": False}))
     text = reason or f"{other.name} ({other.id}) is {survivor.name} ({survivor.id})"
-    change = ChangeSet(operations, actor, "merge", text, based_on=revision, managed=True)
+    id = change_set or new_id()
+    change = ChangeSet(operations, actor, "merge", text, id=id, based_on=revision, managed=True)
     done = store.commit(change)
     return done.revision
 
@@ -257,7 +269,7 @@ def _renamed(
 
 
 def unmerge(
-    store: GraphStore, merged: Record, *, actor: str, reason: str = ""
+    store: GraphStore, merged: Record, *, actor: str, reason: str = "", change_set: str = ""
 ) -> tuple[int, list[str]]:
     """Take a merged record apart again: the merge's revision is undone.
 
@@ -276,5 +288,6 @@ def unmerge(
         for change in commit.changes.records:
             if change.before is not None and change.before.type != MERGED:
                 text = reason or f"unmerge {merged.name} ({merged.id})"
-                return undo(store, commit.revision.number, actor=actor, reason=text)
+                number = commit.revision.number
+                return undo(store, number, actor=actor, reason=text, change_set=change_set)
     raise MergeError(f"{merged.name} has no merge in its history.")  # pragma: no cover

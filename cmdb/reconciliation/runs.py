@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from cmdb.bulk import without_collecting
-from cmdb.errors import CmdbError, SourceError
+from cmdb.errors import CmdbError, SourceError, StoreError
 from cmdb.pending import rehearsal
 from cmdb.reconciliation.catalogue import MENTIONED, key_number, number_of
 from cmdb.reconciliation.committing import Committer, Told
@@ -20,6 +21,7 @@ from cmdb.reconciliation.digests import Sayings
 from cmdb.reconciliation.late_links import LateLinks
 from cmdb.reconciliation.observations import Observation, Portion, Rejection
 from cmdb.reconciliation.planning import Entry
+from cmdb.reconciliation.progress import Progress
 from cmdb.reconciliation.run_state import RunState
 from cmdb.reconciliation.sources import reserved
 from cmdb.reconciliation.statements import Statement, UnusableError, clean_key
@@ -85,7 +87,8 @@ class Run:
         )
         self.summary = self.state.summary
         self.complete, self.vanish_limit = complete, vanish_limit
-        self._progress = progress
+        self._kept = Progress(self.state.store, source)
+        self._tell = progress
         self._pending: list[tuple[Observation, int, int]] = []
         self._size = 0
         self._broken: list[SourceError] = []
@@ -103,8 +106,19 @@ class Run:
         VanishRefusedError
             After everything else was done.
         """
+        try:
+            summary = self._run(portions)
+        except BaseException:
+            with suppress(StoreError):  # the other one is what to tell
+                self._kept.ended(self.summary.statements, failed=True)
+            raise
+        self._kept.ended(summary.statements, failed=False)
+        return summary
+
+    def _run(self, portions: Iterable[Portion]) -> Summary:
         state = self.state
         state.open()
+        self._kept.running(0)
         read = 0
         with without_collecting(), ThreadPoolExecutor(1) as executor:
             self._committer = Committer(state, executor)
@@ -179,6 +193,10 @@ class Run:
     def _flush(self) -> None:
         batch, self._pending, self._size = self._pending, [], 0
         self._batch(batch)
+
+    def _progress(self, statements: int) -> None:
+        self._tell(statements)
+        self._kept.running(statements)
 
     def _count_unchanged(self, count: int) -> None:
         self.summary.statements += count

@@ -7,6 +7,7 @@ from typing import Any
 
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import NotFoundError, QueryError
+from cmdb.ids import new_id
 from cmdb.reconciliation.links import Links
 from cmdb.reconciliation.neighbourhood import Neighbourhood
 from cmdb.reconciliation.planning import named
@@ -19,7 +20,9 @@ from cmdb.store import GraphStore
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
 
 
-def undo(store: GraphStore, number: int, *, actor: str, reason: str = "") -> tuple[int, list[str]]:
+def undo(
+    store: GraphStore, number: int, *, actor: str, reason: str = "", change_set: str = ""
+) -> tuple[int, list[str]]:
     """Take back what one revision changed, where it is still as that revision left it.
 
     Records it created stay, as nothing is forgotten; they go to the state of what has vanished.
@@ -63,8 +66,9 @@ def undo(store: GraphStore, number: int, *, actor: str, reason: str = "") -> tup
         undone += _restored(store, replaced, changes, left)
     operations = [*changes.values(), *undone]
     text = reason or f"undo revision {number}"
-    change_set = ChangeSet(operations, actor, "undo", text, based_on=newest, managed=True)
-    done = store.commit(change_set)
+    id = change_set or new_id()
+    undoing = ChangeSet(operations, actor, "undo", text, id=id, based_on=newest, managed=True)
+    done = store.commit(undoing)
     return done.revision, left
 
 

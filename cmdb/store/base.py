@@ -148,6 +148,10 @@ class GraphStore(ABC):
         """Revisions by number; unknown ones are left out. One statement."""
 
     @abstractmethod
+    def committed(self, change_set: str) -> int | None:
+        """The revision that a change set became, by its id; None if it was not committed. One statement."""
+
+    @abstractmethod
     def checks(self, number: int) -> bytes:
         """Four bytes for the header of a revision and for each line of it, in order
         (`cmdb.store.chain`); none where it has no digest."""

@@ -85,8 +85,8 @@ class QueryCompiler(ABC):
     @abstractmethod
     def related(self, alias: str, related: Related) -> str: ...
 
-    def reaching(self, alias: str, reaching: Reaching) -> str:
-        return self.condition(alias, reaching.unrolled())
+    @abstractmethod
+    def reaching(self, alias: str, reaching: Reaching) -> str: ...
 
     @abstractmethod
     def of_type(self, alias: str, asked: OfType) -> str: ...

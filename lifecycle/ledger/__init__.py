@@ -51,6 +51,28 @@ class Scope:
     as_of: AsOf = None
 
 
+class Position(NamedTuple):
+    """Where a page ended: the ledger's revision, in which of its parts, and where in that."""
+
+    at: int
+    part: int
+    inner: str
+
+
+def position(cursor: str) -> Position:
+    """Where a page ended, by its cursor.
+
+    Raises
+    ------
+    QueryError
+    """
+    at, _, rest = cursor.partition(".")
+    part, _, inner = rest.partition(".")
+    if not all(n.isascii() and n.isdecimal() and len(n) < 16 for n in (at, part)):
+        raise QueryError("That is no cursor of a ledger.", "Give back the one you got.")
+    return Position(int(at), int(part), inner)
+
+
 class Total(NamedTuple):
     """How many devices share these values, and what they cost to buy, by currency."""
 
@@ -90,6 +112,36 @@ class Ledger:
                 yield reader.rows(page)
         for page in self._arriving():
             yield reader.rows(page)
+
+    def page(
+        self, columns: Sequence[Column], first: int, after: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """Some rows, and where to go on; None where there are no more. The ledger must be of the
+        cursor's revision (`position`).
+
+        Raises
+        ------
+        QueryError
+        """
+        if first < 0:
+            raise QueryError(f"A page of {first} devices.", "Ask for none or more.")
+        _, part, inner = position(after) if after else Position(self.at, 0, "")
+        reader, records = Reader(self.store, self.at, _facts(columns)), list[Record]()
+        while part < len(self._queries) and len(records) < first:
+            query = _with(
+                self._queries[part], first=min(PAGE, first - len(records)), after=inner or None
+            )
+            page = self.store.find(query)
+            records += page.records
+            part, inner = (part, page.cursor) if page.cursor else (part + 1, "")
+        ended = part >= len(self._queries)
+        if ended:
+            arriving = [record for page in self._arriving() for record in page]
+            begin = int(inner) if inner.isdecimal() else 0
+            end = begin + first - len(records)
+            records += arriving[begin:end]
+            part, inner, ended = len(self._queries), str(end), end >= len(arriving)
+        return reader.rows(records), None if ended else f"{self.at}.{part}.{inner}"
 
     def totals(self, columns: Sequence[Column]) -> list[Total]:
         """Counts and sums by the values of columns, the most first; without columns, of all."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from cmdb.records import Record
@@ -106,3 +108,16 @@ def text(value: Any, language: str = "en") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def plain(value: Any) -> Any:
+    """A value of the ledger as JSON."""
+    if isinstance(value, Record):
+        return {"id": value.id, "name": value.name}
+    if isinstance(value, Word):
+        return value.name
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, list):
+        return [plain(element) for element in value]
+    return value.isoformat() if isinstance(value, date) else value

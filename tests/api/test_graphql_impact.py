@@ -215,7 +215,7 @@ def test_what_is_not_seen_is_counted_and_not_named(estate: Estate) -> None:
     for root, by in (("b", WEST), ("a", "nobody")):
         (error,) = estate.door.graphql_errors(query, by, of=[estate.ids[root]])
         assert error["extensions"]["code"] == "not_found"
-    everything_else = """query($of: [ID!]!, $line: ID!) {
+    everything_else = """query($of: [ID!]!) {
         dependencies(of: $of) { found { nodes { record { ... on AnyServer { name } } by { id } } } hidden { count } }
         singlePointsOfFailure(of: $of) { found { nodes { record { ... on AnyServer { name } } } } hidden { count } }
         rootCause(alarms: $of) { causes { record { id } explained { id } } hidden { count } } }"""
@@ -239,8 +239,10 @@ def test_pages_go_on_where_the_one_before_ended_as_of_one_revision(estate: Estat
             break
     assert [name for name, *_ in found] == ["line", "a", "web", "till"]
     add(estate.store, "Server", "new")
+    alone = """query($of: [ID!]!, $after: String) {
+        impact(of: $of) { affected(after: $after) { totalCount } } }"""
     for cursor, word in ((after, "asOf"), ("!", "cursor")):
-        (error,) = estate.door.graphql_errors(IMPACT, ME, of=[estate.ids["line"]], after=cursor)
+        (error,) = estate.door.graphql_errors(alone, ME, of=[estate.ids["line"]], after=cursor)
         assert error["extensions"]["code"] == "invalid_query"
         assert word in error["message"] + error["extensions"]["remedy"]
 
@@ -253,14 +255,19 @@ def test_a_page_costs_the_same_statements_whatever_is_affected(estate: Estate) -
 
     statements(ME)
     estate.door.services.snapshot.close()
-    few = [(statements(by), statements(by))[1] for by in (ME, WEST)]
+
+    def least() -> list[int]:
+        """Now and then a request also looks for new organisations."""
+        return [min(statements(by) for _ in range(4)) for by in (ME, WEST)]
+
+    few = least()
     for n in range(30):
         more = add(
             estate.store, "Server", f"m{n}", organisation=estate.west, lifecycle_state="in_use"
         )
         commit(estate.store, Relate(estate.ids["line"], "FEEDS", more))
     statements(ME)
-    assert [(statements(by), statements(by))[1] for by in (ME, WEST)] == few
+    assert least() == few
 
 
 DIFFERENCE = """{ worse { nodes { record { ... on AnyServer { name } } before after } }
@@ -331,7 +338,7 @@ def test_now_against_then(estate: Estate) -> None:
 def test_the_other_questions_are_answered_as_the_engine_does(estate: Estate) -> None:
     ids = estate.ids
     topology = Snapshot(estate.store).now()
-    query = """query($till: ID!, $line: ID!, $a: ID!, $b: ID!, $shop: ID!, $web: ID!) {
+    query = """query($till: ID!, $a: ID!, $b: ID!, $shop: ID!) {
         dependencies(of: [$till]) { complete found { totalCount nodes { record { id } distance
             relationshipType by { id } } } }
         near: dependencies(of: [$till], depth: 1) { complete truncated found { totalCount } }
@@ -389,7 +396,7 @@ def test_the_examples_of_the_documentation_are_answered(estate: Estate) -> None:
         "{ impact(of: []) { revision } }",
         "query($a: ID!) { impact(of: [$a], depth: -1) { revision } }",
         "query($a: ID!) { impact(of: [$a], versus: 1, hypothetical: {}) { revision } }",
-        "query($a: ID!) { impact(of: [$a], asOf: 12, hypothetical: {}) { revision } }",
+        "query($a: ID!) { impact(of: [$a], asOf: 11, hypothetical: {}) { revision } }",
         "query($a: ID!) { impact(of: [$a]) { affected(first: 0) { totalCount } } }",
         "query($a: ID!) { outageWindow(outages: [{of: [$a]}]) { revision } }",
         "{ singlePointsOfFailure(pairs: true) { revision } }",

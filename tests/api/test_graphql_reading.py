@@ -208,7 +208,7 @@ def test_the_past_is_read_as_the_present(store: GraphStore) -> None:
 
 def test_a_level_costs_one_statement_whatever_the_number_of_records(store: GraphStore) -> None:
     ask = door(store)
-    query = """{ servers(first: 1000) { totalCount nodes { name keeper { name } inside { edges { position
+    query = """{ servers(first: 40) { totalCount nodes { name keeper { name } inside { edges { position
         node { name contains { totalCount nodes { name } } } } } runs { nodes { name runsOn { nodes { name } } }
         } history { entries { revision { number } } } } } }"""
 
@@ -228,7 +228,7 @@ def test_a_level_costs_one_statement_whatever_the_number_of_records(store: Graph
         commit(store, Relate(box, "CONTAINS", server), Relate(app, "RUNS_ON", server))
     ask.graphql(query, ME)
     assert statements() == few
-    levels = """{ servers(first: 1000) { nodes { inside { nodes { contains { nodes { ... on AnyDevice
+    levels = """{ servers(first: 40) { nodes { inside { nodes { contains { nodes { ... on AnyDevice
         { runs { nodes { name } } } } } } } } } }"""
     assert statements(levels) <= 4
 

@@ -402,7 +402,9 @@ def both_at_once(
     class Meeting(Engine):
         met = False
 
-        def decide(self, actor: str, work: Callable[[], Decision]) -> tuple[Decision, int]:
+        def decide(
+            self, actor: str, work: Callable[[], Decision], *, anew: bool = False
+        ) -> tuple[Decision, int]:
             def decided() -> Decision:
                 decision = work()
                 if not self.met:

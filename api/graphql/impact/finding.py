@@ -76,7 +76,8 @@ class Finding:
         return topology, topology.revision if at is None else at, view
 
     def whole(self, at: int | None) -> tuple[Topology, View]:
-        return self._snapshot.at(at)
+        found: tuple[Topology, View] = self._snapshot.at(at)
+        return found
 
     def standing(
         self, ids: Sequence[str], at: int | None, depth: int | None = None
@@ -111,7 +112,7 @@ class Finding:
                 link_of(
                     topology.rules,
                     link["type"],
-                    *((link[end], records[link[end]].type) for end in ("source", "target")),
+                    [(link[end], records[link[end]].type) for end in ("source", "target")],
                     link.get("group") or "",
                 )
                 for link in some

@@ -227,6 +227,7 @@ def fields(types: Types) -> list[ModelField]:
                 argument("versus", AsOf | None, "Compare with what it would have done then."),
             ],
             resolve=_impact,
+            cost=500,
         )
     ]
 
@@ -303,7 +304,7 @@ def _totals(types: Types) -> type:
     )
 
     def counted(name: str, type_: Any, text: str, work: Any) -> ModelField:
-        return model_field(name, list[type_], text, resolve=asked(work))  # type: ignore[valid-type]
+        return model_field(name, list[type_], text, resolve=asked(work))
 
     return make_type(
         "ImpactTotals",

@@ -178,6 +178,7 @@ def fields(types: Types) -> list[ModelField]:
             "CIs that take services down alone, and pairs that do so only together.",
             arguments=[ids, argument("pairs", bool, default=False), AS_OF],
             resolve=_points,
+            cost=2_000,
         ),
         model_field(
             "rootCause",
@@ -191,6 +192,7 @@ def fields(types: Types) -> list[ModelField]:
                 AS_OF,
             ],
             resolve=_causes,
+            cost=500,
         ),
     ]
 

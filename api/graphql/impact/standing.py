@@ -102,5 +102,6 @@ def fields(types: Types) -> list[ModelField]:
             "What CIs stand on, directly or not.",
             arguments=[of_ids, DEPTH, AS_OF],
             resolve=_dependencies,
+            cost=500,
         )
     ]

@@ -127,5 +127,6 @@ def fields(types: Types) -> list[ModelField]:
             "What planned outages break only because they fall into one window.",
             arguments=[argument("outages", list[outage]), DEPTH, AS_OF],  # type: ignore[valid-type]
             resolve=_window,
+            cost=1_000,
         )
     ]

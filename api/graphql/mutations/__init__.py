@@ -7,10 +7,17 @@ programs switch on ``__typename``, not on texts. Only a store that fails, and a 
 from __future__ import annotations
 
 from api.graphql.fields import ModelField
-from api.graphql.mutations import writing
+from api.graphql.mutations import (
+    counting,
+    observing,
+    ordering,
+    reconciling,
+    remodelling,
+    writing,
+)
 from api.graphql.records import Records
 
-PARTS = (writing,)
+PARTS = (writing, ordering, counting, observing, reconciling, remodelling)
 
 
 def mutation_fields(records: Records) -> list[ModelField]:

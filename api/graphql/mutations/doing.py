@@ -49,9 +49,11 @@ def doing(work: Work) -> Callable[..., Awaitable[Any]]:
             return work(context, ids, given)
 
         try:
-            return await context.call(done)
+            answer = await context.call(done)
         except CmdbError as error:
             return failure(error, context.store.model)
+        context.services.follower.look()
+        return answer
 
     return resolve
 

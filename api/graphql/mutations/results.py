@@ -11,7 +11,8 @@ from api.context import Context
 from api.graphql.fields import ModelField, make_type, model_field
 from api.graphql.history import AttributeChange, attribute_change_type
 from api.graphql.records import Records
-from api.graphql.scalars import JSON, DateTime, Int64
+from api.graphql.refusals import refusal_type
+from api.graphql.scalars import DateTime, Int64
 from cmdb.errors import ConflictError, Interference, InvalidChangeError, StoreError
 from lifecycle.refusals import RefusedError
 from schema.errors import CmdbError
@@ -114,9 +115,9 @@ class Results:
         self.failures = self._failures()
         self.change = self.union("ChangeResult", self.committed)
 
-    def union(self, name: str, success: type) -> Any:
+    def union(self, name: str, *success: type) -> Any:
         """A union of an answer and all that can go wrong."""
-        members = (success, *self.failures)
+        members = (*success, *self.failures)
         made: Any = members[0]
         for member in members[1:]:
             made = made | member
@@ -143,17 +144,6 @@ class Results:
             ],
             description="A revision that changed the record since it was read, with its values.",
         )
-        refusal = make_type(
-            "Refusal",
-            [
-                model_field("subject", str, read=_of("subject")),
-                model_field("name", str, read=_of("name")),
-                model_field("code", str, "The guard, or what is missing.", read=_of("code")),
-                model_field("message", str, read=_of("message")),
-                model_field("override", str | None, "The role that may.", read=_of("override")),
-                model_field("detail", JSON, read=lambda r: dict(r.detail)),
-            ],
-        )
         return (
             self._failure(
                 "InvalidChange",
@@ -171,7 +161,11 @@ class Results:
             self._failure(
                 "Refused",
                 "Guards or requirements refuse it.",
-                model_field("refusals", list[refusal], read=lambda f: list(f.error.refusals)),  # type: ignore[valid-type]
+                model_field(
+                    "refusals",
+                    list[refusal_type()],  # type: ignore[misc]
+                    read=lambda f: list(f.error.refusals),
+                ),
             ),
             self._failure("NotAllowed", "You may not do that there."),
             self._failure("NotFound", "There is no such record, or you may not see it."),

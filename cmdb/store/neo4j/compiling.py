@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
 from cmdb.commits import End
-from cmdb.queries import CLOSENESS, AllOf, OfType, ParsedQuery, Related
+from cmdb.queries import CLOSENESS, AllOf, OfType, ParsedQuery, Reaching, Related, Way
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import (
@@ -298,24 +299,74 @@ class Compiler(QueryCompiler):
 
     def related(self, alias: str, related: Related) -> str:
         self._depth += 1
-        depth = self._depth
-        far, link = f"m{depth}", f"x{depth}"
+        far, way = f"m{self._depth}", (related.direction, related.types)
         condition = self.condition(far, related.condition)
-        out = related.direction == "out"
-        left, right = ("-", "->") if out else ("<-", "-")
-        types = "|".join(f"`{name}`" for name in related.types)
-        if self.as_of is None:
-            arrow = f"{left}[:{types}]{right}"
-            return f"EXISTS {{ MATCH ({alias}){arrow}({far}:`Record`) WHERE {condition} }}"
-        arrow = f"{left}[{link}:{types}]{right}"
-        near, end = ("source", "target") if out else ("target", "source")
-        other = f"other{depth}"
+        return self._along(alias, [(way, far, condition)])
+
+    def reaching(self, alias: str, reaching: Reaching) -> str:
+        """One pattern for each first step, where the steps behind it all go one way round; planning many
+        patterns, or one inside the other, takes the server seconds to minutes."""
+        first, *rest = reaching.steps
+        directions = {direction for step in rest for direction, _ in step}
+        if self.as_of is None and len(directions) < 2:
+            behind = tuple(sorted({name for step in rest for _, types in step for name in types}))
+            further = (directions.pop(), behind) if rest else None
+            arms = [self._upwards(alias, way, further, reaching) for way in first]
+        else:
+            lengths = range(1, len(reaching.steps) + 1)
+            ways = (ways for n in lengths for ways in product(*reaching.steps[:n]))
+            arms = [self._step_by_step(alias, gone, reaching) for gone in ways]
+        return arms[0] if len(arms) == 1 else f"({' OR '.join(arms)})"
+
+    def _upwards(self, alias: str, way: Way, further: Way | None, reaching: Reaching) -> str:
+        """Whether a way, and then any number of steps of another, leads to what is looked for."""
+        self._depth += 1
+        far, on, path = f"m{self._depth}", f"o{self._depth}", f"q{self._depth}"
+        pattern, steps = f"({alias}){_arrow(way)}", len(reaching.steps)
+        if further and further[0] == way[0]:
+            both = (way[0], tuple(sorted({*way[1], *further[1]})))
+            pattern = f"({alias}){_arrow(both, length=f'*1..{steps}')}"
+        elif further:
+            pattern += f"(:`Record`){_arrow(further, length=f'*0..{steps - 1}')}"
+        through = self.all_of(on, reaching.through)
         return (
-            f"EXISTS {{ CALL ({alias}) {{"
-            f" MATCH (:`Record` {{id: {alias}.id}}){arrow}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
+            f"EXISTS {{ MATCH {path} = {pattern}({far}:`Record`)"
+            f" WHERE {self.all_of(far, reaching.condition)}"
+            f" AND all({on} IN nodes({path})[1..-1] WHERE {through}) }}"
+        )
+
+    def _step_by_step(self, alias: str, ways: Sequence[Way], reaching: Reaching) -> str:
+        hops = []
+        for number, way in enumerate(ways, 1):
+            self._depth += 1
+            far = f"m{self._depth}"
+            then = reaching.condition if number == len(ways) else reaching.through
+            hops.append((way, far, self.all_of(far, then)))
+        return self._along(alias, hops)
+
+    def _along(self, alias: str, hops: Sequence[tuple[Way, str, str]]) -> str:
+        """Whether ways lead on to records, each of a name, that conditions hold for."""
+        if self.as_of is None:
+            arrows = (f"{_arrow(way)}({far}:`Record`)" for way, far, _ in hops)
+            conditions = " AND ".join(condition for *_, condition in hops)
+            return f"EXISTS {{ MATCH ({alias}){''.join(arrows)} WHERE {conditions} }}"
+        then, near = "", alias
+        for way, far, condition in hops:
+            then += f"{self._hop(near, way, far)} WITH {far} WHERE {condition} "
+            near = far
+        return f"EXISTS {{ {then}RETURN {near} }}"
+
+    def _hop(self, alias: str, way: Way, far: str) -> str:
+        """Binds a name to the records that a way led to, as they were."""
+        direction, types = way
+        near, end = ("source", "target") if direction == "out" else ("target", "source")
+        link, other = f"x{far[1:]}", f"other{far[1:]}"
+        return (
+            f"CALL ({alias}) {{"
+            f" MATCH (:`Record` {{id: {alias}.id}}){_arrow(way, link)}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
             f" UNION {link_image(link, **{near: f'{alias}.id'})}"
-            f" WHERE {link}.type IN {self.parameter(list(related.types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
-            f" {self._record_of(other, far)} WITH {far} WHERE {condition} RETURN {far} }}"
+            f" WHERE {link}.type IN {self.parameter(list(types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
+            f" {self._record_of(other, far)}"
         )
 
     def of_type(self, alias: str, asked: OfType) -> str:
@@ -384,6 +435,12 @@ _RUNS = re.compile(
     r"(?P<characters>[⺀-〿㐀-䶿一-鿿豈-﫿𠀀-\U0003ffff぀-ゟ]+)"
     r"|(?P<letters>[^\W_⺀-〿㐀-䶿一-鿿豈-﫿𠀀-\U0003ffff぀-ゟ]+)"
 )
+
+
+def _arrow(way: Way, link: str = "", length: str = "") -> str:
+    """The relationships of a way, in a pattern."""
+    types = "|".join(f"`{name}`" for name in way[1])
+    return f"-[{link}:{types}{length}]->" if way[0] == "out" else f"<-[{link}:{types}{length}]-"
 
 
 def lucene(text: str) -> str:

@@ -57,6 +57,10 @@ class History:
         rows = self._database.rows(statements.REVISIONS, numbers=list(numbers))
         return {row["v"]["number"]: read_revision(row["v"]) for row in rows}
 
+    def committed(self, change_set: str) -> int | None:
+        rows = self._database.rows(statements.REVISION_OF, change_set=change_set)
+        return int(rows[0]["number"]) if rows else None
+
     def checks(self, number: int) -> bytes:
         rows = self._database.rows(statements.CHECKS, number=number)
         return bytes(rows[0]["checks"] or b"") if rows else b""

@@ -280,6 +280,9 @@ class Neo4jStore(GraphStore):
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         return self._history.revisions(numbers)
 
+    def committed(self, change_set: str) -> int | None:
+        return self._history.committed(change_set)
+
     def checks(self, number: int) -> bytes:
         return self._history.checks(number)
 

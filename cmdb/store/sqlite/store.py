@@ -217,6 +217,10 @@ class SqliteStore(GraphStore):
         )
         return {row[0]: read_revision(row) for row in rows}
 
+    def committed(self, change_set: str) -> int | None:
+        rows = self._all("SELECT number FROM revisions WHERE change_set = ?", (change_set,))
+        return int(rows[0][0]) if rows else None
+
     def checks(self, number: int) -> bytes:
         rows = self._all("SELECT checks FROM revisions WHERE number = ?", (number,))
         return bytes(rows[0][0] or b"") if rows else b""

@@ -31,4 +31,4 @@ def guard(store: GraphStore, organisation: str | None, *roles: str) -> GuardedSt
     """A store as somebody with some roles in an organisation sees it."""
     grants = (Grant(ROLES.permissions(roles), organisation),)
     principal = Principal("zhang", "", grants, frozenset(roles))
-    return GuardedStore(store, principal, Organisations(store), ROLES)
+    return GuardedStore(store, principal, Organisations(store, lambda: 0.0), ROLES)

@@ -230,9 +230,9 @@ def attempt(do: Do, store: GuardedStore, side: Side, world: World) -> bool:
 
 @pytest.mark.parametrize(("needed", "name"), CASES, ids=[name for _, name in CASES])
 def test_every_role_does_what_it_may_and_where(
-    request: pytest.FixtureRequest, world: World, needed: Permission | None, name: str
+    world: World, needed: Permission | None, name: str
 ) -> None:
-    if "neo4j" in world.store.url and name not in FEW:
+    if not world.store.url.startswith("sqlite") and name not in FEW:
         pytest.skip("the file shows it")
     do = MATRIX[needed][name]
     for role in ROLES.by_name.values():
@@ -353,9 +353,8 @@ def test_it_sends_no_more_statements(world: World) -> None:
             sent[name, asked is store] = plain.statements - before
     assert sent == {(name, guarded): 1 for name in asks for guarded in (False, True)}
     before = plain.statements
-    store.histories([inside.device])
     store.get([inside.part, world.outside.part])
-    assert plain.statements - before == 4
+    assert plain.statements - before == 2
 
 
 def test_an_account_that_may_do_more_is_not_theirs_to_change(world: World) -> None:

@@ -1,0 +1,414 @@
+"""Orders: those that are open, those that wait for who asks, and one with its devices, stages and next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import strawberry
+
+from api.access.principals import Permission
+from api.context import Context
+from api.graphql.fields import ModelField, argument, make_type, model_field
+from api.graphql.lifecycle.acting import engine_of, product, shown
+from api.graphql.queries import page_of
+from api.graphql.records import PAGE, Records, connection_type
+from api.graphql.refusals import label_type, refusal_type
+from api.graphql.scalars import JSON, DateTime, Int64
+from api.graphql.views import Connection, View
+from cmdb.queries import Query, Sort
+from lifecycle.approvals import Stage, open_stage
+from lifecycle.attachments import DOCUMENTED_BY, EVIDENCE
+from lifecycle.desk import ORDER, Desk, stages_of
+from lifecycle.engine import Engine
+from lifecycle.items import OPEN, Item, next_step, with_links
+from lifecycle.naming import order_type, read_inputs
+from lifecycle.orders import Carried, Orders
+from schema.model import STATE_ATTRIBUTE
+
+CI: Final = "ConfigurationItem"
+
+
+@strawberry.enum(description="Whom orders wait for.")
+class WaitingFor(Enum):
+    ME = "me"
+
+
+class Listed(Connection):
+    """A page of orders, and what each waits for from who asks."""
+
+    __slots__ = ("waits",)
+    waits: Mapping[str, str]
+
+
+class Listing(Connection):
+    """A page of what an order concerns."""
+
+    __slots__ = ("items", "procedure")
+    items: Mapping[str, Item]
+    procedure: Any
+
+
+class Detail(NamedTuple):
+    """An order, looked at."""
+
+    view: View
+    context: Context
+
+    @property
+    def id(self) -> str:
+        return self.view.record.id
+
+
+class Asked(NamedTuple):
+    """A stage, and the people of it that are seen."""
+
+    stage: Stage
+    open: bool
+    seen: Mapping[str, View]
+    organisation: View | None
+
+
+def _order_filter(context: Context, given: Mapping[str, Any]) -> Query:
+    store = context.store
+    kind = order_type(store.model, given["type"]).name if given.get("type") else ORDER
+    states = given.get("states")
+    if states is None:
+        machines = [
+            store.model.record_types[n].state_machine
+            for n in store.model.record_type(kind).concrete
+        ]
+        states = sorted(
+            {s.name for m in machines if m for s in m.states.values() if not s.terminal}
+        )
+    first = given.get("first")
+    return Query(
+        kind,
+        {STATE_ATTRIBUTE: {"in": list(states)}},
+        organisation=given.get("organisation"),
+        sort=[Sort("number", True)],
+        first=PAGE if first is None else first,
+        after=given.get("after"),
+        total=True,
+    )
+
+
+async def _orders(_: Any, info: Any, **given: Any) -> Connection:
+    context: Context = info.context
+    query = _order_filter(context, given)
+    if given.get("waitingFor") is not None:
+        return await context.call(lambda: _waiting(context, query))
+    page = await context.call(lambda: context.store.find(query))
+    made = page_of(context, query, page)
+    pairs = [(edge.node, None) for edge in made.edges]
+    return _listed(pairs, made.cursor, made.total, made.begins, made.cursor_of, {})
+
+
+def _listed(
+    pairs: Any, cursor: str | None, total: int | None, begins: bool, cursor_of: Any, waits: Any
+) -> Listed:
+    listed = Listed(pairs, cursor, total, begins, cursor_of)
+    listed.waits = waits
+    return listed
+
+
+def _waiting(context: Context, query: Query) -> Listed:
+    """All that wait for who asks are looked for; the page is a part of them. A cursor is an id."""
+    engine, me = engine_of(context, product(context, Permission.READ))
+    allowed = {*query.where[STATE_ATTRIBUTE]["in"]} if query.where else set()
+    waits = {
+        w.order.id: w.what
+        for w in Desk(engine, me).waiting(query.type)
+        if w.order.attributes.get(STATE_ATTRIBUTE) in allowed
+    }
+    found = context.store.get(waits) if waits else {}
+    ids = [id for id in waits if id in found]
+    begin = ids.index(query.after) + 1 if query.after in ids else 0
+    part = ids[begin : begin + query.first]
+    more = part[-1] if part and begin + query.first < len(ids) else None
+    pairs = [(context.view(found[id]), None) for id in part]
+    return _listed(pairs, more, len(ids), begin == 0, lambda record: record.id, waits)
+
+
+async def _order(_: Any, info: Any, **given: Any) -> Detail | None:
+    context: Context = info.context
+    found = await context.call(lambda: Orders(Engine(context.store)).find(given["of"]))
+    return Detail(context.view(found), context)
+
+
+# -- of one order -----------------------------------------------------------------------------------------
+
+
+async def _items(detail: Detail, info: Any, **given: Any) -> Listing:
+    context, first = detail.context, given.get("first")
+    where: dict[str, Any] = {"CONCERNED_BY": {"id": {"eq": detail.id}}}
+    size = PAGE if first is None else first
+    query = Query(CI, where, first=size, after=given.get("after"), total=True)
+
+    def work() -> Listing:
+        page = context.store.find(query)
+        found = with_links(context.store, detail.id, page.records, False)
+        made = page_of(context, query, page)
+        by_id = {item.record.id: item for item in found}
+        pairs = [
+            (e.node, by_id[e.node.record.id].link) for e in made.edges if e.node.record.id in by_id
+        ]
+        listing = Listing(pairs, made.cursor, made.total, made.begins, made.cursor_of)
+        listing.items = by_id
+        listing.procedure = context.store.model.record_types[detail.view.record.type].procedure
+        return listing
+
+    return await context.call(work)
+
+
+async def _stages(detail: Detail, info: Any) -> list[Asked]:
+    context = detail.context
+
+    def work() -> list[Asked]:
+        store = product(context, Permission.READ)
+        stages = stages_of(Engine(store), store.record(detail.id))
+        now = open_stage(stages)
+        asked = {p for s in stages for p in s.people}
+        asked |= {v[n] for s in stages for v in s.votes for n in ("by", "for")}
+        asked |= {s.organisation.id for s in stages if s.organisation}
+        seen = {i: context.view(r) for i, r in context.store.get(asked).items()} if asked else {}
+        return [
+            Asked(
+                s, now is not None and s.name == now.name, seen,
+                seen.get(s.organisation.id) if s.organisation else None,
+            )
+            for s in stages
+        ]  # fmt: skip
+
+    return await context.call(work)
+
+
+async def _waits_for_me(detail: Detail, info: Any) -> str | None:
+    context = detail.context
+
+    def work() -> str | None:
+        engine, me = engine_of(context, product(context, Permission.READ))
+        return Desk(engine, me).asked(engine.store.record(detail.id))
+
+    return await context.call(work)
+
+
+async def _next_step(detail: Detail, info: Any) -> str | None:
+    context = detail.context
+    procedure = context.store.model.record_types[detail.view.record.type].procedure
+    if procedure is None:
+        return None
+    return await context.call(lambda: next_step(context.store, detail.id, procedure))
+
+
+async def _check(detail: Detail, info: Any, **given: Any) -> Carried:
+    context = detail.context
+
+    def work() -> Carried:
+        engine, me = engine_of(context, product(context, Permission.READ))
+        return carried(context, Orders(engine), detail.id, me, given, dry_run=True)
+
+    return await context.call(work)
+
+
+async def _evidence(detail: Detail, info: Any) -> list[View]:
+    context = detail.context
+    near = await context.call(lambda: context.store.neighbours([detail.id], [DOCUMENTED_BY], "out"))
+    return [context.view(n.record) for n in near if n.record.type == EVIDENCE]
+
+
+def carried(
+    context: Context, orders: Orders, order: str, me: str, given: Mapping[str, Any], *, dry_run: bool,
+    effective_on: Any = None,
+) -> Carried:  # fmt: skip
+    """Carry a step out, or only look; what refuses as it may be told."""
+    model = context.store.model
+    details = given.get("details") or {}
+    inputs = read_inputs(model, given.get("inputs") or {})
+    if given.get("reason"):
+        inputs["reason"] = given["reason"]
+    devices = given.get("devices")
+    found = orders.execute(
+        order,
+        me,
+        [str(id) for id in devices] if devices is not None else None,
+        step=given.get("step"),
+        inputs=inputs,
+        details={id: read_inputs(model, said) for id, said in details.items()},
+        overrides=given.get("overrides") or {},
+        effective_on=effective_on,
+        dry_run=dry_run,
+    )
+    found.refusals = shown(context, found.refusals)
+    return found
+
+
+# -- types ------------------------------------------------------------------------------------------------
+
+EXECUTION: Final = [
+    argument("devices", list[strawberry.ID] | None, "Ids; all that are open, if left out."),
+    argument("step", str | None, "The first that a device has before it, if left out."),
+    argument("inputs", JSON | None, "For all devices: `{place, rack_position, checked …}`."),
+    argument("details", JSON | None, "Inputs by device: `{id: {serial_read …}}`."),
+    argument("overrides", JSON | None, "Guard -> reason, of guards that are to be set aside."),
+]
+
+
+def carried_fields() -> list[ModelField]:
+    """What carrying a step out came to."""
+    return [
+        model_field("step", str, read=lambda c: c.step),
+        model_field("done", int, "How many devices went through.", read=lambda c: c.done),
+        model_field("refused", int, "How many did not.", read=lambda c: c.refused),
+        model_field(
+            "overridden", int, "Of those done, with a guard aside.", read=lambda c: c.overridden
+        ),
+        model_field("revision", Int64 | None, read=lambda c: c.revision or None),
+        model_field(
+            "refusals",
+            list[refusal_type()],  # type: ignore[misc]
+            "The first thousand, each of one device.",
+            read=lambda c: list(c.refusals),
+        ),
+    ]
+
+
+def _stage_type(records: Records) -> type:
+    people = records.lazy("Person")
+    vote = make_type(
+        "Vote",
+        [
+            model_field(
+                "by",
+                people | None,
+                "Null where you may not see them.",
+                read=lambda v: v[1].get(v[0]["by"]),
+            ),
+            model_field(
+                "for", people | None, "In whose name.", read=lambda v: v[1].get(v[0]["for"])
+            ),
+            model_field("decision", str, read=lambda v: v[0]["decision"]),
+            model_field("at", DateTime, read=lambda v: v[0]["at"]),
+            model_field("comment", str | None, read=lambda v: v[0].get("comment")),
+        ],
+    )
+    return make_type(
+        "ApprovalStage",
+        [
+            model_field("name", str, read=lambda a: a.stage.name),
+            model_field("label", label_type(), read=lambda a: a.stage.declared.label),
+            model_field("role", str, "Who is asked.", read=lambda a: a.stage.declared.role),
+            model_field("organisation", records.lazy("Organisation") | None, read=lambda a: a.organisation),
+            model_field("needed", int, "How many must agree.", read=lambda a: a.stage.needed),
+            model_field("open", bool, "Whether it is the one being voted on.", read=lambda a: a.open),
+            model_field("granted", bool, read=lambda a: a.stage.granted),
+            model_field("refused", bool, read=lambda a: a.stage.refused),
+            model_field(
+                "waitingFor",
+                list[people],  # type: ignore[valid-type]
+                "Those who have not voted, as far as you see them.",
+                read=lambda a: [a.seen[p] for p in sorted(a.stage.waiting_for) if p in a.seen],
+            ),
+            model_field("votes", list[vote], read=lambda a: [(v, a.seen) for v in a.stage.votes]),  # type: ignore[valid-type]
+        ],
+        description="A stage of an approval, as it stands.",
+    )  # fmt: skip
+
+
+def _said(name: str, default: Any = None) -> Any:
+    return lambda edge: edge.relationship.attributes.get(name) or default
+
+
+def _detail_type(records: Records) -> type:
+    device = records.lazy(CI)
+    items = connection_type(
+        "OrderItem",
+        device,
+        [
+            model_field("outcome", str, "open, done or dropped.", read=_said("outcome", OPEN)),
+            model_field("details", JSON, "What is to be done with it.", read=_said("details", {})),
+            model_field(
+                "stepsTaken", list[JSON], "Each with who and when.", read=_said("steps_taken", [])
+            ),
+            model_field(
+                "nextStep",
+                str | None,
+                read=lambda e: (
+                    e.connection.procedure
+                    and e.connection.items[e.node.record.id].next_step(e.connection.procedure)
+                ),
+            ),
+        ],
+    )
+    check = make_type(
+        "OrderCheck", carried_fields(), description="What carrying out would come to."
+    )
+    evidence = make_type(
+        "AttachedFile",
+        [
+            model_field("record", records.lazy(EVIDENCE), read=lambda view: view),
+            model_field(
+                "downloadPath", str, "Where its content is, by `GET`.",
+                read=lambda view: f"/attachments/{view.record.id}",
+            ),
+        ],
+    )  # fmt: skip
+    paging = [argument("first", int | None), argument("after", str | None)]
+    return make_type(
+        "OrderDetail",
+        [
+            model_field("record", records.lazy("ProcessRecord"), read=lambda d: d.view),
+            model_field("items", items, "What it concerns.", resolve=_items, arguments=paging),
+            model_field("stages", list[_stage_type(records)], resolve=_stages),  # type: ignore[misc]
+            model_field(
+                "comments", list[JSON], read=lambda d: list(d.view.record.attributes.get("comments") or ())
+            ),
+            model_field(
+                "waitsForMe", str | None, "What it waits for from you: submit, approve, a step …",
+                resolve=_waits_for_me,
+            ),
+            model_field("nextStep", str | None, "The first that a device has before it.", resolve=_next_step),
+            model_field(
+                "check", check, "What a step would refuse now; nothing is stored.",
+                resolve=_check, arguments=EXECUTION,
+            ),
+            model_field("evidence", list[evidence], "Attached files.", resolve=_evidence),  # type: ignore[valid-type]
+        ],
+        description="An order, with what is known of how it goes.",
+    )  # fmt: skip
+
+
+def _waits(edge: Any) -> str | None:
+    found: str | None = edge.connection.waits.get(edge.node.record.id)
+    return found
+
+
+def query_fields(records: Records) -> list[ModelField]:
+    if ORDER not in records.model.record_types:
+        return []
+    waits = model_field("waitsForMe", str | None, "Where `waitingFor` was asked.", read=_waits)
+    listed = connection_type("OrderList", records.lazy(ORDER), [waits])
+    return [
+        model_field(
+            "orders",
+            listed,
+            "Orders by number, the newest first; those not at their end, unless states are named.",
+            arguments=[
+                argument("type", str | None, "CommissionOrder, or commission."),
+                argument("states", list[str] | None),
+                argument("waitingFor", WaitingFor | None, "Those that wait for you, and for what."),
+                argument("organisation", strawberry.ID | None, "And those below it."),
+                argument("first", int | None),
+                argument("after", str | None),
+            ],
+            resolve=_orders,
+        ),
+        model_field(
+            "order",
+            _detail_type(records),
+            "An order by number or id.",
+            arguments=[argument("of", str)],
+            resolve=_order,
+        ),
+    ]
