@@ -5,6 +5,7 @@ A server that others can reach has accounts, and its passwords and tokens go by 
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -175,6 +176,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
         await super().startup(list(sockets) if sockets else None)
+        # The schema of a large model is a million objects that stay: what is collected of requests
+        # must not go through them again and again.
+        gc.collect()
+        gc.freeze()
         self.ready()
 
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:

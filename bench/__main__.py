@@ -15,6 +15,7 @@ from typing import Final
 from rich.console import Console
 
 from bench import (
+    api,
     bare,
     cartography,
     impact,
@@ -37,8 +38,8 @@ SMALL = 1_000
 HOSTS: Final = 10
 """So many records of the size for each host."""
 RECONCILING: Final = ("ledger", "ansible", "ledger-memory", "cartography")
-PARTS: Final = ("estate", *RECONCILING, "impact", "orders")
-"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders."""
+PARTS: Final = ("estate", *RECONCILING, "impact", "orders", "api")
+"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders; the server."""
 SOAKED: Final = ("estate", "impact")
 """What is measured for long, unless it is said what."""
 
@@ -83,6 +84,8 @@ def main() -> None:
                 orders.measure(report, name, FRESH[name])
             if "impact" in parts and size <= impact.LARGEST:
                 impact.measure(report, name, FRESH[name], size, rounds)
+            if "api" in parts and name == "neo4j":
+                api.measure(report, FRESH[name], size)
         if "impact" in parts:
             servers = server if "neo4j" in (given.store or ("neo4j",)) else None
             reaching.measure(report, servers, size)

@@ -127,8 +127,7 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().complete_object_value(
                 return_type, field_details_list, info, path, result, position_context
             )
-        fields = self.collect_subfields(return_type, field_details_list).grouped_field_set
-        return self._fields(return_type, field_details_list, result, path, fields)
+        return self._fields(return_type, field_details_list, result, path)
 
     def complete_abstract_value(
         self,
@@ -152,18 +151,18 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
         self, missing: list[Ask], type_: GraphQLObjectType, selection: Any, path: Path, result: Any
     ) -> Any:
         await self.levels.load(missing)
-        fields = self.collect_subfields(type_, selection).grouped_field_set
-        value = self._fields(type_, selection, result, path, fields)
+        value = self._fields(type_, selection, result, path)
         return await value if self.is_awaitable(value) else value
 
-    def _fields(
-        self, type_: GraphQLObjectType, selection: Any, source: Any, path: Path, fields: Any
-    ) -> Any:
+    def _fields(self, type_: GraphQLObjectType, selection: Any, source: Any, path: Path) -> Any:
         key = (type_.name, id(selection))
         if (known := self._plans.get(key)) is None:
+            fields = self.collect_subfields(type_, selection).grouped_field_set
             known = self._plans[key] = (selection, self._plan(type_, fields))
         plan = known[1]
         values: dict[str, Any] = {name: read(source) for name, read in plan.plain}
+        if len(values) == len(plan.order):
+            return values
         for name, read, details, field in plan.read:
             values[name] = self._completed(type_, field, details, path, name, read, source)
         for name, details, field in plan.level:
@@ -204,8 +203,12 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             value = read(source)
             if value is None and not is_non_null_type(field.type):
                 return None
-            info = self.build_resolve_info(field, [d.node for d in details], type_, here)
-            completed = self.complete_value(field.type, details, info, here, value, None)
+            if isinstance(value, Connection):
+                page: Any = get_named_type(field.type)
+                completed = self.complete_object_value(page, details, None, here, value, None)
+            else:
+                info = self.build_resolve_info(field, [d.node for d in details], type_, here)
+                completed = self.complete_value(field.type, details, info, here, value, None)
         except Exception as error:  # as graphql-core has it: a field's error is the field's
             self.handle_field_error(error, field.type, details, here)
             return None

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -110,6 +111,12 @@ class Door(GraphQLRouter[Context, None]):
             return super().decode_json(data)
         except (RecursionError, UnicodeDecodeError):
             raise json.JSONDecodeError("This is no JSON", "", 0) from None
+
+    def encode_json(self, data: object) -> str | bytes:
+        try:
+            return orjson.dumps(data)
+        except TypeError:  # a number of more than 64 bits
+            return super().encode_json(data)
 
     def _context(self, connection: HTTPConnection) -> Context:
         if connection.scope["type"] == "websocket":

@@ -49,6 +49,8 @@ class Levels:
 
     def missing(self, ask: Ask) -> list[Ask]:
         """The records of a value for which something of its selection is yet to be loaded."""
+        if isinstance(ask.subject, Connection) and ask.subject.settled:
+            return []
         return [
             record
             for record in self.records(ask)
@@ -169,10 +171,11 @@ class _Links:
         )
         begins = step.query.after is None
         if page is None:
-            return Connection((), None, 0 if step.query.total else None, begins, cursor_of)
+            total = 0 if step.query.total else None
+            return Connection((), None, total, begins, cursor_of, settled=True)
         view = self.context.view
         pairs = [(view(near.record, self.at), near.relationship) for near in page.neighbours]
-        return Connection(pairs, page.cursor, page.total, begins, cursor_of)
+        return Connection(pairs, page.cursor, page.total, begins, cursor_of, settled=True)
 
     def _below(self, connection: Connection, wanted: Wanted) -> Iterable[Ask]:
         type_ = self.levels.executor.connection_type(wanted)

@@ -48,9 +48,11 @@ class Connection:
         Whether it is the first page.
     cursor_of
         Gives the cursor of one record of the page.
+    settled
+        All that is selected below has been loaded.
     """
 
-    __slots__ = ("begins", "cursor", "cursor_of", "edges", "loaded", "question", "total")
+    __slots__ = ("begins", "cursor", "cursor_of", "edges", "loaded", "question", "settled", "total")
 
     def __init__(
         self,
@@ -60,10 +62,11 @@ class Connection:
         begins: bool,
         cursor_of: Any,
         question: Any = None,
+        settled: bool = False,
     ) -> None:
         self.edges = [Edge(view, relationship, self) for view, relationship in pairs]
         self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
-        self.question = question
+        self.question, self.settled = question, settled
         self.loaded: dict[Any, Any] = {}
 
     @property
