@@ -146,7 +146,7 @@ MUTATIONS: Final[dict[str, Ask]] = {
     "applyOperations": Ask('applyOperations(operations: [{update: {id: "<account>", attributes: {note: "<any>"}}}]) ' + GIVEN, Permission.ADMINISTER),
     "transitionRecord": Ask('transitionRecord(record: "<device>", transition: "stop") ' + GIVEN, None),
     "correctState": Ask('correctState(record: "<device>", state: "planned", reason: "x") ' + GIVEN, None),
-    "submitObservations": Ask('submitObservations(source: "x", observations: [], apply: true) ' + GIVEN, None),
+    "submitObservations": Ask('submitObservations(source: "x", observations: [], apply: true, first: 10) ' + GIVEN, None),
     "applyModel": Ask('applyModel(documents: [], dryRun: false) ' + GIVEN, None),
 }  # fmt: skip
 

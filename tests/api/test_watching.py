@@ -186,4 +186,4 @@ def test_what_is_no_json_is_the_senders_mistake(store: GraphStore) -> None:
         said = {"content-type": "application/json"}
         assert door.post("/graphql", "me", content=body, headers=said).status_code == 400
     plain = door.post("/graphql", "me", content=b"{}", headers={"content-type": "text/plain"})
-    assert plain.status_code == 400
+    assert plain.status_code == 415
