@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import Final, Protocol
@@ -27,6 +29,7 @@ from api.graphql.subscriptions import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector
+from api.rest.noting import note_request
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
 from api.snapshot import SharedSnapshot
@@ -113,6 +116,8 @@ class Services:
         readers = () if self.organisations is None else (self.organisations.refresh,)
         self.follower = Follower(self.store, readers)
         self.subscriptions = Subscriptions(self.settings.subscription_limit)
+        if self.audit is not None:
+            self.audit.told = self.metrics.noted
 
     def start(self) -> None:
         """Begin what goes on beside the requests."""
@@ -146,7 +151,8 @@ class Services:
         if self.authenticator is None:
             raise UnauthenticatedError("Nobody can sign in here.", CODES[401][1])
         principal = self.authenticator.authenticate(connection)
-        connection.scope.setdefault("state", {})["principal"] = principal.name
+        state = connection.scope.setdefault("state", {})
+        state["principal"], state["asker"] = principal.name, principal
         return principal
 
     def context(self, connection: HTTPConnection, principal: Principal | None = None) -> Context:
@@ -169,7 +175,7 @@ def make_services(store: GraphStore, settings: Settings) -> Services:
     RolesError
     """
     organisations, roles = Organisations(store), load_roles(settings.roles)
-    audit = Audit(store)
+    audit = Audit(store, keep=timedelta(days=settings.audit_days))
     grants = grants_by_roles(store, roles)
     authenticator = authentication(store, settings, audit, grants, organisations.below)
 
@@ -213,6 +219,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         telemetry=traces.telemetry if traces else OFF,
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     app.state.services = services
     services.metrics.registry.register(StoreCollector(services.store, services.followers))
@@ -254,4 +261,5 @@ def _surround(app: FastAPI, services: Services, traces: Traces | None) -> None:
         tls=settings.tls,
         watching=services.metrics,
         annotate=traces.annotate if traces else lambda _: None,
+        note=partial(note_request, services),
     )

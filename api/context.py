@@ -40,6 +40,10 @@ class Context(BaseContext):
         The only operations that are run; None: any.
     connection
         By which they ask, with what they showed to sign in: a WebSocket is looked at again and again.
+    outcome
+        The code of the error that a mutation was answered with; empty without one.
+    cost
+        Of the operation, as estimated.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Context(BaseContext):
         )
         self.served: Served | None = None
         self.connection = connection
+        self.outcome = ""
+        self.cost: float | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, work: Callable[[], T]) -> T:

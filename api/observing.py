@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final, NamedTuple
 
+from api.access.observing import observing
 from api.access.principals import Permission, Principal
 from cmdb.errors import CmdbError, SourceError
 from cmdb.reconciliation.inference import infer
@@ -55,10 +56,11 @@ def reconciled(
 
     Raises
     ------
-    SourceError, VanishRefusedError
+    SourceError, VanishRefusedError, NotAllowedError
         Nothing was done.
     """
     begun, actor = time.monotonic(), principal.name
+    store = observing(store, principal) if asked.apply else store
     sees_all = principal.roots(Permission.READ) is None
     lines = Lines(asked.first if sees_all else 0)
     importer = registry.make(IMPORTER, {})
@@ -76,7 +78,7 @@ def reconciled(
     failed: CmdbError | None = None
     try:
         run.run(registry.portions(importer, [document]))
-    except (SourceError, VanishRefusedError) as error:
+    except (SourceError, VanishRefusedError, NotAllowedError) as error:
         if not run.summary.statements:
             raise
         failed = error

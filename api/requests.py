@@ -61,6 +61,8 @@ class Requests:
         Whether clients come by TLS.
     annotate
         Called with the id of each request: tells a trace of it.
+    note
+        Called with each request that is done, its route and its status.
     """
 
     def __init__(
@@ -72,10 +74,11 @@ class Requests:
         tls: bool = False,
         watching: Watching,
         annotate: Callable[[str], None] = lambda _: None,
+        note: Callable[[Scope, str, int], None] = lambda *_: None,
     ) -> None:
         self.app, self.hosts, self.tls = app, frozenset(hosts), tls
         self.limits = sorted(limits.items(), key=lambda entry: -len(entry[0]))
-        self.watching, self.annotate = watching, annotate
+        self.watching, self.annotate, self.note = watching, annotate, note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -146,6 +149,7 @@ class Requests:
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = _route(scope)
         self.watching.request(route, method, status, seconds)
+        self.note(scope, route, status)
         said = {
             "method": method,
             "path": scope["path"],

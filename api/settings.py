@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     session_lifetime: timedelta = Field(
         timedelta(days=7), gt=timedelta(0), description="a session ends after so long in any case"
     )
+    audit_days: int = Field(400, ge=1, description="how long the audit is kept")
     files: Path | None = Field(
         None, description="folder of attachments; beside the file of an embedded store by default"
     )

@@ -293,7 +293,8 @@ def check_slots(work: Preparation) -> None:
                 if target != key.target and begin <= last and first <= end:
                     name = now(target, "name", target)
                     message = f"Positions {first} to {last} of {now(key.source, 'name', key.source)} are not free: {name} takes {begin} to {end}."
-                    work.problem(work.index_of[key], key, "taken", message, slots.position)
+                    names = {target: name}
+                    work.problem(work.index_of[key], key, "taken", message, slots.position, names)
 
 
 def _around(

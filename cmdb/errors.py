@@ -29,8 +29,8 @@ A door maps `code` once: the command line to exit codes, HTTP to status, GraphQL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,8 @@ class Problem:
         The attribute, where it is about one.
     code
         Stable, snake_case: ``required``, ``invalid_value``, ``not_unique``, ``cardinality`` …
+    names
+        Id -> name of other records that the message calls by name, so that it can be told without.
     """
 
     operation: int
@@ -60,6 +62,7 @@ class Problem:
     code: str
     message: str
     attribute: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return self.message

@@ -545,8 +545,9 @@ class Preparation:
         code: str,
         message: str,
         attribute: str | None = None,
+        names: Mapping[str, str] = NO_ATTRIBUTES,
     ) -> None:
-        self.problems.append(Problem(index, str(subject), code, message, attribute))
+        self.problems.append(Problem(index, str(subject), code, message, attribute, names))
         if len(self.problems) >= PROBLEM_LIMIT:
             self.stop_if_problems()
 

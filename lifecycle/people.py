@@ -84,7 +84,8 @@ class Directory:
         ------
         NotAllowedError
         """
-        for attribute in ("username", "employee_number", "id", "name"):
+        # An id first: nobody may go by the id of somebody else.
+        for attribute in ("id", "username", "employee_number", "name"):
             if attribute == "id" and not is_id(name):
                 continue
             page = self.store.find(Query(PERSON, {attribute: {"eq": name}}, first=2))

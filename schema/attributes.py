@@ -27,6 +27,7 @@ class Attribute:
     indexed: bool
     managed: bool
     sensitive: bool
+    administered: bool
     searchable: bool
     default: Any
     pattern: str | None
@@ -63,6 +64,7 @@ def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) 
         indexed=declared.indexed or declared.unique,
         managed=declared.managed,
         sensitive=declared.sensitive,
+        administered=declared.administered,
         searchable=searchable and not declared.sensitive,
         default=declared.default,
         pattern=declared.pattern,

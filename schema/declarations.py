@@ -64,6 +64,10 @@ class AttributeDeclaration(Declaration):
         False,
         description="Never in logs or events; read only with a permission, and by nobody if `managed` too.",
     )
+    administered: bool = Field(
+        False,
+        description="Decides who somebody is: set, changed and taken away by administrators of the record's organisation only.",
+    )
     searchable: bool | None = Field(
         None,
         description="Whether full-text search looks at it; by default textual kinds that are not sensitive.",

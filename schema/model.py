@@ -414,6 +414,11 @@ class Model:
         return self.sensitive & self.managed
 
     @cached_property
+    def identifying(self) -> frozenset[str]:
+        """Names of the attributes that decide who somebody is: they take the right to administer."""
+        return frozenset(name for name, a in self.attributes.items() if a.administered)
+
+    @cached_property
     def administered(self) -> frozenset[str]:
         """Names of the record types that decide who may do what."""
         return frozenset(t.name for t in self.record_types.values() if t.administered)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
@@ -20,6 +21,7 @@ import orjson
 from api.access.accounts import now
 from api.access.principals import Permission, Principal
 from api.logs import scrub
+from cmdb.leases import Lease
 from cmdb.store import GraphStore
 from cmdb.store.base import Entry
 from lifecycle.refusals import NotAllowedError
@@ -37,6 +39,12 @@ TOGETHER: Final = 1_000
 LONGEST: Final = 500
 """Characters of one value of an entry."""
 DONE, REFUSED = "done", "refused"
+BEARER: Final = "token"
+"""What is noted of a bad access token."""
+REFUSALS: Final = frozenset({"not_allowed", "unauthenticated", "throttled"})
+"""Codes of errors that are noted, whatever was asked for."""
+TRIMMED_EVERY: Final = 3_600.0
+"""Seconds."""
 
 
 class Noted(NamedTuple):
@@ -97,10 +105,23 @@ class Audit:
     ----------
     clock
         Tells the time.
+    keep
+        How long entries are kept; None: for ever.
+    told
+        Called with what is noted, and its result: measures it.
     """
 
-    def __init__(self, store: GraphStore, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        store: GraphStore,
+        clock: Callable[[], datetime] = now,
+        keep: timedelta | None = None,
+        told: Callable[[str, str], object] = lambda *_: None,
+    ) -> None:
         self._store, self._clock = store, clock
+        self._keep, self.told = keep, told
+        self._just: set[bytes] = set()
+        self._trimmed = float("-inf")
         self._entries: deque[bytes] = deque()
         self._works: dict[str, Callable[[], object]] = {}
         self._writing = threading.Lock()
@@ -116,11 +137,19 @@ class Audit:
         subject: str = "",
         address: str = "",
         detail: str = "",
+        seldom: bool = False,
     ) -> None:
-        """Note something. It returns at once; where the thread does not run, when it is written."""
+        """Note something. It returns at once; where the thread does not run, when it is written.
+
+        Parameters
+        ----------
+        seldom
+            Not again within a second, if it says the same: what anybody may make happen as often as
+            they like does not fill the journal.
+        """
+        self.told(what, result)
         known = who if isinstance(who, Principal) else None
         said = {
-            "at": write_datetime(self._clock()),
             "who": known.name if known else str(who),
             "what": what,
             "result": result,
@@ -130,12 +159,21 @@ class Audit:
             "detail": scrub(detail),
         }
         short = {name: value[:LONGEST] for name, value in said.items() if value}
+        if seldom and self._noted_just(orjson.dumps(short)):
+            return
+        short["at"] = write_datetime(self._clock())
         if len(self._entries) >= WAITING:
             logger.error("audit entry not kept", extra=short)
         else:
             self._entries.append(orjson.dumps(short))
         if self._thread is None:
             self.flush()
+
+    def _noted_just(self, entry: bytes) -> bool:
+        """Whether the same was noted since entries were last written."""
+        before = len(self._just)
+        self._just.add(entry)
+        return len(self._just) == before
 
     def beside(self, name: str, work: Callable[[], object]) -> None:
         """Do small work within a second, beside requests; a later one of the same name replaces it."""
@@ -146,6 +184,7 @@ class Audit:
     def flush(self) -> None:
         """Write what waits, and do what was left for later. A store that is away is asked again."""
         with self._writing:
+            self._just.clear()
             try:
                 while self._works:
                     self._works.popitem()[1]()
@@ -181,8 +220,35 @@ class Audit:
         self.close()
 
     def _run(self) -> None:
+        lease = Lease(self._store, JOURNAL, "audit", 2 * TRIMMED_EVERY)
         while not self._stop.wait(SECONDS):
             self.flush()
+            if self._keep is not None and time.monotonic() - self._trimmed >= TRIMMED_EVERY:
+                self._trimmed = time.monotonic()
+                self._trim(lease, self._keep)
+
+    def _trim(self, lease: Lease, keep: timedelta) -> None:
+        """Forget old entries, if no other process does so."""
+        try:
+            if lease.acquire():
+                trim_audit(self._store, self._clock() - keep)
+        except CmdbError as error:
+            logger.warning("audit is not trimmed: %s", error)
+        except Exception:
+            logger.exception("audit is not trimmed")
+
+
+def trim_audit(store: GraphStore, before: datetime) -> int:
+    """Forget the entries that are older than an instant; gives the number of the last of them, or 0."""
+    upto = 0
+    while page := store.journal(JOURNAL, upto, TOGETHER):
+        old = [entry.number for entry in page if _read(entry).at < before]
+        upto = max([upto, *old])
+        if len(old) < len(page):
+            break
+    if upto:
+        store.trim(JOURNAL, upto)
+    return upto
 
 
 def read_audit(

@@ -15,16 +15,18 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from api.access.accounts import Accounts
-from api.access.audit import Audit
-from api.access.errors import UnauthenticatedError
+from api.access.audit import BEARER, Audit
+from api.access.errors import ThrottledError, UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
 from api.access.roles import Roles, grants_of
 from api.access.sessions import Sessions
 from api.access.sign_in import usable
+from api.access.throttle import Throttle
 from api.access.tokens import Tokens, prefix_of
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.people import Directory
+from schema.errors import CmdbError
 
 SECONDS: Final = 3.0
 REMEMBERED: Final = 10_000
@@ -55,6 +57,8 @@ class Authenticator:
         As of `api.access.organisations.Organisations`: for tokens that hold in one organisation only.
     monotonic
         Seconds.
+    throttle
+        Slows down who shows bad tokens.
     """
 
     def __init__(
@@ -66,7 +70,9 @@ class Authenticator:
         grants: Grants,
         below: Below = frozenset,
         monotonic: Callable[[], float] = time.monotonic,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._throttle = throttle
         self.accounts, self.tokens, self.sessions, self.audit = accounts, tokens, sessions, audit
         self._grants, self._below, self._monotonic = grants, below, monotonic
         self._known: dict[str, _Known] = {}
@@ -77,7 +83,7 @@ class Authenticator:
 
         Raises
         ------
-        UnauthenticatedError
+        UnauthenticatedError, ThrottledError
         """
         key = _key("token", secret)
         known = self._remembered(key)
@@ -112,17 +118,28 @@ class Authenticator:
         token = self.tokens.of_secret(secret)
         account = token and self._account(str(token.attributes["account"]))
         if token is None or account is None:
-            prefix = prefix_of(secret)
-            self.audit.note("", "token", UnauthenticatedError.code, subject=prefix, address=address)
-            raise UnauthenticatedError(
-                "That access token is good for nothing: unknown, revoked or expired.",
-                "`cmdb token create` makes one.",
-            )
+            raise self._refused(secret, address)
         grants, roles = self._grants(account)
         scopes = frozenset(map(Permission, token.attributes["scopes"]))
         within = token.attributes.get("within_organisation")
         narrow = tuple(narrowed(grants, scopes, within, self._below))
         return self._principal(account, narrow, roles), token.id
+
+    def _refused(self, secret: str, address: str) -> CmdbError:
+        """The error of a bad token, noted."""
+        error: UnauthenticatedError | ThrottledError = UnauthenticatedError(
+            "That access token is good for nothing: unknown, revoked or expired.",
+            "`cmdb token create` makes one.",
+        )
+        try:
+            if self._throttle is not None:
+                self._throttle.bad_token(address)
+        except ThrottledError as throttled:
+            error = throttled
+        prefix = prefix_of(secret)
+        self.audit.note("", BEARER, error.code, subject=prefix, address=address, seldom=True)
+        error.noted = True
+        return error
 
     def _of_session(self, value: str) -> tuple[Principal, str]:
         session = self.sessions.find(value)

@@ -11,10 +11,12 @@ class UnauthenticatedError(CmdbError):
     """Nobody knows who asks. It never says what of a sign-in was wrong."""
 
     code = "unauthenticated"
+    noted = False
+    """Whether it stands in the audit already."""
 
 
 class ThrottledError(CmdbError):
-    """Too many sign-ins failed.
+    """Too many sign-ins failed, or too many tokens were bad.
 
     Attributes
     ----------
@@ -23,6 +25,8 @@ class ThrottledError(CmdbError):
     """
 
     code = "throttled"
+    noted = False
+    """As of `UnauthenticatedError`."""
 
     def __init__(self, seconds: float) -> None:
         self.retry_after = max(1, math.ceil(seconds))

@@ -4,7 +4,8 @@ Questions carry the bounds of what may be seen into the store (`api.access.scope
 totals and counts are those of the visible records. What cannot be bounded there (neighbours, history,
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
-Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen.
+Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
+secret ones (`Model.secret`) from everybody. Who made a revision, and why, is told with what is seen of it.
 They are absent, and `GuardedStore.masked` tells their names. Relationships to what is not seen are left
 out. `GuardedStore.hidden` counts what a question does not show.
 """
@@ -26,7 +27,7 @@ from api.access.scope import Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, WriteTransaction
-from cmdb.errors import InvalidChangeError, NotFoundError
+from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.reconciliation.sources import SEEN
 from cmdb.records import Record, Relationship
@@ -53,6 +54,11 @@ SEARCH: Final = "`cmdb search` finds records by name."
 ASIDE: Final = "What stands beside the revisions is the product's own."
 UNSEEN: Final = "a record that you may not see"
 IDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+UNTELLING: Final = frozenset(
+    {"and", "or", "not", "eq", "ne", "in", "null", "id", ORGANISATION_ATTRIBUTE}
+)
+"""What a filter on what is hidden may say: it tells nothing that the count by organisation does not."""
 
 Item = TypeVar("Item")
 
@@ -102,7 +108,17 @@ class GuardedStore(GraphStore):
         """How many records a question does not show, by organisation. One statement.
 
         None stands for those that name none: they are part of something that is not seen.
+
+        Raises
+        ------
+        QueryError
+            It filters by values: counts would tell those of what is hidden.
         """
+        if telling := sorted({*_names(query.where)} - UNTELLING):
+            raise QueryError(
+                f"What is hidden is not counted by {', '.join(telling)[:80]}.",
+                "Ask by type, organisation or id.",
+            )
         scope = self.scope
         if not scope.bounded:
             return {}
@@ -121,13 +137,28 @@ class GuardedStore(GraphStore):
         return self._inner.model
 
     def last_revision(self) -> Revision:
-        return self._inner.last_revision()
+        return self._anonymous(self._inner.last_revision())
 
     def committed(self, change_set: str) -> int | None:
         return self._inner.committed(change_set)
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
-        return self._inner.revisions(numbers)
+        """As of every store; who made one, and why, only where something is seen of what it changed.
+        What others changed is read for that: a statement or two for each, where not all is seen."""
+        found = self._inner.revisions(numbers)
+        return {number: self._known(revision) for number, revision in found.items()}
+
+    def _known(self, revision: Revision) -> Revision:
+        if not self.scope.bounded or revision.actor == self.principal.name:
+            return revision
+        commits = self.feed(revision.number - 1, revision.number)
+        return next((commit.revision for commit in commits), self._anonymous(revision))
+
+    def _anonymous(self, revision: Revision) -> Revision:
+        """A revision without what tells of what it changed, unless it is one's own."""
+        if not self.scope.bounded or revision.actor == self.principal.name:
+            return revision
+        return revision._replace(actor="", source="", reason="", effective_on=None, digest=None)
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
         records = list(self._inner.get(ids, as_of).values())
@@ -135,6 +166,7 @@ class GuardedStore(GraphStore):
 
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
         self._ask_of_sensitive([attribute])
+        self._refuse_secret(attribute)
         return self._shown(self._inner.holders(attribute, values))
 
     def find(self, query: Query) -> Page:
@@ -209,6 +241,7 @@ class GuardedStore(GraphStore):
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
         self._ask_of_sensitive([attribute])
+        self._refuse_secret(attribute)
         seen = self._visible(ids)
         spans = self._inner.spans([id for id in ids if id in seen], attribute)
         if attribute not in self.model.references:
@@ -248,10 +281,14 @@ class GuardedStore(GraphStore):
         }
 
     def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
-        """As of every store: every revision, each with what is seen of what it changed."""
+        """As of every store: every revision, each with what is seen of what it changed; nameless where
+        that is nothing."""
         for commit in self._inner.feed(after, upto):
             self._seen.clear()
-            yield commit._replace(changes=self._seen_changes(commit.changes))
+            changes = self._seen_changes(commit.changes)
+            told = changes.records or changes.relationships or changes.model is not None
+            revision = commit.revision if told else self._anonymous(commit.revision)
+            yield Commit(revision, changes)
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         """As of every store, between what was seen and what is: a record that came into an organisation
@@ -427,12 +464,16 @@ class GuardedStore(GraphStore):
     def _told(self, error: InvalidChangeError) -> InvalidChangeError:
         """Problems that tell of no record that is not seen."""
         named = {id for problem in error.problems for id in IDS.findall(problem.message)}
+        named |= {id for problem in error.problems for id in problem.names}
         hidden = named - self._visible(named) if self.scope.bounded else set()
+
+        def message(problem: Problem) -> str:
+            texts = [re.escape(name) for id, name in problem.names.items() if id in hidden]
+            texts += [*hidden]
+            return re.sub("|".join(texts), UNSEEN, problem.message) if texts else problem.message
+
         return InvalidChangeError(
-            [
-                replace(p, message=IDS.sub(lambda m: UNSEEN if m[0] in hidden else m[0], p.message))
-                for p in error.problems
-            ]
+            [replace(p, message=message(p), names={}) for p in error.problems]
         )
 
     def checks(self, number: int) -> bytes:
@@ -488,6 +529,10 @@ class GuardedStore(GraphStore):
         if able.whole or (able.shared and not reading.whole and able.ids >= reading.ids):
             return
         raise self._refusal(Permission.READ_SENSITIVE, sorted(reading.ids - able.ids)[:1])
+
+    def _refuse_secret(self, attribute: str) -> None:
+        if attribute in self.model.secret:
+            raise _never(f"{attribute} is secret.")
 
     def _shown(self, records: list[Record], as_of: AsOf = None) -> list[Record]:
         """Those of some records that are seen, without what is withheld."""
@@ -559,8 +604,8 @@ class GuardedStore(GraphStore):
         reading = scope.reach(Permission.READ_SENSITIVE)
         organisation = said.get(ORGANISATION_ATTRIBUTE)
         able = reading.shared if organisation is None else organisation in reading
-        secret = scope.model.secret if able else scope.model.sensitive
-        withheld = set(secret.intersection(said))
+        kept_back = scope.model.secret if able else scope.model.sensitive
+        withheld = set() if able else set(scope.model.sensitive.intersection(said))
         changed: dict[str, Any] = {}
         if scope.bounded:
             for attribute in scope.model.record_types[record.type].references:
@@ -568,7 +613,7 @@ class GuardedStore(GraphStore):
                 if value is not None and not seen.issuperset(_ids(value)):
                     withheld.add(attribute.name)
                     changed[attribute.name] = _kept(value, seen)
-        hidden = withheld if able else withheld | scope.model.sensitive
+        hidden = withheld | kept_back
         if not hidden:
             return record
         if withheld:
@@ -579,9 +624,9 @@ class GuardedStore(GraphStore):
 
     def _relationship(self, link: Relationship) -> Relationship:
         """Relationships have no organisation: their sensitive attributes are for those who may read all."""
-        if self.reach(Permission.READ_SENSITIVE).shared or not self.model.sensitive:
-            return link
-        return link._replace(attributes=_without(link.attributes, self.model.sensitive))
+        able = self.reach(Permission.READ_SENSITIVE).shared
+        hidden = self.model.secret if able else self.model.sensitive
+        return link._replace(attributes=_without(link.attributes, hidden)) if hidden else link
 
     # -- changes ----------------------------------------------------------------------------------------
 

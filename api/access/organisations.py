@@ -119,7 +119,8 @@ class Organisations:
         return self.tree().name(id)
 
     def _read(self) -> Tree:
-        """Two statements for every 10,000 organisations, and one."""
+        """Two statements for every 10,000 organisations, and one. What is committed meanwhile is in the
+        feed behind the revision; taking it up once more changes nothing."""
         revision = self._store.last_revision().number
         if ORGANISATION not in self._store.model.record_types:
             return Tree(revision, {}, {})
@@ -127,17 +128,17 @@ class Organisations:
         parents: dict[str, str] = {}
         after: str | None = ""
         while after is not None:
-            query = Query(ORGANISATION, first=PAGE_LIMIT, after=after or None, as_of=revision)
+            query = Query(ORGANISATION, first=PAGE_LIMIT, after=after or None)
             page = self._store.find(query)
             names.update((record.id, record.name) for record in page.records)
-            parents.update(self._parents([record.id for record in page.records], revision))
+            parents.update(self._parents([record.id for record in page.records]))
             after = page.cursor
         return Tree(revision, names, parents)
 
-    def _parents(self, ids: Collection[str], revision: int) -> dict[str, str]:
+    def _parents(self, ids: Collection[str]) -> dict[str, str]:
         if not ids or ORGANISATION_TREE not in self._store.model.relationship_types:
             return {}
-        near = self._store.neighbours(ids, [ORGANISATION_TREE], "out", revision)
+        near = self._store.neighbours(ids, [ORGANISATION_TREE], "out")
         return {n.of: n.record.id for n in near}
 
     def _followed(self, tree: Tree, commit: Commit) -> Tree:

@@ -1,4 +1,4 @@
-"""Sign-ins that fail are slowed down, for the account and for the address they come from.
+"""Sign-ins that fail are slowed down, for the account and for the address they come from; bad tokens are, too.
 
 An attempt is counted before it is looked at, so that many at once are counted, too; one that succeeds
 forgets those of its account. The counts are marks, shared by all processes of a server: names fall into
@@ -74,6 +74,17 @@ class Throttle:
         if address:  # first: who is stopped there does not keep others out of the account
             self._count(_mark("address", _network(address)), self._address)
         self._count(_mark("account", name.casefold()), self._account)
+
+    def bad_token(self, address: str) -> None:
+        """Count a token that is good for nothing, for the address it came from. Good ones are not held up
+        by it: they cannot be guessed, and a tool that goes wrong keeps none beside it out.
+
+        Raises
+        ------
+        ThrottledError
+        """
+        if address:
+            self._count(_mark("token", _network(address)), self._address)
 
     def succeeded(self, name: str, address: str) -> None:
         """An attempt was right: forget those for its account, and this one of its address."""

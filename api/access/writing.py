@@ -8,7 +8,7 @@ So nothing can change between the look and the commit, and what is looked at is 
 - A relationship is written with `write` at its source; at either end where its type is symmetric; at
   both where it makes one a part of the other. The other end must be seen (`api.access.guarded`).
 - What decides who may do what takes `administer`: records of `administered` types, relationships of
-  such types, the tree of organisations. Nobody changes an account that may do more than they can give:
+  such types, attributes by which somebody is known, the tree of organisations. Nobody changes an account that may do more than they can give:
   they must administer every organisation in which it, or what it refers to, has a role.
 """
 
@@ -24,7 +24,7 @@ from api.access.scope import LEVELS, Scope
 from cmdb.commits import End, Plan, WriteTransaction
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
-from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE
+from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
 
 Refuse = Callable[[Permission, Collection[str | None]], Exception]
 """The refusal of what needs a permission in some organisations; None stands for records of none."""
@@ -73,6 +73,11 @@ def needs(
     return _Needs(plan, transaction, scope).found
 
 
+def identity_changes(model: Model, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether something differs by which somebody is known."""
+    return any(before.get(name) != after.get(name) for name in model.identifying)
+
+
 class _Needs:
     def __init__(self, plan: Plan, transaction: WriteTransaction, scope: Scope) -> None:
         self.plan, self.transaction, self.scope = plan, transaction, scope
@@ -109,11 +114,16 @@ class _Needs:
                 kind = Permission.ADMINISTER
             self.found[kind] |= self.after[record.id]
             administered += [record] if kind is Permission.ADMINISTER else []
+            if self.model.identifying.intersection(record.attributes):
+                self.found[Permission.ADMINISTER] |= self.after[record.id]
         for before, after in self.plan.updated:
             self.found[self._permission(before)] |= self.before[before.id]
             self.found[self._permission(after)] |= self.after[after.id]
             if Permission.ADMINISTER in (self._permission(before), self._permission(after)):
                 administered += [before, after]
+            elif identity_changes(self.model, before.attributes, after.attributes):
+                self.found[Permission.ADMINISTER] |= self.before[before.id] | self.after[after.id]
+                administered += [before]
         self._subjects(administered)
 
     def _subjects(self, records: Collection[Record]) -> None:

@@ -30,7 +30,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 CHARACTERS: Final = 100_000
 TOKENS: Final = 8_000
 COMMENTS: Final = 1_000
-DEFINITIONS: Final = 100
+DEFINITIONS: Final = 50
 REPEATED: Final = 200
 DIRECTIVES: Final = 200
 """Most characters, tokens, comments, operations and fragments, repeated fields and directives of a document."""

@@ -8,6 +8,7 @@ long, so who asks is looked up anew for each operation.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -103,6 +104,13 @@ class Door(GraphQLRouter[Context, None]):
     @schema.setter
     def schema(self, schema: ModelSchema) -> None:
         """The router sets the one it is made with; asked for, it is that of the model in use."""
+
+    def decode_json(self, data: str | bytes) -> object:
+        """What was sent; what is no JSON, or nested beyond measure, is the sender's mistake."""
+        try:
+            return super().decode_json(data)
+        except (RecursionError, UnicodeDecodeError):
+            raise json.JSONDecodeError("This is no JSON", "", 0) from None
 
     def encode_json(self, data: object) -> str | bytes:
         try:

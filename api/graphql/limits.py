@@ -6,9 +6,7 @@ asks. While: a deadline. After: its cost is told, its errors have codes, and it 
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
@@ -44,22 +42,10 @@ class Limited(SchemaExtension):
         return self.execution_context.context  # type: ignore[no-any-return]
 
     def on_operation(self) -> Iterator[None]:
-        """Measures it, and gives its errors their codes."""
-        begun, outcome = time.perf_counter(), "ok"
-        try:
-            yield
-        except BaseException as error:
-            outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal"
-            raise
-        finally:
-            errors = self.execution_context.pre_execution_errors or []
-            for each in errors:
-                coded(each)
-            if errors:
-                outcome = str((errors[0].extensions or {})["code"])
-            kind = self._operation.operation.value if self._operation else "query"
-            seconds = time.perf_counter() - begun
-            self._context.services.metrics.operation(kind, outcome, seconds, self.cost)
+        """Gives its errors their codes."""
+        yield
+        for each in self.execution_context.pre_execution_errors or ():
+            coded(each)
 
     def on_parse(self) -> Iterator[None]:
         """Reads the document, unless it is known; what cannot be used is told instead of validated."""
@@ -125,7 +111,7 @@ class Limited(SchemaExtension):
         cost = cost_of(self._schema._schema, self._document, operation, variables)
         if cost is None:
             return []
-        self.cost = cost.total
+        self.cost = self._context.cost = cost.total
         refused = beyond(cost, self._context.limits)
         return [refused] if refused is not None else []
 

@@ -26,6 +26,7 @@ from api.graphql.limits import Limited
 from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
+from api.graphql.watching import Operations, audited
 from schema.model import Model
 
 PARTS: Final = (
@@ -79,12 +80,12 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)
         for name in ("query", "mutation", "subscription")
-        if (fields := _offered(records, f"{name}_fields"))
+        if (fields := _fields(records, name))
     }
     schema = ModelSchema(
         **roots,
         types=list(records.types.values()),
-        extensions=[Limited],
+        extensions=[Operations, Limited],
         execution_context_class=RecordExecutor,
         config=configuration(),
     )
@@ -92,6 +93,15 @@ def _built(fingerprint: str, held: _Held) -> ModelSchema:
     schema.documents = Documents(schema._schema)
     bind(schema._schema)
     return schema
+
+
+def _fields(records: Records, root: str) -> list[ModelField]:
+    """The fields of a root type. What mutations do is noted, whoever offers them."""
+    fields = _offered(records, f"{root}_fields")
+    for field in fields if root == "mutation" else ():
+        assert field.resolve is not None
+        field.resolve = audited(field.resolve)
+    return fields
 
 
 def _offered(records: Records, what: str) -> list[ModelField]:

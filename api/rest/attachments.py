@@ -16,9 +16,13 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from api.access.acting import acting
+from api.access.guarded import GuardedStore
+from api.access.principals import Permission
 from api.app import Context, Services
 from api.rest.asking import Asking, attachment, received, services_of
 from api.rest.problems import RESPONSES
+from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attached, Attachments
 from lifecycle.contents import ALLOWED, TEXT, safe_name
 from lifecycle.engine import Engine
@@ -84,9 +88,10 @@ async def attach(
 
         def work() -> Attached:
             id = Orders(Engine(context.store)).find(order).id
-            return _door(services_of(request), context).attach(
+            engine = Engine(_ordering(context, id, device))
+            return Attachments(engine, _files(services_of(request))).attach(
                 id,
-                context.principal.name,
+                acting(context.principal, engine.own_room().directory),
                 path,
                 devices=device,
                 kind=kind,
@@ -147,6 +152,27 @@ def _begun(pieces: Iterator[bytes]) -> Iterator[Any]:
 
 
 def _door(services: Services, context: Context) -> Attachments:
+    return Attachments(Engine(context.store), _files(services))
+
+
+def _files(services: Services) -> Files:
     settings = services.settings
-    folder = settings.files or folder_of(services.store.url, {})
-    return Attachments(Engine(context.store), Files(folder, settings.upload_limit))
+    return Files(settings.files or folder_of(services.store.url, {}), settings.upload_limit)
+
+
+def _ordering(context: Context, order: str, devices: list[str]) -> GraphStore:
+    """The store as the process engine takes it, if who asks may order where the order is from or goes to.
+
+    Raises
+    ------
+    NotFoundError
+        The order, or a device, is not seen.
+    NotAllowedError
+    """
+    store = context.store
+    if not isinstance(store, GuardedStore):
+        return store
+    store.require(Permission.READ, records=devices)
+    said, reach = store.record(order).attributes, store.reach(Permission.ORDER)
+    shared = any(said.get(name) in reach for name in store.model.sharing)
+    return store.as_product(Permission.ORDER, records=() if shared else [order])

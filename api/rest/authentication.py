@@ -137,8 +137,9 @@ def authentication(
     """All that says who asks, over a store."""
     accounts = Accounts(store, passwords)
     sessions = Sessions(store, settings.session_idle, settings.session_lifetime)
-    known = Authenticator(accounts, Tokens(store), sessions, audit, grants, below)
-    sign_in = PasswordSignIn(accounts, Throttle(store), audit)
+    tokens, throttle = Tokens(store), Throttle(store)
+    known = Authenticator(accounts, tokens, sessions, audit, grants, below, throttle=throttle)
+    sign_in = PasswordSignIn(accounts, throttle, audit)
     return RequestAuthenticator(known, sign_in, settings)
 
 

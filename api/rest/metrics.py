@@ -5,14 +5,18 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from api.access.audit import BEARER, DONE
+from api.access.errors import UnauthenticatedError
+from api.access.sign_in import SIGN_IN
 from api.rest.problems import RESPONSES
 from cmdb.errors import StoreError
 from cmdb.store import GraphStore
@@ -65,9 +69,6 @@ class Metrics:
             buckets=COSTS,
             registry=registry,
         )
-        self._statements = Counter(
-            "cmdb_store_statements", "Statements sent to the store", registry=registry
-        )
         self._failures = Counter(
             "cmdb_sign_in_failures", "Sign-ins that failed", ["reason"], registry=registry
         )
@@ -79,16 +80,20 @@ class Metrics:
         self._requests.labels(route, method, status).inc()
         self._seconds.labels(route, method).observe(seconds)
 
-    def operation(self, type: str, outcome: str, seconds: float, cost: float = 0) -> None:
+    def operation(self, type: str, outcome: str, seconds: float, cost: float | None = None) -> None:
         """A GraphQL operation: ``query``, ``mutation`` or ``subscription``; ``ok`` or an error's code."""
         self._operations.labels(type, outcome).inc()
         self._operation_seconds.labels(type).observe(seconds)
-        self._costs.labels(type).observe(cost)
+        if cost is not None:
+            self._costs.labels(type).observe(cost)
 
-    def statements(self, count: int) -> None:
-        self._statements.inc(count)
+    def noted(self, what: str, result: str) -> None:
+        """What went into the audit: sign-ins and tokens that failed are counted."""
+        if what in (SIGN_IN, BEARER) and result != DONE:
+            self.sign_in_failed(what if result == UnauthenticatedError.code else result)
 
     def sign_in_failed(self, reason: str) -> None:
+        """``sign_in`` for a password, ``token``, or the code of another error."""
         self._failures.labels(reason).inc()
 
     def delivery(self, outcome: str) -> None:
@@ -122,6 +127,8 @@ class StoreCollector:
             for name, position in self.followers.items():
                 lag.add_metric([name], max(0, last - position()))
             found.append(lag)
+            sent = "Statements sent to the store"
+            found.append(CounterMetricFamily("cmdb_store_statements", sent, self.store.statements))
             up.add_metric([], 1)
         except StoreError:
             up.add_metric([], 0)
@@ -147,13 +154,25 @@ router = APIRouter(tags=["watching"], responses=RESPONSES)
 def metrics(request: Request) -> Response:
     """Requests, GraphQL operations, the store, followers, sign-ins, webhooks.
 
-    Asks for `Authorization: Bearer …` where `metrics_token` is set.
+    Asks for `Authorization: Bearer …` where `metrics_token` is set; where it is not, only programs of the
+    same machine are answered.
     """
     services: Services = request.app.state.services
     wanted = services.settings.metrics_token
     given = request.headers.get("authorization", "")
-    if wanted is not None and not hmac.compare_digest(
-        given.encode(), f"Bearer {wanted.get_secret_value()}".encode()
-    ):
+    if wanted is None:
+        allowed = not services.settings.behind_proxy and _local(request)
+    else:
+        right = f"Bearer {wanted.get_secret_value()}"
+        allowed = hmac.compare_digest(given.encode(), right.encode())
+    if not allowed:
         raise HTTPException(401, "This asks for its token", {"WWW-Authenticate": "Bearer"})
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _local(request: Request) -> bool:
+    """Whether the same machine asks."""
+    try:
+        return ip_address(request.client.host if request.client else "").is_loopback
+    except ValueError:
+        return False

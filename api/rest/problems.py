@@ -126,8 +126,9 @@ def of_defect() -> JSONResponse:
 def handle_errors(app: FastAPI) -> None:
     """Let an app answer every error as problem details."""
 
-    async def known(_: Request, error: Exception) -> JSONResponse:
+    async def known(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, CmdbError)
+        request.state.code, request.state.noted = error.code, getattr(error, "noted", False)
         return of_error(error)
 
     async def http(_: Request, error: Exception) -> JSONResponse:

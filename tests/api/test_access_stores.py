@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.access.audit import Filter, read_audit
+from api.access.audit import Audit, Filter, read_audit, trim_audit
 from api.access.errors import ThrottledError
 from api.access.principals import Grant, Permission, Principal, everything
 from api.access.throttle import Throttle, Waits
@@ -93,3 +93,24 @@ def test_the_audit_of_everybody_is_for_auditors_of_the_top(store: GraphStore) ->
     for grants in ((), (Grant(audits, company.city),), (Grant(frozenset(), None),)):
         with pytest.raises(NotAllowedError):
             read_audit(store, auditor(*grants))
+
+
+def test_the_audit_is_kept_for_a_time(store: GraphStore) -> None:
+    company = Company(store)
+    audit = company.process.audit
+    for number in range(1, 1503):
+        audit.note("li", "mutation", subject=str(number))
+        if number == 1501:
+            company.clock.pass_(days=400)
+    assert trim_audit(store, company.clock() - timedelta(days=401)) == 0
+    upto = trim_audit(store, company.clock() - timedelta(days=399))
+    kept = read_audit(store, everything("auditor"), first=10)
+    assert [(entry.number, entry.subject) for entry in kept] == [(upto + 1, "1502")]
+
+
+def test_what_anybody_may_repeat_is_noted_once_a_second(store: GraphStore) -> None:
+    audit = Audit(store)
+    with audit:
+        for _ in range(50):
+            audit.note("", "request", "unauthenticated", subject="GET /me", seldom=True)
+    assert 1 <= len(read_audit(store, everything("auditor"))) < 10

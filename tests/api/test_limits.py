@@ -134,9 +134,9 @@ def test_what_cannot_be_understood_has_a_code_and_a_remedy(door: Door, query: st
 
 def test_fragments_that_double_cost_no_more_time_than_they_have_text(door: Door) -> None:
     bomb = "{ ...F0 }" + "".join(
-        f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(60)
+        f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(45)
     )
-    assert "errors" not in answered(door, bomb + "fragment F60 on Query { __typename }", ME)
+    assert "errors" not in answered(door, bomb + "fragment F45 on Query { __typename }", ME)
     fields = "{ servers(first: 1) { nodes { ...F0 } } }" + "".join(
         f"fragment F{n} on Server {{ a: runs(first: 1) {{ nodes {{ runsOn(first: 1) {{ nodes {{ ...F{n + 1} }} }} }} }}"
         f" b: runs(first: 1) {{ nodes {{ runsOn(first: 1) {{ nodes {{ ...F{n + 1} }} }} }} }} }} "
@@ -309,7 +309,7 @@ def test_who_leaves_has_nothing_more_done(
         left.set()
 
     monkeypatch.setattr(Context, "cancel", cancelled)
-    door.services.guard = lambda *_: Slow()  # type: ignore[return-value, assignment]
+    door.services.guard = lambda *_: Slow()  # type: ignore[assignment]
     body = b'{"query": "{ servers { nodes { runs { nodes { name } } } } }"}'
     sent: list[Any] = []
 

@@ -15,10 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from api.access.principals import Permission
+from api.access.principals import Permission, everything
+from cmdb.change_sets import Relate
 from cmdb.queries import Query
 from cmdb.store import GraphStore, create_store
 from tests.support.api_door import Door, principal
+from tests.support.building import add, commit
 
 PEOPLE = (
     principal("nmap-tool", Permission.OBSERVE),
@@ -178,3 +180,42 @@ def test_what_is_not_signed_right_changes_nothing(door: Door, store: GraphStore)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
         assert "hush" not in answer.text
     assert store.last_revision().number == before
+
+
+def test_observations_change_no_tree_and_no_user_name(store: GraphStore) -> None:
+    people = (principal("tool", Permission.OBSERVE), everything("root"))
+    door = Door(store, people)
+    top, city, other = (add(store, "CityCompany", f"{name} company") for name in ("A", "B", "C"))
+    commit(store, Relate(city, "PART_OF", top))
+
+    def post(by: str, *things: Any) -> httpx.Response:
+        body = b"\n".join(json.dumps(thing).encode() for thing in things)
+        return door.post("/observations/hr?apply=true", by, content=body)
+
+    def company(name: str, above: str = "") -> dict[str, Any]:
+        said = {"type": "CityCompany", "key": name, "attributes": {"name": f"{name} company"}}
+        link = {"name": "PART_OF", "to": company(above)} if above else None
+        return {**said, "links": [link] if link else []}
+
+    def person(username: str) -> dict[str, Any]:
+        said = {"name": "Li", "employee_number": "E-1001", "username": username}
+        link = {"name": "organisation", "to": company("A")}
+        return {"type": "Person", "key": "1001", "attributes": said, "links": [link]}
+
+    def state() -> tuple[list[str], str]:
+        near = store.neighbours([city, other], ["PART_OF"], "out")
+        (li,) = store.find(Query("Person")).records  # what was set by hand, sources do not change
+        return [n.record.id for n in near], li.attributes["username"]
+
+    assert post("tool", person("li")).json()["code"] == "not_allowed"
+    assert post("root", person("li")).status_code == 200
+
+    for thing in (company("C", "A"), person("wang")):
+        refused = post("tool", thing)
+        assert refused.status_code == 403, refused.text
+        assert refused.json()["code"] == "not_allowed"
+        assert state() == ([top], "li")
+    for thing in (company("B", "A"), person("li"), {**company("D"), "links": []}):
+        assert post("tool", thing).status_code == 200  # changes neither
+    assert post("root", company("C", "A"), person("wang")).status_code == 200
+    assert state() == ([top, top], "wang")

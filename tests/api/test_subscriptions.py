@@ -184,7 +184,7 @@ def test_what_an_outage_would_do_is_told_again_when_that_changes(
         assert client.next()["counts"] == [{"effect": "down", "count": 1}]
         add(store, "Server", "another")
         number = commit(
-            store, Create("VirtualMachine", {"name": "vm"}, vm), Relate(vm, "RUNS_ON", host)
+            store, Create("VirtualMachine", {"name": "vm", **used}, vm), Relate(vm, "RUNS_ON", host)
         )
         event = client.next()
         assert event["revision"] >= number

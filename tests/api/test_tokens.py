@@ -149,3 +149,15 @@ def test_what_makes_no_token(company: Company) -> None:
         tokens.named("cmdb_nosuch00")
     with pytest.raises(NotFoundError):
         tokens.named(company.li)
+
+
+def test_bad_tokens_are_held_up_by_address_and_good_ones_are_not(company: Company) -> None:
+    made = company.process.tokens.create("test", company.account, "reports", [Permission.READ])
+    answers = [me(company.process, f"cmdb_{n:08d}_{'x' * 43}") for n in range(22)]
+    codes = [answer.json()["code"] for answer in answers]
+    assert codes == ["unauthenticated"] * 20 + ["throttled"] * 2
+    assert answers[-1].headers["retry-after"] == "1"
+    assert me(company.process, made.secret).status_code == 200
+    elsewhere = Browser(company.process, address="10.9.9.9")
+    told = elsewhere.ask("GET", "/me", headers={"authorization": "Bearer nothing"})
+    assert told.json()["code"] == "unauthenticated"

@@ -476,3 +476,12 @@ def test_a_correction_goes_around_no_rule(office: Office) -> None:
     for id, state in ((order, "approved"), (device, "scrapped"), (device, "planned")):
         with pytest.raises(RefusedError):
             office.engine.correct(id, state, "pat", "a mistake")
+
+
+def test_what_was_committed_is_known_by_its_change_set(office: Office) -> None:
+    store = office.store
+    revision = store.last_revision()
+    before = store.statements
+    assert store.committed(revision.change_set) == revision.number
+    assert store.statements == before + 1
+    assert store.committed(new_id()) is None

@@ -72,6 +72,7 @@ class Process:
             grants,
             self.organisations.below,
             clock.seconds,
+            self.throttle,
         )
         self.sign_in = PasswordSignIn(self.accounts, self.throttle, self.audit)
         self.requests = RequestAuthenticator(self.authenticator, self.sign_in, self.settings)

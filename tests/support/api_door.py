@@ -45,6 +45,8 @@ class Door:
         Who may ask, each with their name as token.
     guarded
         Everybody sees what their grants let them see; else all see everything.
+    client
+        Address that requests come from.
     settings
         Of the server, by name.
     """
@@ -55,6 +57,7 @@ class Door:
         people: Iterable[Principal] = (),
         *,
         guarded: bool = False,
+        client: str = "127.0.0.1",
         **settings: Any,
     ) -> None:
         tokens = Tokens({one.name: one for one in people})
@@ -62,6 +65,7 @@ class Door:
         self.services.authenticator = tokens
         if not guarded:
             self.services.guard = lambda store, _: store
+        self.client = client
         self.app: FastAPI = create_app(self.services)
 
     def ask(
@@ -78,7 +82,9 @@ class Door:
             said["authorization"] = f"Bearer {by}"
 
         async def request() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(
+                self.app, raise_app_exceptions=False, client=(self.client, 1)
+            )
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://cmdb.test"
             ) as client:
