@@ -187,6 +187,18 @@ def selects(info: Any, name: str) -> bool:
     )
 
 
+def selects_below(info: Any, name: str) -> bool:
+    """Whether a field of that name is selected anywhere below a field."""
+    seen: set[str] = set()
+    fields: list[FieldNode] = list(info.field_nodes)
+    while fields:
+        found = list(_selected(info, fields.pop().selection_set, seen))
+        if any(node.name.value == name for node in found):
+            return True
+        fields += found
+    return False
+
+
 def _selected(info: Any, selection: SelectionSetNode | None, seen: set[str]) -> Iterator[FieldNode]:
     for node in selection.selections if selection else ():
         if isinstance(node, FieldNode):

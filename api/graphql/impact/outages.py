@@ -22,7 +22,7 @@ from api.graphql.impact.types import (
     hypothesis_type,
     word,
 )
-from api.graphql.queries import AS_OF
+from api.graphql.queries import AS_OF, selects_below
 from api.graphql.scalars import AsOf, Int64
 from api.graphql.views import View
 from cmdb.errors import QueryError
@@ -86,8 +86,8 @@ class ToldOutage:
     def services(self) -> list[Affected]:
         return reports.only(self.model, self.seen, service_only=True)
 
-    def affected(self, given: Mapping[str, Any]) -> Slice[Told]:
-        """One page. One statement for all records of it and of its paths."""
+    def affected(self, given: Mapping[str, Any], *, with_why: bool = True) -> Slice[Told]:
+        """One page. One statement for all records of it, and of its paths where they are asked for."""
         wanted = given.get("effect")
         chosen = reports.only(
             self.model, self.seen, given.get("type") or "", bool(given.get("serviceOnly"))
@@ -96,7 +96,7 @@ class ToldOutage:
             effect = str(getattr(wanted, "name", wanted)).lower()
             chosen = [one for one in chosen if one.effect == effect]
         page = self.teller.page(chosen, given)
-        paths = {one.id: self.outage.why(one.id) for one in page.items}
+        paths = {one.id: self.outage.why(one.id) if with_why else [] for one in page.items}
         views = self.teller.views(
             {*paths, *(reason.id for path in paths.values() for reason in path)}
         )
@@ -212,6 +212,12 @@ def asked(work: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
     return resolve
 
 
+async def _affected(source: ToldOutage, info: Any, **given: Any) -> Slice[Told]:
+    with_why = selects_below(info, "why")
+    found: Slice[Told] = await info.context.call(lambda: source.affected(given, with_why=with_why))
+    return found
+
+
 def fields(types: Types) -> list[ModelField]:
     return [
         model_field(
@@ -273,7 +279,7 @@ def _type(types: Types) -> type:
                 types.connection("AffectedCI", types.affected),
                 "The worst first, then the closest; the CIs of the outage included.",
                 arguments=[*PAGED, *narrowed],
-                resolve=asked(ToldOutage.affected),
+                resolve=_affected,
             ),
             model_field("totals", _totals(types), read=lambda told: told),
             model_field(
