@@ -176,8 +176,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
         await super().startup(list(sockets) if sockets else None)
-        # The schema of a large model is a million objects that stay: what is collected of requests
-        # must not go through them again and again.
+        # The schema of a large model is hundreds of thousands of objects that stay: collecting what
+        # requests leave behind must not go through them again and again.
         gc.collect()
         gc.freeze()
         self.ready()

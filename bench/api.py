@@ -57,11 +57,11 @@ query Page($criticality: CriticalityValue!) {
   applications(first: 100, where: {criticality: {eq: $criticality}}, orderBy: [{name: ASC}]) {
     nodes {
       id name criticality applicationCode version
-      runsOn {
+      runsOn(first: 10) {
         nodes {
           ... on VirtualMachine {
             id name hostname cpuCount memoryMib
-            runsOn { nodes { ... on Server { id name vendor model serialNumber } } }
+            runsOn(first: 10) { nodes { ... on Server { id name vendor model serialNumber } } }
           }
         }
       }

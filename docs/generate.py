@@ -14,6 +14,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from api.graphql.printing import schema_text  # noqa: E402
 from cli.reference import command_reference  # noqa: E402
 from lifecycle.pictures import svg  # noqa: E402
 from schema.exports import export_model, json_schema  # noqa: E402
@@ -25,6 +26,7 @@ GENERATED: Final[dict[str, Callable[[], str]]] = {
     "docs/model.md": lambda: export_model(MODEL, "markdown"),
     "docs/model-file.schema.json": json_schema,
     "docs/commands.md": command_reference,
+    "api/schema.graphql": lambda: schema_text(MODEL),
     **{f"{PICTURES}/{m.name}.svg": partial(svg, m) for m in MODEL.state_machines.values()},
 }
 

@@ -136,14 +136,14 @@ def test_requests_are_traced_below_those_who_ask(
 
 
 def test_without_a_token_measures_are_for_this_machine(store: GraphStore) -> None:
-    for client, settings, status in (
-        ("127.0.0.1", {}, 200),
-        ("::1", {}, 200),
-        ("10.1.2.3", {}, 401),
-        ("127.0.0.1", {"behind_proxy": True}, 401),
+    for client, proxy, status in (
+        ("127.0.0.1", False, 200),
+        ("::1", False, 200),
+        ("10.1.2.3", False, 401),
+        ("127.0.0.1", True, 401),
     ):
-        door = Door(store, client=client, **settings)
-        assert door.get("/metrics").status_code == status, (client, settings)
+        door = Door(store, client=client, behind_proxy=proxy)
+        assert door.get("/metrics").status_code == status, (client, proxy)
 
 
 def test_operations_and_sign_ins_are_measured(store: GraphStore) -> None:
@@ -186,4 +186,4 @@ def test_what_is_no_json_is_the_senders_mistake(store: GraphStore) -> None:
         said = {"content-type": "application/json"}
         assert door.post("/graphql", "me", content=body, headers=said).status_code == 400
     plain = door.post("/graphql", "me", content=b"{}", headers={"content-type": "text/plain"})
-    assert plain.status_code == 400
+    assert plain.status_code == 415

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from api.access.acting import acting
 from api.access.guarded import GuardedStore
 from api.access.principals import Permission
 from api.context import Context
@@ -17,7 +18,7 @@ from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.engine import Engine
 from lifecycle.people import Directory
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
+from lifecycle.refusals import Refusal, RefusedError
 from schema.kinds import is_id
 from schema.model import ORGANISATION_ATTRIBUTE
 
@@ -71,19 +72,7 @@ def engine_of(
 
 def person(context: Context, directory: Directory) -> str:
     """The name by which the person who asks is known."""
-    principal = context.principal
-    if principal.account and not principal.person:
-        raise NotAllowedError(
-            f"{principal.name} is the account of no person, and answers for nothing in processes.",
-            "Sign in as a person.",
-        )
-    found = directory.actor(principal.name)
-    if principal.account and found.id != principal.person:
-        raise NotAllowedError(
-            f"{principal.name} is the user name of somebody else's record.",
-            "An administrator corrects the user names.",
-        )
-    return principal.name
+    return acting(context.principal, directory)
 
 
 def seen(context: Context, ids: Iterable[str]) -> None:
