@@ -50,15 +50,10 @@ WORK = frozenset({Permission.READ, Permission.WRITE, Permission.ORDER, Permissio
 
 
 def door(office: Office) -> Door:
-    """People who may work in their own organisation, and one who may only read.
-
-    On Neo4j they may everywhere: it plans for minutes what a bounded reader may see of records of all
-    types of the shipped model. So bounds are looked at in the embedded store only.
-    """
-    bounded = office.store.url.startswith("sqlite")
+    """People who may work in their own organisation, and one who may only read."""
 
     def person(name: str, at: str) -> Principal:
-        return Principal(name, "", (Grant(WORK, office.ids[at] if bounded else None),))
+        return Principal(name, "", (Grant(WORK, office.ids[at]),))
 
     people = [person("ann", "south"), person("bob", "south"), person("nick", "north")]
     reader = Principal("dora", "", (Grant(frozenset({Permission.READ}), None),))
