@@ -43,7 +43,7 @@ class Limits(NamedTuple):
     aliases: int
 
 
-STANDARD: Final = Limits(depth=12, cost=300_000, page=500, seconds=15, aliases=30)
+STANDARD: Final = Limits(depth=12, cost=300_000, page=1_000, seconds=15, aliases=30)
 """Of a role that says nothing else, and of somebody without any."""
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]

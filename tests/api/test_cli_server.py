@@ -79,7 +79,7 @@ def test_reading_prints_the_same(both: Both) -> None:
     both.same("show", "s1", "--json")
     both.same("search", "scad")
     both.same("find", "Server", "--count-by", "type,cpu_count")
-    both.same("diff", "1")
+    both.same("diff", "1", "2")
     both.same("find", "Server", "--as-of", "1", "--json")
 
 
