@@ -98,7 +98,9 @@ class Costs:
         cost += WHERE * bool(given.get("where")) + _items(given)
         if "first" in field.args:
             first = given.get("first")
-            if isinstance(first, int):
+            if isinstance(first, int) and any(
+                a.name.value == "first" for a in node.arguments or ()
+            ):
                 self.page = max(self.page, first)
             page = max(1, first) if isinstance(first, int) else (made and made.page) or PAGE
             cost += page

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from api.access.principals import Grant, Permission, Principal, everything
+from api.access.roles import load_roles
 from api.context import Context
 from api.settings import SettingsError
 from cmdb.store import GraphStore, create_store
@@ -24,6 +25,8 @@ ME = "engineer"
 READER = Principal(
     "reader", "", (Grant(frozenset({Permission.READ}), None),), frozenset({"reader"})
 )
+
+LIMITS = load_roles().limits(["reader"])
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +85,12 @@ def test_a_role_bounds_what_it_may_ask(door: Door) -> None:
     answer = answered(door, dear)
     assert code(answer) == "too_costly"
     told = answer["errors"][0]["extensions"]
-    assert told["limit"] == 20_000 < told["cost"] == answer["extensions"]["cost"]
+    assert told["limit"] == LIMITS.cost < told["cost"] == answer["extensions"]["cost"]
     assert "data" not in answer or answer["data"] is None
-    once = "{ servers(first: 501) { nodes { name } } }"
+    once = f"{{ servers(first: {LIMITS.page + 1}) {{ nodes {{ name }} }} }}"
     assert code(answered(door, once)) == "too_costly"
     assert "errors" not in answered(door, once, ME)
-    many = " ".join(f"s{n}: servers(first: 1) {{ totalCount }}" for n in range(31))
+    many = " ".join(f"s{n}: servers(first: 1) {{ totalCount }}" for n in range(LIMITS.aliases + 1))
     assert code(answered(door, f"{{ {many} }}")) == "too_costly"
     deep = "{ servers(first: 1) { nodes { name } } }"
     for _ in range(6):
@@ -152,7 +155,6 @@ def test_variables_are_bounded(door: Door) -> None:
         deep = {"not": deep}
     assert code(answered(door, query, variables={"w": deep})) == "too_costly"
     assert code(answered(door, query, variables={"w": [0] * 250_000})) == "too_costly"
-    assert code(answered(door, query, variables={"w": [0] * 50_000})) == "too_costly"
 
 
 def test_introspection_can_be_off(door: Door, small: GraphStore) -> None:
