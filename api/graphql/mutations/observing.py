@@ -118,7 +118,7 @@ def mutation_fields(records: Records) -> list[ModelField]:
                 argument("apply", bool, default=False),
                 argument("complete", bool, "All the source has: retire the rest.", default=False),
                 argument("vanishLimit", float | None, "Most percent that may be retired."),
-                argument("first", int, "Most lines of the plan.", default=1_000),
+                argument("first", int, "Most lines of the plan.", default=100),
                 KEY,
             ],
             resolve=doing(submit),
