@@ -40,7 +40,7 @@ def test_of_several_roles_the_widest_limit_holds() -> None:
     roles = load_roles()
     assert roles.limits([]) == roles.limits(["nobody knows"]) == STANDARD
     both = roles.limits(["discovery_source", "auditor"])
-    assert (both.depth, both.cost, both.page) == (16, 200_000, 1000)
+    assert (both.depth, both.cost, both.page) == (16, 500_000, 1000)
 
 
 @pytest.mark.parametrize(
