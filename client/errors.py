@@ -19,6 +19,8 @@ class ServerError(CmdbError):
         What it told besides: problems, interferences, refusals.
     """
 
+    code = "server_error"
+
     def __init__(
         self, code: str, message: str, remedy: str = "", details: Mapping[str, Any] = {}
     ) -> None:

@@ -224,7 +224,7 @@ def _update(context: Context, _: Ids, given: Mapping[str, Any]) -> Made:
     if given.get("active") is not None:
         said[STATE_ATTRIBUTE] = ACTIVE if given["active"] else PAUSED
     if given.get("newSecret"):
-        said["signing_secret"] = secret = new_secret()
+        said["signing_key"] = secret = new_secret()
     registry.update(context.principal.name, id, said)
     return _saved(context, id, secret)
 
@@ -240,7 +240,7 @@ def _test(context: Context, _: Ids, given: Mapping[str, Any]) -> Tried:
     webhook: Record = _administered(context, [given["id"]]).record(given["id"])
     said, at = webhook.attributes, datetime.now(UTC)
     told = trial(webhook.id, new_id(), at)
-    head = headers(said["signing_secret"], told, at)
+    head = headers(said["signing_key"], told, at)
     sender = context.services.webhooks.sender
     return Tried(sender.send(said["target_url"], head, told.body).error)
 

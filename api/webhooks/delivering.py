@@ -206,7 +206,7 @@ class _Round:
         if not self.courier.may_send():
             raise LostError
         said = webhook.attributes
-        head = headers(said["signing_secret"], told, datetime.now(UTC))
+        head = headers(said["signing_key"], told, datetime.now(UTC))
         answer = self.courier.sender.send(said["target_url"], head, told.body)
         self.courier.watching.delivery("failed" if answer.error else "delivered")
         return answer

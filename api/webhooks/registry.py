@@ -97,7 +97,7 @@ class Registry:
             "watched_events": [kind.value for kind in Kind],
             **{name: value for name, value in said.items() if value is not None},
             "account": account,
-            "signing_secret": secret,
+            "signing_key": secret,
         }
         if organisation is not None:
             attributes[ORGANISATION_ATTRIBUTE] = organisation

@@ -32,11 +32,13 @@ class Progress:
 
     def running(self, statements: int) -> None:
         """So many statements are done."""
-        if time.monotonic() - self._noted >= EVERY:
+        if statements and time.monotonic() - self._noted >= EVERY:
             self._note("running", statements)
 
     def ended(self, statements: int, *, failed: bool) -> None:
-        """Nothing more comes."""
+        """Nothing more comes. A run that did nothing leaves nothing behind."""
+        if failed and not statements:
+            return
         self._note("failed" if failed else "done", statements)
 
     def _note(self, state: str, statements: int) -> None:

@@ -47,7 +47,7 @@ class Secrets:
 
     def _hashes(self, store: GraphStore, *ids: str) -> list[str]:
         secret = store.model.secret
-        assert secret == {"password_hash", "token_hash", "signing_secret"}
+        assert secret == {"password_hash", "token_hash", "signing_key"}
         said = [store.record(id).attributes for id in ids]
         return [str(a[name]) for a in said for name in secret if name in a]
 
