@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,8 +39,6 @@ from schema.errors import CmdbError
 
 if TYPE_CHECKING:
     from api.app import Services
-
-logger = logging.getLogger(__name__)
 
 GONE = 499
 """Nobody waits for the answer."""

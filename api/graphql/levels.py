@@ -62,10 +62,9 @@ class Levels:
 
     def records(self, ask: Ask) -> Iterable[Ask]:
         """A record itself; a page, and the records of it, as far as they are selected."""
-        if isinstance(ask.subject, View):
-            yield ask
-            return
         yield ask
+        if isinstance(ask.subject, View):
+            return
         for selection in self.executor.selections_of_nodes(ask.type, ask.selection):
             for view in ask.subject.nodes:
                 yield Ask(view, self.executor.type_of(view), selection)
@@ -109,7 +108,9 @@ class Levels:
                         continue
                     if wanted.level.kind in ("links", "reference"):
                         at = ask.subject.at
-                        links.setdefault(at, _Links(self, at)).add(ask.subject, wanted)
+                        if at not in links:
+                            links[at] = _Links(self, at)
+                        links[at].add(ask.subject, wanted)
                     else:
                         entry = others.setdefault(id(wanted.details), (wanted, []))
                         entry[1].append(ask.subject)

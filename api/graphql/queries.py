@@ -129,7 +129,7 @@ def page_of(context: Context, query: Query, page: Page, text: str | None = None)
     cursors = Cursors(partial(parse_query, context.store.model, query, text))
     pairs = [(context.view(record, query.as_of), None) for record in page.records]
     begins = query.after is None
-    return Connection(pairs, page.cursor, page.total, begins, cursors, query)
+    return Connection(pairs, page.cursor, page.total, begins, cursors)
 
 
 def _query(

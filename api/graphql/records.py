@@ -38,12 +38,6 @@ class Reference(NamedTuple):
     kind: str = "reference"
 
 
-class Total(NamedTuple):
-    """A field of a connection: asked for, it makes its question count."""
-
-    kind: str = "total"
-
-
 @strawberry.type(description="Where a page stands in its list.")
 class PageInfo:
     has_next_page: bool

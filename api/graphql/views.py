@@ -52,7 +52,7 @@ class Connection:
         All that is selected below has been loaded.
     """
 
-    __slots__ = ("begins", "cursor", "cursor_of", "edges", "loaded", "question", "settled", "total")
+    __slots__ = ("begins", "cursor", "cursor_of", "edges", "loaded", "settled", "total")
 
     def __init__(
         self,
@@ -61,12 +61,11 @@ class Connection:
         total: int | None,
         begins: bool,
         cursor_of: Any,
-        question: Any = None,
         settled: bool = False,
     ) -> None:
         self.edges = [Edge(view, relationship, self) for view, relationship in pairs]
         self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
-        self.question, self.settled = question, settled
+        self.settled = settled
         self.loaded: dict[Any, Any] = {}
 
     @property

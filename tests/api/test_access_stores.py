@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,11 +18,8 @@ from tests.support.access import PASSWORD, Company
 from tests.support.observing import shipped_model
 
 
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStore]:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        url = str(request.getfixturevalue("neo4j_store_url"))
+@pytest.fixture
+def store(url: str) -> Iterator[GraphStore]:
     with create_store(url, shipped_model()) as store:
         yield store
 

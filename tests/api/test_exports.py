@@ -22,15 +22,6 @@ from tests.support.office import Office
 EXPORTER = principal("eve", Permission.READ, Permission.EXPORT)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[GraphStore]:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        url = request.getfixturevalue("neo4j_store_url")
-    with create_store(url, model) as store:
-        yield store
-
-
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     with create_store(f"sqlite:///{tmp_path}/office.db") as store:

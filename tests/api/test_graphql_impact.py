@@ -11,7 +11,7 @@ import pytest
 
 from api.access.principals import Permission, everything
 from cmdb.change_sets import Relate, Unrelate
-from cmdb.store import GraphStore, create_store
+from cmdb.store import GraphStore
 from impact.analysis import Outage
 from impact.dependencies import dependencies
 from impact.differences import compare
@@ -48,15 +48,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     (folder / "more.yaml").write_text(MORE, encoding="utf-8")
     own = Path(__file__).parent.parent / "impact" / "model"
     return load_model([own, folder], shipped=False)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[GraphStore]:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        url = request.getfixturevalue("neo4j_store_url")
-    with create_store(url, model) as store:
-        yield store
 
 
 class Estate:

@@ -31,11 +31,8 @@ EXECUTE = f"""mutation($order: ID!, $devices: [ID!], $inputs: JSON, $overrides: 
 COMPLETE = f"mutation($order: ID!) {{ completeOrder(order: $order) {ORDERED} }}"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        url = request.getfixturevalue("neo4j_store_url")
+@pytest.fixture
+def office(url: str) -> Iterator[Office]:
     with create_store(url, load_model([])) as store:
         yield Office.make(store)
 

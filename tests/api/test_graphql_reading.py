@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,21 +9,11 @@ import pytest
 from api.access.principals import everything
 from cmdb.change_sets import Relate, Unrelate, Update
 from cmdb.queries import Query
-from cmdb.store import GraphStore, create_store
-from schema.model import Model
+from cmdb.store import GraphStore
 from tests.support.api_door import Door
 from tests.support.building import add, commit
 
 ME = "engineer"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[GraphStore]:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        url = request.getfixturevalue("neo4j_store_url")
-    with create_store(url, model) as store:
-        yield store
 
 
 def door(store: GraphStore) -> Door:

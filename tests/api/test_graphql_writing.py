@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from api.access.principals import everything
 from cmdb.change_sets import Update
-from cmdb.store import GraphStore, create_store
-from schema.model import Model
+from cmdb.store import GraphStore
 from tests.support.api_door import Door
 from tests.support.building import add, commit
 
@@ -20,15 +15,6 @@ RESULT = """ __typename ... on Committed { revision committed records { type nam
     ... on Failure { code message remedy }
     ... on InvalidChange { problems { operation attribute code } }
     ... on Conflict { record expected actual interferences { actor changed { attribute before after } } } """
-
-
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[GraphStore]:
-    url = f"sqlite:///{tmp_path}/store.db"
-    if request.param == "neo4j":
-        url = request.getfixturevalue("neo4j_store_url")
-    with create_store(url, model) as store:
-        yield store
 
 
 def door(store: GraphStore) -> Door:

@@ -13,31 +13,6 @@ from tests.support.by_hand import ByHand, Neo4jByHand, SqliteByHand
 from tests.support.neo4j_server import Neo4jServer
 
 
-@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store can be made: a file that is not there yet, or an empty Neo4j."""
-    if request.param == "neo4j":
-        return str(request.getfixturevalue("neo4j_store_url"))
-    return f"sqlite:///{tmp_path}/store.db"
-
-
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
-def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Likewise, for a store that a module's tests share, all of them reading only."""
-    if request.param == "neo4j":
-        server: Neo4jServer = request.getfixturevalue("neo4j_server")
-        server.empty()
-        return server.url
-    return f"sqlite:///{tmp_path_factory.mktemp('module')}/store.db"
-
-
-@pytest.fixture
-def store(url: str, model: Model) -> Iterator[GraphStore]:
-    """A new store, at revision 1."""
-    with create_store(url, model) as store:
-        yield store
-
-
 @pytest.fixture
 def by_hand(url: str, request: pytest.FixtureRequest) -> ByHand:
     """The database behind the store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 import strawberry
@@ -14,7 +14,6 @@ from api.graphql.records import Records
 from api.graphql.refusals import refusal_type
 from api.graphql.scalars import DateTime, Int64
 from cmdb.errors import ConflictError, Interference, InvalidChangeError, StoreError
-from lifecycle.refusals import RefusedError
 from schema.errors import CmdbError
 from schema.kinds import write_datetime
 from schema.model import ROOT, Model
@@ -68,23 +67,13 @@ def failure(error: CmdbError, model: Model) -> Failure:
     return Failure(error, model)
 
 
-class Changed:
-    """Level field: the records that a revision changed. They are read off the feed, so that a repeated
-    request is told the same."""
-
-    kind = "changed"
-
-    async def load(
-        self, context: Context, sources: Sequence[Any], _: Mapping[str, Any]
-    ) -> list[list[Any]]:
-        return await context.call(lambda: [self._read(context, source) for source in sources])
-
-    def _read(self, context: Context, source: Committed) -> list[Any]:
-        number = source.revision
-        for commit in context.store.feed(number - 1, number):
-            records = [c.after for c in commit.changes.records if c.after is not None]
-            return [context.view(record) for record in records]
-        return []
+def changed(context: Context, number: int) -> list[Any]:
+    """The records that a revision changed. They are read off the feed, so that a repeated request is told
+    the same."""
+    for commit in context.store.feed(number - 1, number):
+        records = [c.after for c in commit.changes.records if c.after is not None]
+        return [context.view(record) for record in records]
+    return []
 
 
 class Results:
@@ -207,7 +196,4 @@ def _changes(told: Told) -> list[AttributeChange]:
 
 async def _changed(source: Committed, info: Any) -> list[Any]:
     context: Context = info.context
-    return (await Changed().load(context, [source], {}))[0]
-
-
-__all__ = ["Committed", "Failure", "RefusedError", "Results", "failure"]
+    return await context.call(lambda: changed(context, source.revision))

@@ -14,9 +14,9 @@ from cmdb.store import GraphStore
 from schema.loading import load_model
 from schema.model import Model
 from tests import support
-from tests.conformance.conftest import kept_file, kept_neo4j, module_url, store, url
+from tests.conformance.conftest import kept_file, kept_neo4j
 
-__all__ = ["kept_file", "kept_neo4j", "module_url", "store", "url"]
+__all__ = ["kept_file", "kept_neo4j"]
 
 SUPPORT = Path(support.__file__).parent
 ROLES = load_roles()
