@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from cmdb.change_sets import Operation, Relate, Unrelate, Update
@@ -24,6 +24,8 @@ class Room:
 
     Attributes
     ----------
+    now
+        The instant at which it is decided.
     process
         The process record they are steps of, if any.
     going
@@ -40,7 +42,7 @@ class Room:
     store: GraphStore
     directory: Directory
     actor: Actor
-    today: date
+    now: datetime
     process: Record | None = None
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
@@ -50,6 +52,10 @@ class Room:
     @property
     def model(self) -> Model:
         return self.store.model
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
 
     def load(self, records: Iterable[Record]) -> None:
         """Read together what cases of these records ask of people, organisations and items."""
@@ -98,6 +104,8 @@ class Case:
         Guard -> the reason for which it is to be set aside.
     sets, relates, closes
         What effects decided: attributes, relationships to make and to close.
+    more
+        What effects do to other records, in the same revision.
     refusals
         Why it does not go; empty where it does.
     overridden
@@ -115,6 +123,7 @@ class Case:
     sets: dict[str, Any] = field(default_factory=dict)
     relates: dict[RelationshipKey, Mapping[str, Any]] = field(default_factory=dict)
     closes: set[RelationshipKey] = field(default_factory=set)
+    more: list[Operation] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     overridden: list[dict[str, Any]] = field(default_factory=list)
 
@@ -166,7 +175,7 @@ class Case:
         )
 
     def operations(self) -> list[Operation]:
-        """What is to be committed for this record alone."""
+        """What is to be committed for this record, and what effects do to others."""
         made: list[Operation] = []
         sets = dict(self.sets)
         if self.transition is not None:
@@ -179,4 +188,4 @@ class Case:
             if key in live and key not in self.closes and live[key].said == attributes:
                 continue
             made.append(Relate(*key, attributes))
-        return made
+        return made + self.more

@@ -119,9 +119,10 @@ class Desk:
 
 def stages_of(engine: Engine, order: Record) -> list[Stage]:
     """The stages of its approval, as anybody may read them."""
-    today = engine.clock().date()
+    now = engine.clock()
     nobody = Actor(order, ())
-    return stages(Room(engine.store, Directory(engine.store, today), nobody, today, order), order)
+    directory = Directory(engine.store, now.date())
+    return stages(Room(engine.store, directory, nobody, now, order), order)
 
 
 # -- what cannot be undone --------------------------------------------------------------------------------

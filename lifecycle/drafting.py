@@ -11,6 +11,7 @@ from cmdb.queries import Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import CARRY_OUT
+from lifecycle.cases import Room
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, OPEN
@@ -96,35 +97,58 @@ class Drafting:
                 if t.procedure and not t.abstract
             ]
             raise RequestError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
-        prefix, wanted = record_type.procedure.prefix, list(devices)
-        id = self.engine.next_id()
+        wanted, id = list(devices), self.engine.next_id()
 
         def work() -> Decision:
-            room = self.engine.room(actor)
-            number = self.number(prefix)
-            given = {
-                "organisation": room.actor.record.attributes.get("organisation"),
-                "requested_by": room.actor.id,
-                "name": f"{record_type.label.zh} {number}",
-                **{n: v for n, v in attributes.items() if v is not None},
-                "number": number,
-            }
-            operations: list[Operation] = [Create(type_, given, id)]
-            operations += self._added(id, wanted)
+            number, operations = self.drafted(
+                self.engine.room(actor), type_, id, attributes, wanted
+            )
             return Decision(operations, f"{number} drafted{f': {reason}' if reason else ''}")
 
         self.engine.decide(actor, work)
         return self.store.record(id)
 
-    def number(self, prefix: str) -> str:
-        """The next number of a prefix in this year: ``TY-2026-000012``."""
+    def drafted(
+        self,
+        room: Room,
+        type_: str,
+        id: str,
+        attributes: Mapping[str, Any] = {},
+        devices: Iterable[str | tuple[str, Mapping[str, Any]]] = (),
+        *,
+        skip: int = 0,
+    ) -> tuple[str, list[Operation]]:
+        """The number of a new process, and what is to be committed for it, with all that it concerns.
+
+        Parameters
+        ----------
+        skip
+            So many others of its kind are made in the same change set before it.
+        """
+        record_type = self.store.model.record_type(type_)
+        assert record_type.procedure is not None, "only a process with a procedure has numbers"
+        number = self.number(record_type.procedure.prefix, skip)
+        by_person = {
+            "organisation": room.actor.record.attributes.get("organisation"),
+            "requested_by": room.actor.id if room.actor.record.type else None,
+        }
+        given = {
+            **{n: v for n, v in by_person.items() if v is not None},
+            "name": f"{record_type.label.zh} {number}",
+            **{n: v for n, v in attributes.items() if v is not None},
+            "number": number,
+        }
+        return number, [Create(type_, given, id), *self._added(id, devices)]
+
+    def number(self, prefix: str, skip: int = 0) -> str:
+        """The next number of a prefix in this year, or the one so many later: ``TY-2026-000012``."""
         begin = f"{prefix}-{self.engine.clock().year}-"
         query = Query(
             "ProcessRecord", {"number": {"prefix": begin}}, sort=[Sort("number", True)], first=1
         )
         last = self.store.find(query).records
         count = int(last[0].attributes["number"].removeprefix(begin)) if last else 0
-        return f"{begin}{count + 1:06}"
+        return f"{begin}{count + 1 + skip:06}"
 
     def _added(
         self, order: str, devices: Iterable[str | tuple[str, Mapping[str, Any]]]

@@ -23,13 +23,13 @@ NAMED: Final = 5
 
 
 def order_types(model: Model) -> dict[str, RecordType]:
-    """The types of orders by short name: ``stock-in`` for StockInOrder."""
+    """The types of orders, which are carried out in steps, by short name: ``stock-in`` for StockInOrder."""
     return {
         "".join(f"-{c.lower()}" if c.isupper() else c for c in t.name.removesuffix("Order")).strip(
             "-"
         ): t
         for t in model.record_types.values()
-        if t.procedure is not None and not t.abstract
+        if t.procedure is not None and t.procedure.steps and not t.abstract
     }
 
 

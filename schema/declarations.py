@@ -20,6 +20,12 @@ from schema.processes import (
     Requirement,
     StateMachineDeclaration,
 )
+from schema.service_management import (
+    ImpactLevelDeclaration,
+    PriorityDeclaration,
+    RiskFactorDeclaration,
+    RiskLevelDeclaration,
+)
 
 RuleElement = Annotated[
     str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62}|[A-Z][A-Z0-9_]{0,62})\??$")
@@ -223,6 +229,10 @@ class ModelDeclaration(Declaration):
     state_machines: dict[SnakeName, StateMachineDeclaration] = {}
     guards: dict[SnakeName, GuardDeclaration] = {}
     effects: dict[SnakeName, EffectDeclaration] = {}
+    impact_levels: dict[SnakeName, ImpactLevelDeclaration] = {}
+    priorities: dict[SnakeName, PriorityDeclaration] = {}
+    risk_factors: dict[SnakeName, RiskFactorDeclaration] = {}
+    risk_levels: dict[SnakeName, RiskLevelDeclaration] = {}
 
 
 assert set(KindName.__args__) == set(KINDS)  # type: ignore[attr-defined]

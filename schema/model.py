@@ -28,11 +28,18 @@ from schema.declarations import (
 from schema.errors import UnknownNameError
 from schema.processes import (
     ApprovalDeclaration,
+    ClockDeclaration,
     EffectDeclaration,
     GuardDeclaration,
     ProcedureDeclaration,
     StateMachineDeclaration,
     TimerDeclaration,
+)
+from schema.service_management import (
+    ImpactLevelDeclaration,
+    PriorityDeclaration,
+    RiskFactorDeclaration,
+    RiskLevelDeclaration,
 )
 
 ROOT: Final = "Record"
@@ -86,6 +93,7 @@ class StateMachine:
     entered: str
     states: Mapping[str, State]
     transitions: Mapping[str, Transition]
+    clocks: Mapping[str, ClockDeclaration]
 
     def ways(self, source: str) -> list[Transition]:
         """The transitions that leave a state, in declared order."""
@@ -258,7 +266,7 @@ class RelationshipType:
 
 
 class Model:
-    """All record types, relationship types, state machines, guards and effects, by name.
+    """All record types, relationship types, state machines, guards, effects and policies, by name.
 
     Parameters
     ----------
@@ -274,6 +282,10 @@ class Model:
         }
         self.guards: Mapping[str, GuardDeclaration] = declaration.guards
         self.effects: Mapping[str, EffectDeclaration] = declaration.effects
+        self.impact_levels: Mapping[str, ImpactLevelDeclaration] = declaration.impact_levels
+        self.priorities: Mapping[str, PriorityDeclaration] = declaration.priorities
+        self.risk_factors: Mapping[str, RiskFactorDeclaration] = declaration.risk_factors
+        self.risk_levels: Mapping[str, RiskLevelDeclaration] = declaration.risk_levels
         self.record_types: dict[str, RecordType] = self._record_types(declaration.record_types)
         self.relationship_types: dict[str, RelationshipType] = {
             name: self._relationship_type(name, declared)
@@ -604,6 +616,7 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
             )
             for n, t in declared.transitions.items()
         },
+        clocks=declared.clocks,
     )
 
 

@@ -1,0 +1,1 @@
+"""Alerts of monitoring tools: received, kept, folded, and made incidents of."""

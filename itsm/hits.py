@@ -1,0 +1,159 @@
+"""What an outage hits, as it is kept with the process that it concerns.
+
+Kept are the revision, the roots and what sums it up; the rest can be had again, as the past can be read: who
+asks for all affected CIs, or why one of them is affected, asks impact analysis as of that revision.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from cmdb.store import GraphStore
+from impact.analysis import Outage
+from impact.reports import is_service
+from impact.rules import Effect
+from impact.snapshots import partial
+from impact.topology import Topology
+from impact.views import View
+
+MOST: Final = 50_000
+"""So many affected CIs are looked at; of more it is said that the answer is not whole."""
+PAGE: Final = 5_000
+UNSAID: Final = ""
+"""Criticality, or organisation, of a CI that has none."""
+
+
+class Cell(NamedTuple):
+    """How many CIs of one organisation and criticality suffer one effect, and how many of them are services."""
+
+    organisation: str
+    criticality: str
+    effect: str
+    items: int
+    services: int
+
+
+class ServiceHit(NamedTuple):
+    """A service that is hit."""
+
+    id: str
+    effect: str
+    criticality: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What an outage hits.
+
+    Attributes
+    ----------
+    revision
+        The revision that was looked at.
+    roots
+        Id -> the effect that was given; those that were not there, or not in service, hit nothing.
+    truncated
+        Why the answer is not whole; empty where it is.
+    cells
+        Affected CIs by organisation, criticality and effect; roots included.
+    services
+        The worst first.
+    """
+
+    revision: int
+    roots: Mapping[str, str]
+    truncated: str
+    cells: tuple[Cell, ...]
+    services: tuple[ServiceHit, ...]
+
+    @property
+    def organisations(self) -> list[str]:
+        """Ids of the organisations with an affected CI, sorted."""
+        return sorted({cell.organisation for cell in self.cells} - {UNSAID})
+
+    def counts(self) -> dict[str, int]:
+        """Affected CIs by effect, the worst first."""
+        found: Counter[str] = Counter()
+        for cell in self.cells:
+            found[cell.effect] += cell.items
+        return {word: found[word] for word in ("down", "degraded", "at_risk") if found[word]}
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON; `read` reads it back."""
+        return {
+            "revision": self.revision,
+            "roots": dict(self.roots),
+            "complete": not self.truncated,
+            "truncated": self.truncated or None,
+            "counts": self.counts(),
+            "cells": [list(cell) for cell in self.cells],
+            "services": [list(service) for service in self.services],
+        }
+
+    def same(self, other: Hit | None) -> bool:
+        """Whether the same is hit, whatever revision was looked at."""
+        return other is not None and (self.roots, self.truncated, self.cells, self.services) == (
+            other.roots,
+            other.truncated,
+            other.cells,
+            other.services,
+        )
+
+
+def read(kept: Mapping[str, Any] | None) -> Hit | None:
+    """What `Hit.plain` made; None where nothing is kept."""
+    if kept is None:
+        return None
+    return Hit(
+        kept["revision"],
+        dict(kept["roots"]),
+        kept["truncated"] or "",
+        tuple(Cell(*cell) for cell in kept["cells"]),
+        tuple(ServiceHit(*service) for service in kept["services"]),
+    )
+
+
+def hit(
+    store: GraphStore,
+    roots: Mapping[str, Effect],
+    at: int,
+    seen: tuple[Topology, View] | None = None,
+) -> Hit:
+    """What an outage hits, as of a revision.
+
+    Parameters
+    ----------
+    roots
+        Id -> the effect it is given.
+    seen
+        The topology at that revision, where it is at hand; else as much is fetched as is needed, one
+        statement a level.
+
+    Costs with what is affected: propagation, and a statement for some thousands of the affected.
+    """
+    topology, view = seen or (partial(store, roots, as_of=at), None)
+    assert topology is not None, "no limit was set"
+    outage = Outage(topology, roots, at=at, view=view)
+    told = outage.affected[:MOST]
+    truncated = outage.truncated
+    if len(outage.affected) > len(told):
+        truncated = f"size: the {MOST} worst of {len(outage.affected)} affected CIs were looked at"
+    items: Counter[tuple[str, str, str]] = Counter()
+    of_services: Counter[tuple[str, str, str]] = Counter()
+    services = []
+    for begin in range(0, len(told), PAGE):
+        part = told[begin : begin + PAGE]
+        records = store.get([one.id for one in part], at)
+        for one in part:
+            attributes = records[one.id].attributes if one.id in records else {}
+            criticality = str(attributes.get("criticality") or UNSAID)
+            key = (str(attributes.get("organisation") or UNSAID), criticality, one.effect)
+            items[key] += 1
+            if is_service(store.model, one.type):
+                of_services[key] += 1
+                services.append(ServiceHit(one.id, one.effect, criticality))
+    cells = tuple(Cell(*key, items[key], of_services[key]) for key in sorted(items))
+    given = {id: effect.word for id, effect in sorted(roots.items())}
+    return Hit(at, given, truncated, cells, tuple(services))

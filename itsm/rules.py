@@ -1,0 +1,9 @@
+"""The guards and effects of incidents, changes, problems and requests, for the process engine.
+
+Importing it adds them (`lifecycle.declared.RULES`).
+"""
+
+from itsm import incident_rules, request_rules
+from itsm.changes import rules
+
+__all__ = ["incident_rules", "request_rules", "rules"]
