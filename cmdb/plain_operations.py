@@ -1,9 +1,9 @@
 """Operations as plain data, for tools that work on any type, and to be kept until they are carried out::
 
-    [{"create": {"type": "Server", "id": "019a…", "attributes": {"name": "esx-01"}}},
-     {"update": {"id": "019b…", "attributes": {"description": null}, "expectedRevision": 12}},
-     {"relate": {"source": "019c…", "type": "CONTAINS", "target": "019a…", "attributes": {}}},
-     {"unrelate": {"source": "019c…", "type": "CONTAINS", "target": "019b…"}}]
+[{"create": {"type": "Server", "id": "019a…", "attributes": {"name": "esx-01"}}},
+ {"update": {"id": "019b…", "attributes": {"description": null}, "expectedRevision": 12}},
+ {"relate": {"source": "019c…", "type": "CONTAINS", "target": "019a…", "attributes": {}}},
+ {"unrelate": {"source": "019c…", "type": "CONTAINS", "target": "019b…"}}]
 """
 
 from __future__ import annotations

@@ -30,6 +30,11 @@ class Drafting:
         Decides and commits.
     """
 
+    kind = "ProcessRecord"
+    """The type of processes that this is the door to."""
+    command = "order"
+    """What they are called at the command line."""
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
@@ -38,17 +43,19 @@ class Drafting:
         return self.engine.store
 
     def find(self, text: str) -> Record:
-        """An order by number or id.
+        """A process by number or id.
 
         Raises
         ------
         NotFoundError
         """
         for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
+            query = Query(self.kind, {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]
-        raise NotFoundError(f"There is no order {text!r}.", "`cmdb order list` lists them.")
+        raise NotFoundError(
+            f"There is no {self.command} {text!r}.", f"`cmdb {self.command} list` lists them."
+        )
 
     def procedure(self, order: Record) -> ProcedureDeclaration:
         """How orders of its type go.

@@ -26,12 +26,11 @@ from impact.analysis import Outage
 from impact.reports import is_service
 from impact.rules import Effect
 from impact.snapshots import partial
-from impact.topology import Topology
-from impact.views import View
 from impact.windows import Broken, Window
 from itsm.calendars import Calendar, Calendars
+from itsm.changes.whatif import Seen, found
 from itsm.changes.windows import Scheduled, meanwhile, stretches, with_items
-from itsm.policies import WORDS
+from itsm.hits import WORDS
 from lifecycle.guards import named
 from lifecycle.people import Directory
 from schema.kinds import write_datetime
@@ -119,7 +118,7 @@ class Surroundings:
     now
         Changes that should be over, and are not, last until then.
     seen
-        The topology and the moment in it, where they are at hand; else as much is fetched as is needed.
+        The topology as it is now, where it is at hand; else as much is fetched as is needed.
 
     A dozen statements, and one for each level that the outages of all these changes reach.
     """
@@ -132,17 +131,15 @@ class Surroundings:
         ends: datetime,
         now: datetime,
         directory: Directory,
-        seen: tuple[Topology, View] | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self.store, self.mine, self.directory = store, mine, directory
         self._span = (begins, ends)
-        found = meanwhile(store, begins, ends, now)
-        self.others = [other for other in found if other.id != mine.id]
+        there = meanwhile(store, begins, ends, now)
+        self.others = [other for other in there if other.id != mine.id]
         self.at = store.last_revision().number
         roots = _united([mine, *self.others])
-        topology = seen[0] if seen else partial(store, roots, as_of=self.at)
-        assert topology is not None, "no limit was set"
-        self._topology, self._view = topology, seen[1] if seen else None
+        self._topology = found(seen[0] if seen else partial(store, roots, as_of=self.at))
         self._known: dict[frozenset[str], list[_Between]] = {}
         self._outages: dict[str, Outage] = {}
         self._records: dict[str, Record] = {}
@@ -153,7 +150,9 @@ class Surroundings:
         for other in self.others:
             if other.overlaps(begins, ends):
                 for one in self._with(other):
-                    found[one.kind, other.id, one.items] = self._collision(one, begins, ends, other.ends)
+                    found[one.kind, other.id, one.items] = self._collision(
+                        one, begins, ends, other.ends
+                    )
         paired = {i.id for c in found.values() if c.kind == TOGETHER for i in c.items}
         for stretch in stretches(self.others, begins, ends):
             for one in self._with_all(stretch.there):
@@ -234,7 +233,7 @@ class Surroundings:
         roots = [change.roots for change in changes]
         if not all(roots):
             return []
-        window = Window(self._topology, roots, at=self.at, view=self._view)
+        window = Window(self._topology, roots, at=self.at)
         return [one for one in window.broken if WORDS[one.together] >= Effect.DEGRADED]
 
     def _worse(self, broken: Sequence[Broken]) -> str:
@@ -247,7 +246,7 @@ class Surroundings:
     def _outage(self, change: Scheduled) -> Outage:
         if change.id not in self._outages:
             self._outages[change.id] = Outage(
-                self._topology, change.roots, at=self.at, view=self._view
+                self._topology, change.roots, at=self.at, together=False
             )
         return self._outages[change.id]
 
@@ -325,7 +324,7 @@ def collisions(
     change: Record,
     now: datetime,
     directory: Directory,
-    seen: tuple[Topology, View] | None = None,
+    seen: Seen | None = None,
 ) -> list[Collision]:
     """What is in the way of a change's own window; nothing where it has none.
 

@@ -258,7 +258,9 @@ class Planned:
 
     @cached_property
     def _keys(self) -> set[RelationshipKey]:
-        return {RelationshipKey(*o[:3]) for o in self.operations if isinstance(o, Relate | Unrelate)}
+        return {
+            RelationshipKey(*o[:3]) for o in self.operations if isinstance(o, Relate | Unrelate)
+        }
 
     @cached_property
     def links_now(self) -> dict[RelationshipKey, Relationship]:
@@ -428,9 +430,7 @@ class Planned:
             who = self._by(since[key])
             yield Moved(str(key), name, "relationship", was, now, wanted[key], who)
 
-    def _changed_since(
-        self, keys: Collection[RelationshipKey]
-    ) -> dict[RelationshipKey, list[int]]:
+    def _changed_since(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, list[int]]:
         """The revisions since it was planned that made, changed or closed relationships."""
         found: defaultdict[RelationshipKey, list[int]] = defaultdict(list)
         for source in sorted({key.source for key in keys}):
@@ -453,7 +453,11 @@ class Planned:
             type_ = self.model.record_types.get(operation.type)
             for rule in type_.identification if type_ else ():
                 first = rule.attributes[0]
-                if rule.relationship or values.get(first) is None or self.model.attributes[first].many:
+                if (
+                    rule.relationship
+                    or values.get(first) is None
+                    or self.model.attributes[first].many
+                ):
                     continue
                 twins = [
                     record
@@ -477,6 +481,17 @@ def _parsed(parse: Any, value: Any) -> Any:
         return parse(value)
     except ValueError:
         return value
+
+
+def applied_by(store: GraphStore, change: Record) -> Changes:
+    """What a change made otherwise when it was carried out, without its own progress."""
+    number = change.attributes.get(APPLIED) or 0
+    for commit in store.feed(number - 1, number) if number else ():
+        process = store.model.record_types[PROCESS].concrete
+        records = [c for c in commit.changes.records if c.after and c.after.type not in process]
+        links = [c for c in commit.changes.relationships if c.key.source != change.id]
+        return Changes(records, links)
+    return Changes([], [])
 
 
 def changes_of(plan: Plan) -> Changes:

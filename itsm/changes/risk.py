@@ -1,7 +1,6 @@
 """How risky a change is: what the model's risk factors measure, what each counts, and why.
 
-A measure is a function by the name of its factor. It gives how much there is of what the factor counts, in
-words, and the records that it is about.
+A measure says how much there is of what its factor counts, in words too, and which records it is about.
 """
 
 from __future__ import annotations
@@ -18,15 +17,12 @@ from cmdb.reconciliation.sources import sources
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from impact.reports import is_service
-from impact.topology import Topology
-from impact.views import View
 from itsm import policies
-from itsm.changes.collisions import OF_CHANGES, Collision, collisions
-from itsm.changes.whatif import WhatIf, what_if
+from itsm.changes.collisions import OF_CHANGES, Collision
+from itsm.changes.whatif import Seen, WhatIf, what_if
 from itsm.changes.windows import CHANGE
 from lifecycle.guards import named
 from lifecycle.items import CONCERNS
-from lifecycle.people import Directory
 from lifecycle.sightings import automatic
 
 TOLD: Final = 20
@@ -128,12 +124,17 @@ class Subject:
 
 Measure = Callable[[Subject], Measured]
 MEASURES: Final[dict[str, Measure]] = {}
+"""By the factor of the model that they measure."""
 
 
-def measure(function: Measure) -> Measure:
-    """Make a function the measure of the factor of its name."""
-    MEASURES[function.__name__] = function
-    return function
+def measure(factor: str) -> Callable[[Measure], Measure]:
+    """Make a function the measure of a factor."""
+
+    def add(function: Measure) -> Measure:
+        MEASURES[factor] = function
+        return function
+
+    return add
 
 
 def _counted(subject: Subject, ids: Sequence[str], what: str) -> Measured:
@@ -141,25 +142,25 @@ def _counted(subject: Subject, ids: Sequence[str], what: str) -> Measured:
     return Measured(len(ids), said, ids)
 
 
-@measure
+@measure("services_down")
 def services_down(subject: Subject) -> Measured:
     return _counted(subject, subject.services("down"), "services down in the window")
 
 
-@measure
+@measure("critical_services_down")
 def critical_services_down(subject: Subject) -> Measured:
     ids = subject.services("down", "critical")
     return _counted(subject, ids, "critical services down in the window")
 
 
-@measure
+@measure("services_degraded")
 def services_degraded(subject: Subject) -> Measured:
     return _counted(subject, subject.services("degraded"), "services degraded in the window")
 
 
-@measure
+@measure("redundancy_lost")
 def redundancy_lost(subject: Subject) -> Measured:
-    """In the window, or for good, by what it plans."""
+    """In the window, or afterwards by what it plans."""
     model = subject.store.model
     groups = [change.group for change in subject.whatif.less_redundant]
     records = subject.store.get({g.dependent for g in groups}) if groups else {}
@@ -168,14 +169,14 @@ def redundancy_lost(subject: Subject) -> Measured:
     return _counted(subject, ids, "services with less redundancy")
 
 
-@measure
+@measure("organisations_hit")
 def organisations_hit(subject: Subject) -> Measured:
     own = subject.change.attributes.get("organisation")
     ids = [id for id in subject.whatif.window.organisations if id != own]
     return _counted(subject, ids, "other organisations hit")
 
 
-@measure
+@measure("past_failures")
 def past_failures(subject: Subject) -> Measured:
     """Of changes by the same model; else of those of the type that concerned CIs of the same types."""
     store, change = subject.store, subject.change
@@ -198,12 +199,10 @@ def past_failures(subject: Subject) -> Measured:
     return Measured(len(bad) / len(past), said, bad)
 
 
-@measure
+@measure("stale_data")
 def stale_data(subject: Subject) -> Measured:
     """A CI's data is old where all sources that report it have not been seen for too long."""
-    roots = [*subject.items]
-    hit = [service.id for service in subject.whatif.window.services]
-    ids = list(dict.fromkeys([*roots, *hit]))[:LOOKED_AT]
+    ids = list(dict.fromkeys([*subject.items, *subject.whatif.affected]))[:LOOKED_AT]
     stale = {n for n, source in sources(subject.store).items() if source.stale(subject.now)}
     records = subject.store.get(ids)
     old = [id for id, record in records.items() if _stale(record, stale)]
@@ -218,21 +217,18 @@ def _stale(record: Record, stale: Collection[str]) -> bool:
     return bool(reporting) and all(source in stale for source in reporting)
 
 
-@measure
+@measure("no_back_out")
 def no_back_out(subject: Subject) -> Measured:
     missing = not subject.back_out_plan.strip()
     return Measured(missing, "it has no back-out plan" if missing else "it has a back-out plan")
 
 
-@measure
-def collisions_(subject: Subject) -> Measured:
+@measure("collisions")
+def with_others(subject: Subject) -> Measured:
     found = [c for c in subject.collisions if c.kind in OF_CHANGES]
     others = list(dict.fromkeys(other.id for c in found for other in c.others))
     said = "; ".join(c.why for c in found[:5]) or "no collisions"
     return Measured(len(others), said, others)
-
-
-MEASURES["collisions"] = MEASURES.pop("collisions_")
 
 
 def risk_of(
@@ -240,8 +236,8 @@ def risk_of(
     change: Record,
     items: Mapping[str, Record],
     now: datetime,
-    directory: Directory,
-    seen: tuple[Topology, View] | None = None,
+    found: Sequence[Collision],
+    seen: Seen | None = None,
 ) -> Risk:
     """How risky a change is, as things are.
 
@@ -249,6 +245,8 @@ def risk_of(
     ----------
     items
         The CIs that it concerns, by id.
+    found
+        What is in its way.
     seen
         The topology as it is now, where it is at hand.
 
@@ -258,7 +256,6 @@ def risk_of(
         What it plans breaks rules of the model, as things are.
     """
     model = store.model
-    found = collisions(store, change, now, directory, seen)
     outcome = what_if(store, change, items, seen)
     subject = Subject(store, change, items, now, outcome, found)
     factors = []

@@ -22,6 +22,9 @@ from itsm.changes.planned import Planned, changes_of
 from itsm.changes.windows import window_effect
 from itsm.hits import Hit, hit
 
+Seen = tuple[Topology, View]
+"""A topology and a moment in it, where it is at hand: `impact.snapshots.Snapshot.shared`."""
+
 
 @dataclass(frozen=True)
 class WhatIf:
@@ -33,6 +36,8 @@ class WhatIf:
         The revision that was looked at.
     window
         What is hit while the change is carried out.
+    affected
+        Ids of the CIs that are hit then, the worst first.
     afterwards
         An outage of what it concerns, as things are and once it is carried out: what fares worse then, what
         better, and which redundancy groups have another margin. None where it plans nothing.
@@ -40,6 +45,7 @@ class WhatIf:
 
     at: int
     window: Hit
+    affected: tuple[str, ...]
     afterwards: Difference | None
 
     @property
@@ -50,11 +56,11 @@ class WhatIf:
 
     def ids(self) -> set[str]:
         """Of all that is told of."""
-        found = {service.id for service in self.window.services} | set(self.window.organisations)
+        told = {service.id for service in self.window.services} | set(self.window.organisations)
         if self.afterwards is not None:
-            found |= {c.id for c in (*self.afterwards.worse, *self.afterwards.better)}
-            found |= {group.group.dependent for group in self.afterwards.groups}
-        return found
+            told |= {c.id for c in (*self.afterwards.worse, *self.afterwards.better)}
+            told |= {group.group.dependent for group in self.afterwards.groups}
+        return told
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -83,7 +89,7 @@ def what_if(
     store: GraphStore,
     change: Record,
     items: Collection[str],
-    seen: tuple[Topology, View] | None = None,
+    seen: Seen | None = None,
 ) -> WhatIf:
     """What a change does in its window, and afterwards.
 
@@ -108,9 +114,13 @@ def what_if(
     supposed = None
     if plan is not None:
         supposed = _Supposed(store, dict.fromkeys(items, Effect.DOWN), plan, at, seen)
-        seen = (supposed.before, supposed.before.live)
-    window = hit(store, roots, at, seen)
-    return WhatIf(at, window, supposed.compared() if supposed else None)
+        topology = supposed.before
+    else:
+        topology = found(seen[0] if seen else partial(store, roots, as_of=at))
+    outage = Outage(topology, roots, at=at, together=False)
+    window = hit(store, roots, at, (topology, topology.live))
+    affected = tuple(one.id for one in outage.affected)
+    return WhatIf(at, window, affected, supposed.compared() if supposed else None)
 
 
 class _Supposed:
@@ -127,7 +137,7 @@ class _Supposed:
         roots: Mapping[str, Effect],
         plan: Plan,
         at: int,
-        seen: tuple[Topology, View] | None,
+        seen: Seen | None,
     ) -> None:
         self.rules, self.roots, self.at = Rules(store.model), roots, at
         changes = changes_of(plan)
@@ -147,21 +157,28 @@ class _Supposed:
         self.dependents |= self._dependents_of(store, altered)
         standing = self.dependents | {provider for provider, _ in ends}
         asked = {**dict.fromkeys(self.dependents, Effect.DOWN), **roots}
-        topology = seen[0] if seen else partial(store, asked, as_of=at, standing=standing)
-        assert topology is not None, "no limit was set"
-        self.before = topology
-        self.after = topology.fork()
+        self.before = found(seen[0] if seen else partial(store, asked, as_of=at, standing=standing))
+        self.after = self.before.fork()
         supposed = Revision(at + 1, "", datetime.now(UTC), "", "", "")
         take_up(self.after, Commit(supposed, changes), concerned(self.rules))
 
     def _dependents_of(self, store: GraphStore, ids: Collection[str]) -> set[str]:
-        found = set()
+        dependents = set()
         for near in store.neighbours(ids, list(self.rules.rules)) if ids else ():
             linked = link(self.rules, near.relationship)
             if linked.provider == near.of:
-                found.add(linked.dependent)
-        return found
+                dependents.add(linked.dependent)
+        return dependents
 
     def compared(self) -> Difference:
-        before, after = (Outage(t, self.roots, at=self.at) for t in (self.before, self.after))
+        before, after = (
+            Outage(topology, self.roots, at=self.at, together=False)
+            for topology in (self.before, self.after)
+        )
         return compare(before, after, self.dependents)
+
+
+def found(topology: Topology | None) -> Topology:
+    """A topology that was fetched without a limit."""
+    assert topology is not None, "no limit was set"
+    return topology

@@ -12,7 +12,7 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from impact.rules import Effect
-from itsm.policies import WORDS
+from itsm.hits import WORDS
 from lifecycle.items import CONCERNS, DROPPED
 from schema.model import STATE_ATTRIBUTE
 
@@ -74,6 +74,14 @@ def window_of(change: Record) -> tuple[datetime, datetime] | None:
     return begins, ends
 
 
+def items_of(store: GraphStore, change: Record) -> dict[str, Record]:
+    """The CIs that a change concerns, by id. One statement."""
+    near = store.neighbours([change.id], [CONCERNS], "out")
+    return {
+        n.record.id: n.record for n in near if n.relationship.attributes.get("outcome") != DROPPED
+    }
+
+
 def with_items(store: GraphStore, changes: Iterable[Record], now: datetime) -> list[Scheduled]:
     """Changes with their windows and CIs; those without a window are left out. One statement."""
     windows = {c.id: (c, window) for c in changes if (window := window_of(c)) is not None}
@@ -96,20 +104,20 @@ def meanwhile(
     now: datetime,
     states: Sequence[str] = PLANNED_STATES,
     organisation: str | None = None,
-    **also: Any,
+    where: Mapping[str, Any] = {},
 ) -> list[Scheduled]:
     """The changes in some states whose windows overlap a span of time, in order of their beginning.
 
     One statement for some hundreds of them, and one for what they concern.
     """
     late = [{STATE_ATTRIBUTE: {"eq": IMPLEMENTING}}] if begins < now else []
-    where = {
+    asked = {
         BEGINS: {"lt": ends},
         STATE_ATTRIBUTE: {"in": list(states)},
         "or": [{ENDS: {"gt": begins}}, *late],
-        **also,
+        **where,
     }
-    query = Query(CHANGE, where, organisation=organisation, first=PAGE)
+    query = Query(CHANGE, asked, organisation=organisation, first=PAGE)
     found = with_items(store, _all(store, query), now)
     return sorted(
         (one for one in found if one.overlaps(begins, ends)), key=lambda one: (one.begins, one.id)
