@@ -174,5 +174,5 @@ def _ordering(context: Context, order: str, devices: list[str]) -> GraphStore:
         return store
     store.require(Permission.READ, records=devices)
     said, reach = store.record(order).attributes, store.reach(Permission.ORDER)
-    shared = any(said.get(name) in reach for name in store.model.sharing)
+    shared = any(organisation in reach for organisation in store.model.shared_with(said))
     return store.as_product(Permission.ORDER, records=() if shared else [order])

@@ -10,26 +10,21 @@ set: no governed transition, no managed attribute, nothing frozen.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.commits import Plan, StaleError
-from cmdb.errors import Interference, InvalidChangeError, Problem
+from cmdb.errors import InvalidChangeError, Problem
 from cmdb.ids import new_id
 from cmdb.pending import Pending
 from cmdb.plain_operations import read_operations, write_operation
-from cmdb.reconciliation.candidates import agree
-from cmdb.reconciliation.families import Family
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Changes, RecordChange, RelationshipChange
 from cmdb.store import GraphStore
 from cmdb.store.changes import net_changes
-from schema.kinds import write_datetime
-from schema.model import ORGANISATION_ATTRIBUTE, STATE_ATTRIBUTE, Model
+from schema.model import PROVENANCE, Model
 
 PLANNED: Final = "planned"
 PLANNED_ON: Final = "planned_revision"
@@ -39,76 +34,6 @@ MOST: Final = 5_000
 PROCESS: Final = "ProcessRecord"
 CI: Final = "ConfigurationItem"
 PAGE: Final = 50
-
-
-class Moved(NamedTuple):
-    """Something that is not as it was when it was planned to be otherwise.
-
-    Attributes
-    ----------
-    subject, name
-        Id of the record, or ``source TYPE target``; and what people call it.
-    what
-        An attribute; ``type``, ``state``, ``relationship``; or ``exists`` for what was to be created.
-    was, now, planned
-        Canonical values: when it was planned, now, and what is planned.
-    since
-        Who changed it, the newest first.
-    """
-
-    subject: str
-    name: str
-    what: str
-    was: Any
-    now: Any
-    planned: Any
-    since: tuple[Interference, ...]
-
-    def __str__(self) -> str:
-        who = "; ".join(f"{i.actor} changed it in revision {i.revision}" for i in self.since[:3])
-        if self.what == "exists":
-            return f"{self.name} is there already, as {self.now}: {who}"
-        if self.what == "relationship":
-            return f"{self.name} was {_there(self.was)} when it was planned, and is {_there(self.now)}: {who}"
-        planned = "" if self.planned is None else f" to be {_shown(self.planned)}"
-        return f"{self.what} was {_shown(self.was)} when it was planned{planned}, and is {_shown(self.now)}: {who}"
-
-    def plain(self, model: Model) -> dict[str, Any]:
-        """As JSON."""
-        sides = {"was": self.was, "now": self.now, "planned": self.planned}
-        if self.what in model.attributes:
-            sides = {n: plain_value(model, self.what, v) for n, v in sides.items()}
-        elif self.what == "relationship":
-            sides = {n: v and model.to_json(v) for n, v in sides.items()}
-        return {
-            "subject": self.subject,
-            "name": self.name,
-            "what": self.what,
-            **sides,
-            "since": [
-                {
-                    "revision": i.revision,
-                    "at": write_datetime(i.at),
-                    "actor": i.actor,
-                    "changed": {
-                        n: [plain_value(model, n, v) for v in sides]
-                        for n, sides in i.changed.items()
-                    },
-                }
-                for i in self.since
-            ],
-        }
-
-
-def _shown(value: Any) -> str:
-    return "not set" if value is None else str(value)
-
-
-def _there(attributes: Any) -> str:
-    if attributes is None:
-        return "not there"
-    said = ", ".join(f"{n} {v}" for n, v in attributes.items())
-    return f"there with {said}" if said else "there"
 
 
 def plain_value(model: Model, name: str, value: Any) -> Any:
@@ -243,18 +168,18 @@ class Planned:
     # -- what is there ----------------------------------------------------------------------------
 
     @cached_property
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
         return sorted(_named(self.operations) - self.created.keys())
 
     @cached_property
     def now(self) -> dict[str, Record]:
         """The records that it names, as they are."""
-        return dict(self.store.get(self._ids)) if self._ids else {}
+        return dict(self.store.get(self.ids)) if self.ids else {}
 
     @cached_property
     def then(self) -> dict[str, Record]:
         """The same as they were when it was planned."""
-        return dict(self.store.get(self._ids, self.planned_on)) if self._ids else {}
+        return dict(self.store.get(self.ids, self.planned_on)) if self.ids else {}
 
     @cached_property
     def _keys(self) -> set[RelationshipKey]:
@@ -283,11 +208,11 @@ class Planned:
 
     def remaining(self) -> list[Operation]:
         """The operations, less what others have done already: relationships made, or closed, since."""
-        wanted = self._wanted()
+        wanted = self.wanted()
         done = {
             key
             for key, said in wanted.items()
-            if (key in self.links_then) != (key in self.links_now) and self._is_so(key, said)
+            if (key in self.links_then) != (key in self.links_now) and self.is_so(key, said)
         }
         return [
             o
@@ -295,17 +220,17 @@ class Planned:
             if isinstance(o, Create | Update) or RelationshipKey(*o[:3]) not in done
         ]
 
-    def _wanted(self) -> dict[RelationshipKey, Mapping[str, Any] | None]:
+    def wanted(self) -> dict[RelationshipKey, Mapping[str, Any] | None]:
         """The relationships as they are to be in the end; None where they are closed."""
         wanted: dict[RelationshipKey, Mapping[str, Any] | None] = {}
         for operation in self.operations:
             if isinstance(operation, Relate):
-                wanted[RelationshipKey(*operation[:3])] = self._values(operation, "")
+                wanted[RelationshipKey(*operation[:3])] = self.values(operation, "")
             elif isinstance(operation, Unrelate):
                 wanted[RelationshipKey(*operation[:3])] = None
         return wanted
 
-    def _is_so(self, key: RelationshipKey, said: Mapping[str, Any] | None) -> bool:
+    def is_so(self, key: RelationshipKey, said: Mapping[str, Any] | None) -> bool:
         """Whether a relationship is as it is to be, whatever else is said of it."""
         there = self.links_now.get(key)
         if there is None or said is None:
@@ -341,137 +266,32 @@ class Planned:
         records, links = dict(self.now), dict(self.links_now)
         for operation in self.operations:
             if isinstance(operation, Create):
-                values = self._values(operation, operation.type)
+                values = self.values(operation, operation.type)
                 records[operation.id] = Record(operation.id, operation.type, 0, values)
             elif isinstance(operation, Update):
                 before = records.get(operation.id)
                 if before is not None:
                     type_ = operation.type or before.type
-                    values = {**before.attributes, **self._values(operation, type_)}
+                    values = {**before.attributes, **self.values(operation, type_)}
                     values = {n: v for n, v in values.items() if v is not None}
                     records[operation.id] = before._replace(type=type_, attributes=values)
             else:
                 key = RelationshipKey(*operation[:3])
-                links.pop(key, None)
+                there = links.pop(key, None)
                 if isinstance(operation, Relate):
-                    links[key] = Relationship(*key, 0, self._values(operation, ""))
+                    said = self.values(operation, "")
+                    if there is not None and PROVENANCE in there.attributes:
+                        said[PROVENANCE] = there.attributes[PROVENANCE]
+                    links[key] = Relationship(*key, 0, said)
         return net_changes(self.now, records, self.links_now, links)
 
-    def _values(self, operation: Create | Update | Relate, type_: str) -> dict[str, Any]:
+    def values(self, operation: Create | Update | Relate, type_: str) -> dict[str, Any]:
         """Canonical values; None where one is taken away. What the model no longer takes stays as it is."""
         if isinstance(operation, Relate):
             parsers = getattr(self.model.relationship_types.get(operation.type), "parsers", {})
         else:
             parsers = getattr(self.model.record_types.get(type_), "parsers", {})
         return {n: _parsed(parsers.get(n), v) for n, v in operation.attributes.items()}
-
-    # -- what no longer fits ----------------------------------------------------------------------
-
-    def moved(self) -> list[Moved]:
-        """What others have changed since it was planned, and not to what is planned.
-
-        A fixed number of statements, and one or two more for each thing that moved.
-        """
-        if not self.operations:
-            return []
-        return [*self._records_moved(), *self._links_moved(), *self._there_already()]
-
-    def _records_moved(self) -> Iterator[Moved]:
-        planned: dict[str, dict[str, Any]] = {id: {} for id in self._ids}
-        for operation in self.operations:
-            if isinstance(operation, Update) and operation.id in self.now:
-                type_ = operation.type or self.now[operation.id].type
-                planned[operation.id] |= self._values(operation, type_)
-        for id, values in planned.items():
-            was, now = self.then.get(id), self.now.get(id)
-            if was is None or now is None or was.revision == now.revision:
-                continue
-            if was.type != now.type:
-                yield self._moved(now, "type", was.type, now.type, None)
-            if self._ended(now) and not self._ended(was):
-                before, after = (r.attributes.get(STATE_ATTRIBUTE) for r in (was, now))
-                yield self._moved(now, STATE_ATTRIBUTE, before, after, None)
-            for name in sorted({*values, ORGANISATION_ATTRIBUTE}):
-                before, after = was.attributes.get(name), now.attributes.get(name)
-                wanted = values.get(name, before)
-                if not same_values(before, after) and not same_values(after, wanted):
-                    yield self._moved(now, name, before, after, values.get(name))
-
-    def _ended(self, record: Record) -> bool:
-        machine = self.model.record_types[record.type].state_machine
-        state = machine.states.get(str(record.attributes.get(STATE_ATTRIBUTE))) if machine else None
-        return state is not None and state.terminal
-
-    def _moved(self, now: Record, what: str, was: Any, is_: Any, planned: Any) -> Moved:
-        stale = StaleError(now.id, self.planned_on, now.revision)
-        every = self.store.conflict(stale).interferences
-        since = [replace(i, changed={what: i.changed[what]}) for i in every if what in i.changed]
-        who = tuple(since or every) or self._by([now.revision])
-        return Moved(now.id, now.name, what, was, is_, planned, who)
-
-    def _by(self, revisions: Collection[int]) -> tuple[Interference, ...]:
-        found = self.store.revisions(revisions)
-        return tuple(
-            Interference(n, found[n].at, found[n].actor, {}) for n in sorted(found, reverse=True)
-        )
-
-    def _links_moved(self) -> Iterator[Moved]:
-        wanted, moved = self._wanted(), []
-        for key in sorted(wanted):
-            sides = (side.get(key) for side in (self.links_then, self.links_now))
-            was, now = (None if link is None else link.said for link in sides)
-            closing = was is not None and now is not None and wanted[key] is None
-            if not (closing or same_values(was, now) or self._is_so(key, wanted[key])):
-                moved.append((key, was, now))
-        since = self._changed_since({key for key, *_ in moved})
-        for key, was, now in moved:
-            names = [self.now[id].name if id in self.now else id for id in (key.source, key.target)]
-            name = f"{names[0]} {key.type} {names[1]}"
-            who = self._by(since[key])
-            yield Moved(str(key), name, "relationship", was, now, wanted[key], who)
-
-    def _changed_since(self, keys: Collection[RelationshipKey]) -> dict[RelationshipKey, list[int]]:
-        """The revisions since it was planned that made, changed or closed relationships."""
-        found: defaultdict[RelationshipKey, list[int]] = defaultdict(list)
-        for source in sorted({key.source for key in keys}):
-            before: int | None = None
-            while page := self.store.history(source, PAGE, before):
-                for commit in page:
-                    if commit.revision.number > self.planned_on:
-                        for link in commit.changes.relationships:
-                            found[link.key].append(commit.revision.number)
-                before = page[-1].revision.number
-                if before <= self.planned_on or len(page) < PAGE:
-                    break
-        return found
-
-    def _there_already(self) -> Iterator[Moved]:
-        """Records that came since and are, by the identification rules, what is to be created."""
-        family = Family(self.model)
-        for id, operation in self.created.items():
-            values = self._values(operation, operation.type)
-            type_ = self.model.record_types.get(operation.type)
-            for rule in type_.identification if type_ else ():
-                first = rule.attributes[0]
-                if (
-                    rule.relationship
-                    or values.get(first) is None
-                    or self.model.attributes[first].many
-                ):
-                    continue
-                twins = [
-                    record
-                    for record in self.store.holders(first, [values[first]])
-                    if family.common(operation.type, record.type)
-                    and agree(rule, values, record.attributes)
-                ]
-                known = self.store.get([t.id for t in twins], self.planned_on) if twins else {}
-                new = [twin for twin in twins if twin.id not in known]
-                if new:
-                    name = str(values.get("name", id))
-                    told = f"{new[0].type} {new[0].name} ({rule})"
-                    yield Moved(id, name, "exists", None, told, None, self._by([new[0].revision]))
-                    break
 
 
 def _parsed(parse: Any, value: Any) -> Any:

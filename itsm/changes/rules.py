@@ -9,7 +9,8 @@ from cmdb.change_sets import Relate
 from cmdb.ids import new_id
 from cmdb.records import Record
 from itsm.changes.collisions import GUARDS, OF_CHANGES, Collision, collisions
-from itsm.changes.planned import APPLIED, Moved, Planned
+from itsm.changes.moved import Moved, moved
+from itsm.changes.planned import APPLIED, Planned
 from itsm.changes.risk import Risk, risk_of
 from itsm.changes.windows import window_of
 from itsm.opening import opened
@@ -147,21 +148,21 @@ def planned_fits(cases: Sequence[Case], room: Room) -> None:
 def planned_unchanged(cases: Sequence[Case], room: Room) -> None:
     """What it plans to change is as it was when that was planned, or as it is to be."""
     for case in cases if not room.brief else ():
-        for moved in _planned(case, room).moved():
-            case.refusals.append(_outdated(case, moved, room))
+        for one in moved(_planned(case, room)):
+            case.refusals.append(_outdated(case, one, room))
 
 
-def _outdated(case: Case, moved: Moved, room: Room) -> Refusal:
-    plain = moved.plain(room.model)
-    about = [{"id": id} for id in moved.subject.split() if is_id(id)]
+def _outdated(case: Case, one: Moved, room: Room) -> Refusal:
+    plain = one.plain(room.model)
+    about = [{"id": id} for id in one.subject.split() if is_id(id)]
     detail = {"moved": plain, "about": about, "blind": "something that it plans has changed since"}
     return Refusal(
         case.record.id,
         case.record.name,
         "planned_unchanged",
-        str(moved),
+        str(one),
         detail=detail,
-        since=moved.since,
+        since=one.since,
     )
 
 

@@ -68,7 +68,8 @@ def calendar(
     above: set[str] | None = None
     if organisation is not None:
         hit = {"hit_organisations": {"contains": organisation}}
-        found |= {s.id: s for s in meanwhile(store, begins, ends, now, SHOWN_STATES, **hit)}
+        others = meanwhile(store, begins, ends, now, SHOWN_STATES, where=hit)
+        found |= {s.id: s for s in others}
         line = Directory(store, now.date()).line(organisation)
         above = {record.id for record in line}
     entries = [Entry(s.change, s.begins, s.ends, len(s.items)) for s in found.values()]
