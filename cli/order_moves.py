@@ -1,8 +1,8 @@
-"""Orders from state to state: submitted, voted on, completed, withdrawn; what is said of them."""
+"""Processes from state to state: submitted, voted on, completed, withdrawn; what is said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -10,17 +10,21 @@ import typer
 from cli import output
 from cli.confirming import Yes, confirm
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
-from cli.order_words import OrderName
+from cli.order_words import Override, ProcessName, pairs, told_apart, values_of
+from cmdb.errors import QueryError
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import APPROVE, REJECT
 from lifecycle.desk import is_final
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.items import count
 from lifecycle.orders import Orders
 
 Comment = Annotated[str, typer.Option("--comment", metavar="TEXT", help="What you say to it.")]
 
+AGREE: Final = "Agree to it, if you are asked: `show` says who is."
+REFUSE: Final = "Reject it, if you are asked; its requester may make a draft of it again."
 MOVES: Final = {
     "submit": "Submit a draft for approval.",
     "withdraw": "Withdraw an order of yours that is not begun.",
@@ -30,85 +34,112 @@ MOVES: Final = {
 }
 
 
-def mover(name: str) -> Callable[..., None]:
+Service = Callable[[GraphStore], Drafting]
+"""What makes the door to processes of some kind over a store."""
+
+
+def mover(name: str, service: Service) -> Callable[..., None]:
+    """The subcommand that takes a process through a transition."""
+
     def move(
-        order: OrderName,
+        process: ProcessName,
+        words: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[INPUT=VALUE]...", help="What the transition takes."),
+        ] = None,
+        override: Override = None,
         reason: Reason = "",
         yes: Yes = False,
         actor: Actor = "",
         store: Store = STORE_DEFAULT,
         json: Json = False,
     ) -> None:
+        strange, values = told_apart(words or ())
+        if strange:
+            raise QueryError(f"{strange[0]!r} is no input.", "Write name=value.")
         with opened(store) as graph:
-            orders, way = orders_of(graph), name.replace("-", "_")
-            found = orders.find(order)
+            desk, way = service(graph), name.replace("-", "_")
+            found = desk.find(process)
             if is_final(graph.model, found, way):
                 confirm(f"To {name} {found.name}", yes)
-            orders.engine.transition(found.id, way, actor_or_me(actor), reason=reason)
+            desk.engine.transition(
+                found.id,
+                way,
+                actor_or_me(actor),
+                reason=reason,
+                inputs=values_of(graph, values),
+                overrides=pairs(override or (), "--override", "GUARD=REASON"),
+            )
             report(graph, found.id, json, found.name)
 
     return move
 
 
-def approve(
-    order: OrderName,
-    comment: Comment = "",
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Agree to an order, if you are asked: `order show` says who is."""
-    _vote(order, APPROVE, comment, actor, store, json)
+def voter(decision: str, service: Service, help_: str) -> Callable[..., None]:
+    """The subcommand that votes for a process, or against it."""
+
+    def vote(
+        process: ProcessName,
+        comment: Comment = "",
+        actor: Actor = "",
+        store: Store = STORE_DEFAULT,
+        json: Json = False,
+    ) -> None:
+        with opened(store) as graph:
+            desk = service(graph)
+            found = desk.find(process)
+            desk.engine.vote(found.id, actor_or_me(actor), decision, comment)
+            report(graph, found.id, json, found.name)
+
+    vote.__doc__ = help_
+    return vote
 
 
-def reject(
-    order: OrderName,
-    comment: Comment = "",
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Reject an order, if you are asked; its requester may reopen it."""
-    _vote(order, REJECT, comment, actor, store, json)
+def commenter(service: Service) -> Callable[..., None]:
+    def comment(
+        process: ProcessName,
+        text: Annotated[str, typer.Argument(metavar="TEXT")],
+        actor: Actor = "",
+        store: Store = STORE_DEFAULT,
+        json: Json = False,
+    ) -> None:
+        """Say something about it; `show` prints it."""
+        with opened(store) as graph:
+            desk = service(graph)
+            found = desk.find(process)
+            desk.comment(found.id, actor_or_me(actor), text)
+            report(graph, found.id, json, f"Noted at {found.name}")
+
+    return comment
 
 
-def _vote(order: str, decision: str, comment: str, actor: str, store: str, json: bool) -> None:
-    with opened(store) as graph:
-        orders = orders_of(graph)
-        found = orders.find(order)
-        orders.engine.vote(found.id, actor_or_me(actor), decision, comment)
-        report(graph, found.id, json, found.name)
+def assigner(service: Service) -> Callable[..., None]:
+    def assign(
+        process: ProcessName,
+        person: Annotated[str, typer.Argument(metavar="PERSON", help="A user name, id or name.")],
+        reason: Reason = "",
+        actor: Actor = "",
+        store: Store = STORE_DEFAULT,
+        json: Json = False,
+    ) -> None:
+        """Give it to a person to carry out."""
+        with opened(store) as graph:
+            desk = service(graph)
+            found = desk.find(process)
+            desk.reassign(found.id, actor_or_me(actor), person, reason)
+            report(graph, found.id, json, f"{found.name} is {person}'s now")
+
+    return assign
 
 
-def comment(
-    order: OrderName,
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Say something about an order; `order show` prints it."""
-    with opened(store) as graph:
-        orders = orders_of(graph)
-        found = orders.find(order)
-        orders.comment(found.id, actor_or_me(actor), text)
-        report(graph, found.id, json, f"Noted at {found.name}")
-
-
-def assign(
-    order: OrderName,
-    person: Annotated[str, typer.Argument(metavar="PERSON", help="A user name, id or name.")],
-    reason: Reason = "",
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Give an order to a person to carry out."""
-    with opened(store) as graph:
-        orders = orders_of(graph)
-        found = orders.find(order)
-        orders.reassign(found.id, actor_or_me(actor), person, reason)
-        report(graph, found.id, json, f"{found.name} is {person}'s now")
+def add_moves(app: typer.Typer, service: Service, moves: Mapping[str, str]) -> None:
+    """The subcommands that all processes have: transitions by name with their help, votes, comments."""
+    for name, help_ in moves.items():
+        app.command(name, help=help_)(mover(name, service))
+    app.command("approve")(voter(APPROVE, service, AGREE))
+    app.command("reject")(voter(REJECT, service, REFUSE))
+    app.command("comment")(commenter(service))
+    app.command("assign")(assigner(service))
 
 
 # -- telling ----------------------------------------------------------------------------------------------

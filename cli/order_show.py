@@ -1,69 +1,110 @@
-"""One order with all that belongs to it, and what a person may do with it now."""
+"""One process with all that belongs to it, and what a person may do with it now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cli import output
 from cli.confirming import plain_refusals
 from cli.options import STORE_DEFAULT, Actor, First, Json, Store, actor_or_me, opened
-from cli.order_words import OrderName
+from cli.order_moves import Service
+from cli.order_words import ProcessName
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import Stage, open_stage
 from lifecycle.desk import Desk, stages_of
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Choice, Engine
 from lifecycle.items import Item, count, items
-from lifecycle.orders import Orders
 from lifecycle.refusals import NotAllowedError
 
-HIDDEN: Final = ("name", "number", "lifecycle_state", "votes", "comments", "provenance")
+HIDDEN: Final = (
+    "name", "number", "lifecycle_state", "votes", "comments", "provenance", "fired_timers",
+    "impact", "risk_explained", "planned",
+)  # fmt: skip
 """Attributes that are told in another way."""
 
 
-def show(
-    order: OrderName,
-    first: First = 50,
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
+class Section(NamedTuple):
+    """What there is to tell of processes of one kind beside what all have.
+
+    Attributes
+    ----------
+    plain
+        As JSON, by name.
+    lines
+        For people.
+    """
+
+    plain: Mapping[str, Any] = {}
+    lines: Sequence[str] = ()
+
+
+def shower(
+    service: Service, also: Callable[[GraphStore, Record], Section] = lambda *_: Section()
+) -> Callable[..., None]:
+    """The subcommand that shows a process."""
+
+    def show(
+        process: ProcessName,
+        first: First = 50,
+        actor: Actor = "",
+        store: Store = STORE_DEFAULT,
+        json: Json = False,
+    ) -> None:
+        """State, approval, devices and their steps, comments, and what you may do now."""
+        with opened(store) as graph:
+            desk = service(graph)
+            found = desk.find(process)
+            _show(graph, desk, found, also(graph, found), first, actor_or_me(actor), json)
+
+    return show
+
+
+def _show(
+    graph: GraphStore,
+    desk: Drafting,
+    found: Record,
+    also: Section,
+    first: int,
+    actor: str,
+    json: bool,
 ) -> None:
-    """An order: state, approval, devices and their steps, comments, and what you may do now."""
-    with opened(store) as graph:
-        orders = Orders(Engine(graph))
-        found = orders.find(order)
-        stages = stages_of(orders.engine, found)
-        listed = list(islice((i for page in items(graph, found.id) for i in page), first))
-        total = count(graph, found.id)
-        choices, asked, why = _for_actor(orders.engine, found, actor_or_me(actor))
-        people = {p for s in stages for p in s.people}
-        people |= {v["by"] for s in stages for v in s.votes}
-        people |= {said["by"] for said in found.attributes.get("comments") or ()}
-        people |= {step["by"] for item in listed for step in item.steps}
-        names = output.names(graph, people)
-        if json:
-            output.print_json(
-                {
-                    **output.plain_record(graph.model, found),
-                    "stages": [_plain_stage(stage, names) for stage in stages],
-                    "devices": {"total": total, "listed": [_plain_item(i) for i in listed]},
-                    "asked": asked,
-                    "choices": [_plain_choice(choice) for choice in choices],
-                }
-            )
-            return
-        _print_head(graph, found)
-        if stages:
-            _print_stages(stages, names)
-        _print_items(graph, listed, total, names)
-        for said in found.attributes.get("comments") or ():
-            output.print_line(f"{said['at'][:16]} {names.get(said['by'], '?')}: {said['text']}")
-        if why:
-            output.print_line(f"What you may do is not known: {why}", "dim")
-        for line in _choice_lines(choices, asked):
-            output.print_line(line)
+    stages = stages_of(desk.engine, found)
+    listed = list(islice((i for page in items(graph, found.id) for i in page), first))
+    total = count(graph, found.id)
+    choices, asked, why = _for_actor(desk.engine, found, actor)
+    people = {p for s in stages for p in s.people}
+    people |= {v["by"] for s in stages for v in s.votes}
+    people |= {said["by"] for said in found.attributes.get("comments") or ()}
+    people |= {step["by"] for item in listed for step in item.steps}
+    names = output.names(graph, people)
+    if json:
+        output.print_json(
+            {
+                **output.plain_record(graph.model, found),
+                "stages": [_plain_stage(stage, names) for stage in stages],
+                "devices": {"total": total, "listed": [_plain_item(i) for i in listed]},
+                "asked": asked,
+                "choices": [_plain_choice(choice) for choice in choices],
+                **also.plain,
+            }
+        )
+        return
+    _print_head(graph, found)
+    if stages:
+        _print_stages(stages, names)
+    _print_items(graph, listed, total, names)
+    for line in also.lines:
+        output.print_line(line)
+    for said in found.attributes.get("comments") or ():
+        output.print_line(f"{said['at'][:16]} {names.get(said['by'], '?')}: {said['text']}")
+    if why:
+        output.print_line(f"What you may do is not known: {why}", "dim")
+    for line in _choice_lines(choices, asked):
+        output.print_line(line)
 
 
 def _for_actor(engine: Engine, order: Record, actor: str) -> tuple[list[Choice], str | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -12,50 +12,61 @@ from cli import output
 from cli.options import STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
 from cmdb.records import Record
 from cmdb.store import GraphStore
-from lifecycle.desk import ORDER, Desk, open_orders
+from lifecycle.desk import Desk, open_orders
 from lifecycle.engine import Engine
 from lifecycle.items import count
-from lifecycle.naming import order_type
+from schema.model import Model, RecordType
+
+TypeOf = Callable[[Model, str], RecordType]
 
 
-def list_orders(
-    type_: Annotated[
-        str, typer.Argument(metavar="[TYPE]", help="Only these: commission, transfer …")
-    ] = "",
-    mine: Annotated[
-        bool, typer.Option("--mine", help="Those that wait for you, and for what.")
-    ] = False,
-    first: First = 50,
-    after: After = "",
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Open orders, newest first."""
-    with opened(store) as graph:
-        kind = order_type(graph.model, type_).name if type_ else ORDER
-        if mine:
-            desk = Desk(Engine(graph), actor_or_me(actor))
-            found = list(islice(desk.waiting(kind), first))
-            asked = {w.order.id: w.what for w in found}
-            records, more = [w.order for w in found], ""
-            total: int | None = None
-        else:
-            page = open_orders(graph, kind, first, after or None)
-            records, total, asked = page.records, page.total, {}
-            more = f" More with --after {page.cursor}" if page.cursor else ""
-        if json:
-            plain = [_plain(graph, r, asked) for r in records]
-            output.print_json(plain)
-            return
-        named = output.referred(graph, ((n, r.attributes.get(n)) for r in records for n in _WHO))
-        rows = [_row(graph, record, named, asked) for record in records]
-        columns = ["order", "工单", "state", "devices", "requested by", "organisation"]
-        if rows:
-            output.print_table([*columns, "waits for you to"] if mine else columns, rows)
-        what = "wait for you" if mine else "are open"
-        of = f" of {total}" if total is not None and total != len(rows) else ""
-        output.print_line(f"{len(rows)}{of} {what}.{more}")
+def lister(kind: str, type_of: TypeOf, help_: str) -> Callable[..., None]:
+    """The subcommand that lists open processes of a type.
+
+    Parameters
+    ----------
+    type_of
+        The type that a person means by a word.
+    """
+
+    def list_(
+        type_: Annotated[str, typer.Argument(metavar="[TYPE]", help="Only these.")] = "",
+        mine: Annotated[
+            bool, typer.Option("--mine", help="Those that wait for you, and for what.")
+        ] = False,
+        first: First = 50,
+        after: After = "",
+        actor: Actor = "",
+        store: Store = STORE_DEFAULT,
+        json: Json = False,
+    ) -> None:
+        with opened(store) as graph:
+            chosen = type_of(graph.model, type_).name if type_ else kind
+            if mine:
+                desk = Desk(Engine(graph), actor_or_me(actor))
+                found = list(islice(desk.waiting(chosen), first))
+                asked = {w.order.id: w.what for w in found}
+                records, more = [w.order for w in found], ""
+                total: int | None = None
+            else:
+                page = open_orders(graph, chosen, first, after or None)
+                records, total, asked = page.records, page.total, {}
+                more = f" More with --after {page.cursor}" if page.cursor else ""
+            if json:
+                output.print_json([_plain(graph, r, asked) for r in records])
+                return
+            who = ((n, r.attributes.get(n)) for r in records for n in _WHO)
+            named = output.referred(graph, who)
+            rows = [_row(graph, record, named, asked) for record in records]
+            columns = ["number", "类型", "state", "devices", "requested by", "organisation"]
+            if rows:
+                output.print_table([*columns, "waits for you to"] if mine else columns, rows)
+            what = "wait for you" if mine else "are open"
+            of = f" of {total}" if total is not None and total != len(rows) else ""
+            output.print_line(f"{len(rows)}{of} {what}.{more}")
+
+    list_.__doc__ = help_
+    return list_
 
 
 _WHO: Final = ("requested_by", "organisation")

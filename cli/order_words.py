@@ -17,8 +17,16 @@ from importers.reading import documents
 from lifecycle.naming import CI, find_devices, read_inputs
 from schema.model import Model, RecordType
 
-OrderName = Annotated[
-    str, typer.Argument(metavar="ORDER", help="Its number, as `cmdb order list` prints it.")
+ProcessName = Annotated[
+    str, typer.Argument(metavar="NUMBER", help="Its number, as `list` prints it.")
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        metavar="GUARD=REASON",
+        help="Set a guard aside, if your role allows it. Repeatable.",
+    ),
 ]
 Words = Annotated[
     list[str] | None,
