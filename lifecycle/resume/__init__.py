@@ -15,11 +15,13 @@ from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.revisions import Commit, Revision
 from cmdb.store import GraphStore
+from cmdb.store.base import Span
 from lifecycle.items import CONCERNS
 from lifecycle.resume.happenings import Happening, of_link, of_record, references
-from lifecycle.resume.processes import concerned, of_process
+from lifecycle.resume.processes import TOLD, concerned, of_process
 from lifecycle.resume.sentences import LANGUAGES, Words
 from schema.kinds import write_datetime
+from schema.model import STATE_ATTRIBUTE
 
 PAGE: Final = 500
 
@@ -110,14 +112,19 @@ def history(store: GraphStore, id: str, at: int | None) -> Iterator[Commit]:
 def _of_processes(
     store: GraphStore, processes: Mapping[str, Record], at: int | None
 ) -> list[tuple[Revision, Happening]]:
-    """The states that processes went through, and the votes. Three statements, however many."""
+    """What processes went through, and what was said of them. Few statements, however many."""
     if not processes:
         return []
+    spans: dict[str, dict[str, list[Span]]] = {id: {} for id in processes}
+    types = {record.type for record in processes.values()}
+    for attribute in (STATE_ATTRIBUTE, "votes", "comments", *TOLD):
+        if any(attribute in store.model.record_types[name].attributes for name in types):
+            for id, own in store.spans(list(processes), attribute).items():
+                spans[id][attribute] = own
     happenings = [
         happening
-        for attribute in ("lifecycle_state", "votes")
-        for id, spans in store.spans(list(processes), attribute).items()
-        for happening in of_process(store.model, processes[id], attribute, spans)
+        for id, own in spans.items()
+        for happening in of_process(store.model, processes[id], own)
         if at is None or happening.since <= at
     ]
     revisions = store.revisions({happening.since for happening in happenings})
