@@ -5,28 +5,24 @@ a cause, then the one that explains most of what is left, and so on: the greedy 
 greedy heuristic for the set-covering problem", 1979), which is within a logarithm of the fewest.
 
 A cause need not have given an alarm itself, as a switch without power does not. Such a *silent* one must be
-proven: it explains several, and most of what fails directly with it leads to one of them, or is one.
-Otherwise what stands high up would be blamed for whatever happens below it.
+proven: of one type, several that it explains gave an alarm, and they are most of that type that it impairs.
+Not all types are watched; but without that, what stands high up would be blamed for whatever happens below it.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from impact.columns import Longs
-from impact.elements import SINGLE
 from impact.propagation import propagate
 from impact.rules import Effect
 from impact.spreading import Spreading
 from impact.topology import Topology
 from impact.views import View
-
-TRIED: Final = 64
-"""Causes of the very same alarms of which it is worked out what else each impairs."""
 
 
 class Alarm(NamedTuple):
@@ -46,8 +42,8 @@ class Alarm(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """What a silent cause takes: how many alarms it explains at least, and which share of those that
-    fail directly with it must be one of them, or lead to one."""
+    """What a silent cause takes: of one record type it explains so many alarms at least, and they are so
+    large a share of all others of that type that it impairs."""
 
     least: int
     share: float
@@ -101,6 +97,10 @@ class _Covering:
         of_alarm = np.bincount(found.watched, minlength=len(alarms))
         self._alarm_first = np.concatenate([[0], np.cumsum(of_alarm)])
         self._left = np.ones(len(alarms), bool)
+        names = [kind.type for kind in topology.kinds]
+        number = np.asarray([names.index(name) for name in names], np.int64)
+        self._types = number[topology.nodes["kind"]]
+        self._known: dict[int, Longs] = {}
         self._ranks = topology.nodes["rank"][self.nodes]
 
     def causes(self) -> Iterator[Cause]:
@@ -152,35 +152,26 @@ class _Covering:
         }
 
     def _proven(self, place: int, explained: Longs) -> bool:
-        node = int(self.nodes[place])
-        if node in self.gave:
+        if int(self.nodes[place]) in self.gave:
             return True
-        if len(explained) < self.proof.least:
+        gave = np.asarray([self.alarms[n].node for n in explained.tolist()])
+        some = np.bincount(self._types[gave], minlength=len(self.topology.kinds))
+        if some.max() < self.proof.least:
             return False
-        direct = self._direct(node)
-        leading = np.count_nonzero(self.spreading.lead(direct, explained))
-        return bool(leading >= self.proof.share * len(direct))
-
-    def _direct(self, node: int) -> Longs:
-        """What a node's failure impairs directly, and alone."""
-        rows, view = self.topology.rows, self.view
-        own = self.topology.rows_from(node)
-        own = own[view.active[own]]
-        group = rows["group"][own]
-        spare = np.zeros(len(own), np.int64)
-        spare[group != SINGLE] = view.spare[group[group != SINGLE]]
-        direct: Longs = np.unique(rows["dependent"][own[spare == 0]]).astype(np.int64)
-        return direct
+        every = np.bincount(self._types[self._impaired(place)], minlength=len(some))
+        every[self._types[self.nodes[place]]] -= 1  # it says nothing itself
+        return bool(((some >= self.proof.least) & (some >= self.proof.share * every)).any())
 
     def _best(self, places: Sequence[int]) -> int | None:
         gave = [place for place in places if int(self.nodes[place]) in self.gave]
         among = sorted(gave or places, key=lambda place: int(self._ranks[place]))
-        if len(among) < 2:
-            return among[0] if among else None
-        return min(among[:TRIED], key=self._impairs)
+        return min(among, key=lambda place: len(self._impaired(place)), default=None)
 
-    def _impairs(self, place: int) -> int:
-        node = int(self.nodes[place])
-        effect = self.gave.get(node, Effect.DOWN)
-        outcome = propagate(self.topology, {node: effect}, view=self.view)
-        return int((outcome.effects >= Effect.DEGRADED).sum())
+    def _impaired(self, place: int) -> Longs:
+        """What a node impairs, it included."""
+        if place not in self._known:
+            node = int(self.nodes[place])
+            effect = self.gave.get(node, Effect.DOWN)
+            outcome = propagate(self.topology, {node: effect}, view=self.view)
+            self._known[place] = outcome.nodes[outcome.effects >= Effect.DEGRADED].astype(np.int64)
+        return self._known[place]

@@ -65,7 +65,6 @@ class Spreading:
         active, size = active[inside], len(self.nodes)
         near, far = self._place[provider[inside]], self._place[dependent[inside]]
         group, soft = rows["group"][active], rows["soft"][active]
-        self._into = Rows(far, near, size)
         self._hard = _Ways(near[~soft], far[~soft], group[~soft], view, size)
         self._soft = _Ways(near[soft], far[soft], group[soft], view, size)
 
@@ -92,16 +91,6 @@ class Spreading:
         found = Impaired(np.concatenate(outages), np.concatenate(watched))
         order = np.lexsort((found.watched, found.outages))
         return Impaired(found.outages[order], found.watched[order])
-
-    def lead(self, nodes: Longs, watched: Longs) -> Bools:
-        """For each of some nodes, whether one of some watched CIs, given by their places, stands on it,
-        or is it; whatever else that stands on."""
-        places = np.flatnonzero(np.isin(self._watched, watched))
-        above = reached(self._into, places, len(self.nodes))
-        place = self._place[nodes]
-        found: Bools = place >= 0
-        found[found] = above[place[found]]
-        return found
 
     def _pairs(self, down: Sequence[Sequence[int]], degraded: Sequence[Sequence[int]]) -> Longs:
         stopped = self._hard.settled(self._seeds(down))

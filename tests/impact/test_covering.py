@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from impact.covering import Alarm, Cause, Proof, causes
-from impact.elements import SINGLE
-from impact.propagation import propagate, reachable
+from impact.propagation import propagate
 from impact.rules import Effect
 from impact.topology import Topology
 from tests.impact.estates import id_of, name_of, of, topology
@@ -24,15 +24,11 @@ def impaired(built: Topology, node: int, effect: Effect = Effect.DOWN) -> set[in
     return {n for n in outcome.nodes.tolist() if outcome.effect[n] >= Effect.DEGRADED}
 
 
-def share(built: Topology, node: int, explained: set[int]) -> float:
-    """Of those that fail directly with a node, how many lead to one of some alarms."""
-    direct = set()
-    for row in built.rows_from(node).tolist():
-        group = int(built.rows["group"][row])
-        if built.live.active[row] and (group == SINGLE or built.live.spare[group] == 0):
-            direct.add(int(built.rows["dependent"][row]))
-    leading = [d for d in direct if explained & {*reachable(built, [d]).tolist()}]
-    return len(leading) / len(direct) if direct else 1.0
+def proven(built: Topology, node: int, explained: set[int], proof: Proof) -> bool:
+    """Whether enough of one type gave an alarm, and most of that type that fail with a node."""
+    some = Counter(built.type(n) for n in explained)
+    every = Counter(built.type(n) for n in impaired(built, node) if n != node)
+    return any(n >= proof.least and n >= proof.share * every[t] for t, n in some.items())
 
 
 def plainly(built: Topology, alarms: Sequence[Alarm], proof: Proof) -> list[Cause]:
@@ -49,12 +45,7 @@ def plainly(built: Topology, alarms: Sequence[Alarm], proof: Proof) -> list[Caus
                 options.append((-len(explained), node not in gave, built.id(node), explained))
         for *_, explained in sorted(options, key=lambda option: option[:3]):
             equal = [n for n in every if every[n] & left == explained]
-            equal = [
-                n
-                for n in equal
-                if n in gave
-                or (len(explained) >= proof.least and share(built, n, explained) >= proof.share)
-            ]
+            equal = [n for n in equal if n in gave or proven(built, n, explained, proof)]
             equal = [n for n in equal if n in gave] or equal
             if equal:
                 best = min(equal, key=lambda n: (len(every[n]), built.id(n)))
