@@ -122,6 +122,9 @@ class GraphStore(ABC):
     url: str
     """Where the store is, without secrets."""
 
+    clock: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
+    """Gives the instants of revisions."""
+
     # -- what every store must do -------------------------------------------------------------------
 
     @property
@@ -705,7 +708,7 @@ class GraphStore(ABC):
         self.close()
 
     def _next_revision(self, transaction: WriteTransaction, change_set: ChangeSet) -> Revision:
-        last, now = transaction.last, datetime.now(UTC)
+        last, now = transaction.last, self.clock()
         if last is not None:
             now = max(now, last.at + timedelta(microseconds=1))
         return Revision(
