@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from cli import (
     accounts,
     attachments,
+    changes,
     deciding,
     due,
     figures,
@@ -57,6 +58,7 @@ app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
+app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
 app.command()(impact.impact)
 app.command()(impact.window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -18,6 +19,8 @@ from schema.processes import SAID
 CI: Final = "ConfigurationItem"
 NUMBERS: Final = ("name", "asset_number", "serial_number")
 """Attributes a device may be meant by, beside its id."""
+NUMBER: Final = re.compile(r"\b[A-Z]{1,6}-\d{4}-\d{6}\b")
+"""The number of a process, wherever it stands in a text (`lifecycle.drafting`)."""
 AT_ONCE: Final = 500
 NAMED: Final = 5
 
@@ -25,12 +28,15 @@ NAMED: Final = 5
 def order_types(model: Model) -> dict[str, RecordType]:
     """The types of orders, which are carried out in steps, by short name: ``stock-in`` for StockInOrder."""
     return {
-        "".join(f"-{c.lower()}" if c.isupper() else c for c in t.name.removesuffix("Order")).strip(
-            "-"
-        ): t
+        _short(t.name, "Order"): t
         for t in model.record_types.values()
         if t.procedure is not None and t.procedure.steps and not t.abstract
     }
+
+
+def _short(name: str, suffix: str) -> str:
+    own = name.removesuffix(suffix)
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in own).strip("-")
 
 
 def order_type(model: Model, text: str) -> RecordType:
@@ -40,11 +46,25 @@ def order_type(model: Model, text: str) -> RecordType:
     ------
     UnknownNameError
     """
-    known = order_types(model)
+    return _meant_type(order_types(model), text, "order")
+
+
+def process_type(model: Model, text: str, kind: str) -> RecordType:
+    """The type of process below another one that a person means: ``normal`` for NormalChange below Change.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    below = (model.record_types[name] for name in sorted(model.record_type(kind).concrete))
+    return _meant_type({_short(t.name, kind): t for t in below}, text, kind.lower())
+
+
+def _meant_type(known: Mapping[str, RecordType], text: str, kind: str) -> RecordType:
     for short, found in known.items():
         if text in (found.name, found.label.zh) or text.lower().replace("_", "-") == short:
             return found
-    raise UnknownNameError(f"{text} is no type of order.", f"There are: {', '.join(known)}.")
+    raise UnknownNameError(f"{text} is no type of {kind}.", f"There are: {', '.join(known)}.")
 
 
 def find_devices(
