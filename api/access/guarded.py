@@ -5,8 +5,9 @@ totals and counts are those of the visible records. What cannot be bounded there
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
 Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
-secret ones (`Model.secret`) from everybody. Who made a revision, and why, is told with what is seen of it.
-They are absent, and `GuardedStore.masked` tells their names. Relationships to what is not seen are left
+secret ones (`Model.secret`) from everybody; those that tell of others (`Model.telling`) from who does not see
+everything. They are absent, and `GuardedStore.masked` tells their names. Who made a revision, and why, is told
+with what is seen of it. Relationships to what is not seen are left
 out. `GuardedStore.hidden` counts what a question does not show.
 """
 
@@ -288,7 +289,7 @@ class GuardedStore(GraphStore):
         that is nothing."""
         for commit in self._inner.feed(after, upto):
             self._seen.clear()
-            changes = self._seen_changes(commit.changes)
+            changes = self.seen_changes(commit.changes)
             told = changes.records or changes.relationships or changes.model is not None
             revision = commit.revision if told else self._anonymous(commit.revision)
             yield Commit(revision, changes)
@@ -296,7 +297,7 @@ class GuardedStore(GraphStore):
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         """As of every store, between what was seen and what is: a record that came into an organisation
         that is seen appears as new."""
-        return self._seen_changes(self._inner.compare(earlier, later))
+        return self.seen_changes(self._inner.compare(earlier, later))
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
         for batch in _batches(self._inner.scan_records(as_of), BATCH):
@@ -426,7 +427,7 @@ class GuardedStore(GraphStore):
         try:
             return super().commit(replace(change_set, actor=self.principal.name), prepared)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         finally:
             self._seen.clear()
 
@@ -446,7 +447,7 @@ class GuardedStore(GraphStore):
         try:
             plan = pending.prepare(change_set, self._inner.last_revision().number + 1)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         except StaleError as stale:
             raise self.conflict(stale) from None
         GuardedTransaction(pending.view, self.scope, self._refusal).allow(plan)
@@ -486,7 +487,7 @@ class GuardedStore(GraphStore):
             if id not in seen:
                 raise NotFoundError(f"There is no record {id}.", SEARCH)
 
-    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
+    def told(self, error: InvalidChangeError) -> InvalidChangeError:
         """Problems that tell of no record that is not seen."""
         named = {id for problem in error.problems for id in IDS.findall(problem.message)}
         named |= {id for problem in error.problems for id in problem.names}
@@ -632,6 +633,8 @@ class GuardedStore(GraphStore):
         kept_back = scope.model.secret if able else scope.model.sensitive
         withheld = set() if able else set(scope.model.sensitive.intersection(said))
         changed: dict[str, Any] = {}
+        if not scope.held.whole:
+            withheld |= scope.model.telling.intersection(said)
         if scope.bounded:
             for attribute in scope.model.record_types[record.type].references:
                 value = said.get(attribute.name)
@@ -655,7 +658,7 @@ class GuardedStore(GraphStore):
 
     # -- changes ----------------------------------------------------------------------------------------
 
-    def _seen_changes(self, changes: Changes) -> Changes:
+    def seen_changes(self, changes: Changes) -> Changes:
         """What is seen of some changes: each state judged by what it was. One statement at most."""
         if not self.scope.bounded:
             return self._changes(changes, set())

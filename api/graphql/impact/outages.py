@@ -222,7 +222,7 @@ def fields(types: Types) -> list[ModelField]:
     return [
         model_field(
             "impact",
-            _type(types),
+            impact_type(types),
             "What follows when CIs fail.",
             arguments=[
                 argument("of", list[strawberry.ID]),
@@ -264,7 +264,12 @@ def sureness(of: Callable[[Any], Outage]) -> list[ModelField]:
     ]
 
 
-def _type(types: Types) -> type:
+def impact_type(types: Types) -> type:
+    """An outage, told."""
+    return types.once("Impact", lambda: _impact_type(types))
+
+
+def _impact_type(types: Types) -> type:
     narrowed = [
         argument("type", str | None, "Only these, subtypes included."),
         argument("serviceOnly", bool, default=False),
@@ -290,25 +295,13 @@ def _type(types: Types) -> type:
                 resolve=asked(ToldOutage.groups),
             ),
             *_beside(types),
-            model_field("difference", _difference(types) | None, read=lambda told: told.difference),
+            model_field("difference", difference_type(types) | None, read=lambda told: told.difference),
         ],
         description="An outage, told.",
     )
 
 
 def _totals(types: Types) -> type:
-    organisation = make_type(
-        "OrganisationCount",
-        [
-            model_field(
-                "organisation", strawberry.ID | None, "Null: none.", read=lambda entry: entry[0]
-            ),
-            model_field("name", str | None, read=lambda entry: entry[2]),
-            model_field("count", Int64, read=lambda entry: entry[1]),
-        ],
-        description="How many CIs an organisation has.",
-    )
-
     def counted(name: str, type_: Any, text: str, work: Any) -> ModelField:
         return model_field(name, list[type_], text, resolve=asked(work))
 
@@ -318,7 +311,7 @@ def _totals(types: Types) -> type:
             counted("byEffect", types.effects, "The worst first.", lambda t, _: t.effects(t.seen)),
             counted("byType", types.by_type, "Most first.", lambda t, _: t.types()),
             counted("services", types.effects, "Services.", lambda t, _: t.effects(t.services)),
-            counted("byOrganisation", organisation, "Most first.", lambda t, _: t.organisations()),
+            counted("byOrganisation", types.by_organisation, "Most first.", lambda t, _: t.organisations()),
         ],
         description="Affected CIs that you may see, counted.",
     )
@@ -361,7 +354,12 @@ def _beside(types: Types) -> list[ModelField]:
     ]
 
 
-def _difference(types: Types) -> type:
+def difference_type(types: Types) -> type:
+    """One outage against another."""
+    return types.once("ImpactDifference", lambda: _difference_type(types))
+
+
+def _difference_type(types: Types) -> type:
     page = types.connection("ImpactChange", types.change)
     group = make_type(
         "RedundancyChange",
