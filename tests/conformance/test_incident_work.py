@@ -324,4 +324,6 @@ def test_every_step_is_in_the_resume_of_its_cis(desk: ServiceDesk) -> None:
     )
     web = [e.en for e in resume(desk.store, desk.ids["web1"]).entries if e.kind == "incident"]
     assert "No longer concerned by Incident SJ-2050-000001." in web
-    assert "Incident SJ-2050-000002: New (Priority 3 - Medium; Line of support Service desk)." in web
+    assert (
+        "Incident SJ-2050-000002: New (Priority 3 - Medium; Line of support Service desk)." in web
+    )
