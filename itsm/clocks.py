@@ -66,12 +66,17 @@ class Reading(NamedTuple):
         return None if self.promise is None else self.promise.span - self.elapsed
 
 
-def stays_of(store: GraphStore, ids: Iterable[str]) -> dict[str, list[Stay]]:
-    """The states that processes were in, the earliest first. Two statements, however many.
+def stays_of(
+    store: GraphStore, ids: Iterable[str], upto: int | None = None
+) -> dict[str, list[Stay]]:
+    """The states that processes were in, the earliest first; as of a revision, if one is given. Two
+    statements, however many.
 
     A stay begins at the instant of the revision that made it so.
     """
     spans = store.spans([*ids], STATE_ATTRIBUTE)
+    if upto is not None:
+        spans = {id: [s for s in own if s.since <= upto] for id, own in spans.items()}
     revisions = store.revisions({span.since for own in spans.values() for span in own})
     found: dict[str, list[Stay]] = {}
     for id, own in spans.items():
