@@ -25,7 +25,7 @@ from api.access.organisations import Organisations
 from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
 from api.follower import Follower
-from api.graphql.subscriptions import Subscriptions
+from api.graphql.subscribing import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
 from api.rest.metrics import Metrics, Position, StoreCollector

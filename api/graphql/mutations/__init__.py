@@ -1,4 +1,4 @@
-"""Everything that writes: records, change sets, observations, orders, the model.
+"""Everything that writes: records, change sets, observations, orders, incidents, changes, the model.
 
 A mutation answers with what it did, or with what can be expected to go wrong, as types of a union:
 programs switch on ``__typename``, not on texts. Only a store that fails, and a defect, are in ``errors``.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from api.graphql.fields import ModelField
 from api.graphql.mutations import (
+    changes,
     counting,
+    incidents,
     observing,
     ordering,
     reconciling,
@@ -17,7 +19,7 @@ from api.graphql.mutations import (
 )
 from api.graphql.records import Records
 
-PARTS = (writing, ordering, counting, observing, reconciling, remodelling)
+PARTS = (writing, ordering, counting, incidents, changes, observing, reconciling, remodelling)
 
 
 def mutation_fields(records: Records) -> list[ModelField]:
