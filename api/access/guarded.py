@@ -24,7 +24,7 @@ from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
 from api.access.roles import Roles
-from api.access.scope import Reach, Scope, scope_of
+from api.access.scope import LEVELS, Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
@@ -83,7 +83,7 @@ class GuardedStore(GraphStore):
     def __init__(
         self, inner: GraphStore, principal: Principal, organisations: Organisations, roles: Roles
     ) -> None:
-        self.url = inner.url
+        self.url, self.clock = inner.url, inner.clock
         self.principal, self.roles = principal, roles
         self._inner, self._organisations = inner, organisations
         self._seen: dict[str, bool] = {}
@@ -677,6 +677,25 @@ class GuardedStore(GraphStore):
         pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
         kept = [pair for pair in pairs if pair != (None, None)]
         return self._changes(changes._replace(records=kept), seen)
+
+    def supposed(self, changes: Changes) -> Changes:
+        """What is seen of changes that are not made yet: what is new in them and names no organisation is seen
+        where what it would be a part of is. One statement more at most."""
+        scope = self.scope
+        new = {c.id: c.after for c in changes.records if c.before is None and c.after is not None}
+        verdicts = {id: scope.sees(record) for id, record in new.items()}
+        made = {id for id, verdict in verdicts.items() if verdict}
+        wholes: dict[str, set[str]] = {id: set() for id, v in verdicts.items() if v is None}
+        for key in (c.key for c in changes.relationships if c.after is not None):
+            part = self.model.relationship_types[key.type].part
+            ends = (key.source, key.target) if part == "source" else (key.target, key.source)
+            if part is not None and ends[0] in wholes:
+                wholes[ends[0]].add(ends[1])
+        made |= self._visible({whole for some in wholes.values() for whole in some} - new.keys())
+        for _ in range(LEVELS):
+            made |= {id for id, some in wholes.items() if not some or not some.isdisjoint(made)}
+        self._seen.update((id, id in made) for id in new)
+        return self.seen_changes(changes)
 
     def _changes(self, changes: Changes, seen: set[str]) -> Changes:
         """Changes without what is withheld, and without relationships to what is not seen."""

@@ -123,7 +123,9 @@ def _difference(of: Looking, _: Mapping[str, Any]) -> ToldChanges:
         now_only(of.view, "What it would make otherwise")
     found = of.changes.difference(record)
     store, model = context.store, context.store.model
-    told = store.seen_changes(found) if isinstance(store, GuardedStore) else found
+    told = found
+    if isinstance(store, GuardedStore):
+        told = store.seen_changes(found) if applied else store.supposed(found)
     hidden = _hidden(context, found, told)
     if applied:
         return ToldChanges(True, told, model, hidden, [], ())

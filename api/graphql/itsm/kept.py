@@ -18,6 +18,7 @@ from api.graphql.scalars import Int64
 from api.graphql.views import View
 from cmdb.queries import AsOf
 from cmdb.records import Record
+from impact.rules import Effect
 from itsm.hits import Cell, Hit, ServiceHit, read
 
 
@@ -207,7 +208,7 @@ def _hit_type(records: Records) -> type:
 
 
 def _counts(view: HitView) -> list[tuple[str, int]]:
-    return [(word(effect), count) for effect, count in view.counts.items()]
+    return [(word(e.word), n) for e in reversed(Effect) if (n := view.counts.get(e.word))]
 
 
 def type_fields(records: Records, name: str) -> list[ModelField]:
