@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from cmdb.queries import AsOf, Query, Sort
@@ -33,6 +33,9 @@ class Placeholder(NamedTuple):
 
 TODAY: Final = Placeholder("today")
 UNTIL: Final = Placeholder("until")
+NOW: Final = Placeholder("instant")
+UNDER_WAY: Final = Placeholder("under_way")
+"""The states of a type that are operational."""
 ENDED: Final = Placeholder("ended")
 """The states of a type out of which nothing leads, and `GONE`."""
 GONE: Final = ("lost", "retired")
@@ -51,6 +54,8 @@ class Moment:
         So many days ahead; idle, and unseen, for so many days.
     organisation
         Only records of this one and those below it.
+    now
+        The instant in question; the end of the day unless it is given.
     """
 
     today: date
@@ -59,6 +64,12 @@ class Moment:
     idle: int = IDLE
     unseen: int = UNSEEN
     organisation: str | None = None
+    now: datetime | None = None
+
+    @property
+    def instant(self) -> datetime:
+        end = datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
+        return self.now or end + timedelta(days=1)
 
     @property
     def until(self) -> date:
@@ -130,6 +141,18 @@ QUERIES: Final[Mapping[str, DueQuery]] = {
         "due_on",
         {"due_on": {"lt": TODAY}, "not": {STATE_ATTRIBUTE: {"in": ENDED}}},
     ),
+    "answers": DueQuery(
+        Label(en="Incident is not answered in time", zh="事件响应超时"),
+        ("Incident",),
+        "response_due",
+        {"response_due": {"lt": NOW}, STATE_ATTRIBUTE: {"eq": "new"}},
+    ),
+    "incidents": DueQuery(
+        Label(en="Incident is not resolved in time", zh="事件解决超时"),
+        ("Incident",),
+        "resolution_due",
+        {"resolution_due": {"lt": NOW}, STATE_ATTRIBUTE: {"in": UNDER_WAY}},
+    ),
     "idle": DueQuery(Label(en="Idle for long", zh="长期闲置"), finder=neglected.idle),
     "unseen": DueQuery(Label(en="In service, seen by no source for long", zh="在运但长期未被采集"), finder=neglected.unseen),
     "unconfirmed": DueQuery(Label(en="Commissioned, not confirmed by a collection", zh="投运后未经自动采集确认"), finder=confirmation.unconfirmed),
@@ -166,6 +189,8 @@ def ask(store: GraphStore, kind: str, moment: Moment) -> Iterator[Due]:
             page = store.find(asked)
             for record in page.records:
                 day: date = record.attributes[query.attribute]
+                if isinstance(day, datetime):
+                    day = day.date()
                 yield Due(kind, record, day, (day - moment.today).days)
             asked = replace(asked, after=page.cursor) if page.cursor else None
 
@@ -174,6 +199,9 @@ def _filled(value: Any, type_: RecordType, moment: Moment) -> Any:
     """A filter with its placeholders filled in."""
     if value == ENDED:
         return _ended(type_)
+    if value == UNDER_WAY:
+        machine = type_.state_machine
+        return sorted(s.name for s in machine.states.values() if s.operational) if machine else []
     if isinstance(value, Placeholder):
         return getattr(moment, value.name)
     if isinstance(value, Mapping):
