@@ -269,7 +269,7 @@ def test_agreements_promise_and_the_strictest_counts(desk: ServiceDesk) -> None:
     assert refresh(desk.engine).changed == [id]
     # Monday 17:00: an hour of Tuesday is over at one o'clock, eight hours away; six of any are over before.
     assert desk.told(id, *due)[::2] == ["gold", begun + 6 * hour]
-    commit(store, Update(ids["gold"], {"resolution_time": 12 * hour}))
+    commit(store, *(Update(ids[n], {"resolution_time": 12 * hour}) for n in ("gold", "silver")))
     refresh(desk.engine)
     assert desk.told(id, *due) == ["odd", begun + 7.25 * hour, begun + 8 * hour]
 
