@@ -63,7 +63,10 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
             await self.websocket.close(SIGN_IN_AGAIN, error.message[:100])
             return
         self.context, self.schema = context, self.view.schema
-        await super().run_operation(operation)
+        try:
+            await super().run_operation(operation)
+        finally:
+            context.cancel()
 
 
 class Door(GraphQLRouter[Context, None]):
