@@ -24,7 +24,9 @@ from cli import (
     model_commands,
     orders,
     organisations,
+    problems,
     records,
+    requests,
     resume,
     serving,
     sources,
@@ -57,6 +59,8 @@ app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
+app.add_typer(problems.app, name="problem")
+app.add_typer(requests.app, name="request")
 app.command()(transitions.transition)
 app.command()(impact.impact)
 app.command()(impact.window)

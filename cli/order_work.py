@@ -11,13 +11,21 @@ from cli import output
 from cli.confirming import Yes, confirm, plain_refusals, print_refusals
 from cli.errors import EXIT_CODES
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
-from cli.order_words import OrderName, concerned_by, day, pairs, told_apart, values_of
+from cli.process_words import (
+    Number,
+    Override,
+    concerned_by,
+    day,
+    pairs,
+    told_apart,
+    values_of,
+)
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.desk import is_final_step
 from lifecycle.engine import Engine
 from lifecycle.items import count
-from lifecycle.naming import find_devices
+from lifecycle.naming import ORDER, find_devices
 from lifecycle.orders import Carried, Orders
 
 Words = Annotated[
@@ -47,18 +55,10 @@ Serial = Annotated[
         "--serial", metavar="DEVICE=NUMBER", help="The serial number read off a device. Repeatable."
     ),
 ]
-Override = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--override",
-        metavar="GUARD=REASON",
-        help="Set a guard aside, if your role allows it. Repeatable.",
-    ),
-]
 
 
 def check(
-    order: OrderName,
+    order: Number,
     words: Words = None,
     step: Step = "",
     checked: Checked = None,
@@ -71,7 +71,7 @@ def check(
     """What execution would refuse now, and why; commits nothing. Exit code 1 if anything."""
     with opened(store) as graph:
         orders = Orders(Engine(graph))
-        found = orders.find(order)
+        found = orders.find(order, ORDER)
         given = _given(graph, found, words or (), checked or (), serial or ())
         carried = orders.execute(
             found.id,
@@ -89,7 +89,7 @@ def check(
 
 
 def execute(
-    order: OrderName,
+    order: Number,
     words: Words = None,
     step: Step = "",
     checked: Checked = None,
@@ -110,7 +110,7 @@ def execute(
     """Take devices of an approved order through their next step; says which are refused, and why."""
     with opened(store) as graph:
         orders = Orders(Engine(graph))
-        found = orders.find(order)
+        found = orders.find(order, ORDER)
         given = _given(graph, found, words or (), checked or (), serial or ())
         next_step = step or orders.next_step(found.id, given.devices)
         total = len(given.devices) if given.devices is not None else count(graph, found.id)
@@ -134,7 +134,7 @@ def execute(
 
 
 def drop(
-    order: OrderName,
+    order: Number,
     devices: Annotated[list[str], typer.Argument(metavar="DEVICE...")],
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; it is asked for.")
@@ -146,7 +146,7 @@ def drop(
     """Take devices that nothing was done with out of an order that is under way."""
     with opened(store) as graph:
         orders = Orders(Engine(graph))
-        found = orders.find(order)
+        found = orders.find(order, ORDER)
         named = find_devices(graph, devices, concerned_by(graph.model, found.type))
         ids = [record.id for record in named.values()]
         revision = orders.drop(found.id, actor_or_me(actor), ids, reason)

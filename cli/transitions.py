@@ -9,7 +9,7 @@ import typer
 from cli import output
 from cli.confirming import Yes, confirm, plain_refusals
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
-from cli.order_words import pairs, told_apart, values_of
+from cli.process_words import Override, pairs, told_apart, values_of
 from cli.words import find_record
 from cmdb.errors import QueryError
 from cmdb.records import Record
@@ -37,12 +37,7 @@ def transition(
             help="Set right what was recorded wrongly, without guards and effects; for administrators.",
         ),
     ] = "",
-    override: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--override", metavar="GUARD=REASON", help="Set a guard aside, if your role allows it."
-        ),
-    ] = None,
+    override: Override = None,
     reason: Reason = "",
     yes: Yes = False,
     actor: Actor = "",

@@ -15,6 +15,7 @@ from lifecycle.cases import Room
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, OPEN
+from lifecycle.naming import PROCESS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.kinds import is_id
 from schema.model import STATE_ATTRIBUTE
@@ -37,18 +38,19 @@ class Drafting:
     def store(self) -> GraphStore:
         return self.engine.store
 
-    def find(self, text: str) -> Record:
-        """An order by number or id.
+    def find(self, text: str, type_: str = PROCESS) -> Record:
+        """A process of a type by number or id.
 
         Raises
         ------
         NotFoundError
         """
         for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
+            query = Query(type_, {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]
-        raise NotFoundError(f"There is no order {text!r}.", "`cmdb order list` lists them.")
+        label = self.store.model.record_type(type_).label.en.lower()
+        raise NotFoundError(f"There is no {label} {text!r}.", "`list` lists those that are open.")
 
     def procedure(self, order: Record) -> ProcedureDeclaration:
         """How orders of its type go.

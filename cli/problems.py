@@ -1,0 +1,8 @@
+"""The subcommands ``cmdb problem …``."""
+
+from __future__ import annotations
+
+from cli.processes import Processes
+
+problems = Processes("problem", "Problem", columns=("name",))
+app = problems.app("Problems: what lies behind incidents, its cause, and what to do meanwhile.")

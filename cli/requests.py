@@ -1,0 +1,8 @@
+"""The subcommands ``cmdb request …``."""
+
+from __future__ import annotations
+
+from cli.processes import Processes
+
+requests = Processes("request", "ServiceRequest", columns=("wanted_type", "wanted_for"))
+app = requests.app("Service requests: a user wants something; an order gives them a device.")
