@@ -261,7 +261,8 @@ class Reorganisation:
     ) -> None:
         """Records that name it name the other one."""
         for owner, attribute in _naming(self.store.model, organisations_only=only is not None):
-            where: dict[str, Any] = {attribute: {"eq": organisation}}
+            many = self.store.model.attributes[attribute].many
+            where: dict[str, Any] = {attribute: {"contains" if many else "eq": organisation}}
             type_ = owner
             if only is not None:
                 type_, where = only.type, {"and": [where, dict(only.where or {})]}
@@ -273,7 +274,12 @@ class Reorganisation:
                     chosen = [
                         r for r in page.records if r.id != organisation and not self._ended(r)
                     ]
-                    operations = [Update(r.id, {attribute: into}) for r in chosen]
+                    operations = [
+                        Update(
+                            r.id, {attribute: _renamed(r.attributes[attribute], organisation, into)}
+                        )
+                        for r in chosen
+                    ]
                     result = (page.cursor, len(chosen))
                     return Decision(operations, text, effective_on=since, result=result)
 
@@ -301,6 +307,13 @@ class Reorganisation:
         return Decision(
             case.operations(), text, {organisation: record.revision}, effective_on=since
         )
+
+
+def _renamed(value: Any, organisation: str, into: str) -> Any:
+    """What names an organisation names the other one; of several, each once."""
+    if not isinstance(value, list | tuple):
+        return into
+    return list(dict.fromkeys(into if id == organisation else id for id in value))
 
 
 def _naming(model: Model, *, organisations_only: bool) -> Iterator[tuple[str, str]]:
