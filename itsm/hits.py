@@ -22,6 +22,9 @@ from impact.views import View
 MOST: Final = 50_000
 """So many affected CIs are looked at; of more it is said that the answer is not whole."""
 PAGE: Final = 5_000
+KEPT: Final = 4_000
+"""So many services, and so many cells, are kept with a process; of more it is said how many there were."""
+WORDS: Final = {effect.word: effect for effect in Effect}
 UNSAID: Final = ""
 """Criticality, or organisation, of a CI that has none."""
 
@@ -59,7 +62,7 @@ class Hit:
     cells
         Affected CIs by organisation, criticality and effect; roots included.
     services
-        The worst first.
+        The worst first, then by id.
     """
 
     revision: int
@@ -80,26 +83,30 @@ class Hit:
             found[cell.effect] += cell.items
         return {word: found[word] for word in ("down", "degraded", "at_risk") if found[word]}
 
+    @property
+    def impaired(self) -> list[str]:
+        """Ids of the services that are degraded or down, as far as they are kept."""
+        return [s.id for s in self.services[:KEPT] if WORDS[s.effect] >= Effect.DEGRADED]
+
     def plain(self) -> dict[str, Any]:
-        """As JSON; `read` reads it back."""
+        """As JSON, not more than can be kept; `read` reads it back."""
         return {
             "revision": self.revision,
             "roots": dict(self.roots),
             "complete": not self.truncated,
             "truncated": self.truncated or None,
             "counts": self.counts(),
-            "cells": [list(cell) for cell in self.cells],
-            "services": [list(service) for service in self.services],
+            "cells": [list(cell) for cell in self.cells[:KEPT]],
+            "services": [list(service) for service in self.services[:KEPT]],
+            "left_out": {
+                "cells": max(0, len(self.cells) - KEPT),
+                "services": max(0, len(self.services) - KEPT),
+            },
         }
 
-    def same(self, other: Hit | None) -> bool:
-        """Whether the same is hit, whatever revision was looked at."""
-        return other is not None and (self.roots, self.truncated, self.cells, self.services) == (
-            other.roots,
-            other.truncated,
-            other.cells,
-            other.services,
-        )
+    def same(self, kept: Mapping[str, Any] | None) -> bool:
+        """Whether what was kept (`plain`) says the same, whatever revision was looked at."""
+        return kept is not None and {**kept, "revision": 0} == {**self.plain(), "revision": 0}
 
 
 def read(kept: Mapping[str, Any] | None) -> Hit | None:
@@ -135,7 +142,7 @@ def hit(
     """
     topology, view = seen or (partial(store, roots, as_of=at), None)
     assert topology is not None, "no limit was set"
-    outage = Outage(topology, roots, at=at, view=view)
+    outage = Outage(topology, roots, at=at, view=view, together=False)
     told = outage.affected[:MOST]
     truncated = outage.truncated
     if len(outage.affected) > len(told):
@@ -155,5 +162,6 @@ def hit(
                 of_services[key] += 1
                 services.append(ServiceHit(one.id, one.effect, criticality))
     cells = tuple(Cell(*key, items[key], of_services[key]) for key in sorted(items))
+    services.sort(key=lambda service: (-WORDS[service.effect], service.id))
     given = {id: effect.word for id, effect in sorted(roots.items())}
     return Hit(at, given, truncated, cells, tuple(services))

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from impact.rules import Effect
-from itsm.hits import Hit
+from itsm.hits import WORDS, Hit
 from schema.model import Model
 from schema.service_management import ImpactRule
-
-WORDS: Final = {effect.word: effect for effect in Effect}
 
 
 def impact_level(model: Model, hit: Hit) -> str | None:

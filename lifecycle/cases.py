@@ -34,6 +34,8 @@ class Room:
         The standard operating procedures in force, once they were read.
     concerned
         The items of processes, once they were read.
+    kept
+        What rules have read and want to find again, by names of their own.
     brief
         Whether it is enough to say what refuses: each record is looked at by itself then, and nobody
         asks what would come of it.
@@ -47,6 +49,7 @@ class Room:
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
     concerned: dict[str, list[Item]] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
     brief: bool = False
 
     @property

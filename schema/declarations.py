@@ -80,6 +80,10 @@ class AttributeDeclaration(Declaration):
     )
     default: Any = None
     pattern: str | None = Field(None, description="Regular expression the whole value matches.")
+    format: Literal["time_zone", "week_hours", "day_hours"] | None = Field(
+        None,
+        description="Of a string: a time zone of the IANA database. Of JSON: hours by day of the week, or by date.",
+    )
     minimum: float | None = None
     maximum: float | None = None
     unit: str | None = None

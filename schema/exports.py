@@ -131,6 +131,8 @@ def _attributes(attributes: Iterable[Attribute]) -> Iterator[str]:
             )
         if a.pattern:
             notes.append(f"matches `{a.pattern}`".replace("|", "\\|"))
+        if a.format:
+            notes.append(a.format.replace("_", " "))
         if a.minimum is not None or a.maximum is not None:
             low = "" if a.minimum is None else f"{a.minimum:g}"
             high = "" if a.maximum is None else f"{a.maximum:g}"

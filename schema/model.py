@@ -612,7 +612,7 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
                 tuple(t.by),
                 tuple(t.requires),
                 tuple(t.guards),
-                tuple(t.effects),
+                (*t.effects, *declared.effects),
             )
             for n, t in declared.transitions.items()
         },

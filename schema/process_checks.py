@@ -62,6 +62,9 @@ def _state_machines(declared: ModelDeclaration) -> Found:
                     f"the {what} state {state} of {name} is not one of its states",
                     "Correct it.",
                 )
+        for effect in machine.effects:
+            if effect not in declared.effects:
+                yield from _unknown((*path, "effects"), name, "effect", effect)
         for way, transition in machine.transitions.items():
             here = (*path, "transitions", way)
             yield from _named(declared, here, f"{way} of {name}", transition)

@@ -117,6 +117,7 @@ class StateMachineDeclaration(Declaration):
     states: dict[SnakeName, StateDeclaration] = {}
     transitions: dict[SnakeName, TransitionDeclaration] = {}
     clocks: dict[SnakeName, ClockDeclaration] = {}
+    effects: list[SnakeName] = Field([], description="Effects of every transition, after its own.")
 
 
 class GuardDeclaration(Declaration):
