@@ -37,7 +37,7 @@ from cli import (
 from cli.confirming import print_refusals
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
-from lifecycle.refusals import RefusedError
+from lifecycle.refusals import OutdatedError, RefusedError
 from schema.errors import CmdbError, ModelError
 
 app = typer.Typer(
@@ -126,7 +126,7 @@ def run(arguments: list[str]) -> int:
             print(f"model_invalid: {mistake}", file=sys.stderr)
         return _failed(str(error.mistakes[0]) if error.mistakes else str(error), error)
     except CmdbError as error:
-        if isinstance(error, RefusedError) and len(error.refusals) > 1:
+        if isinstance(error, RefusedError | OutdatedError) and len(error.refusals) > 1:
             print_refusals(error.refusals, stderr=True)
         problems = getattr(error, "problems", ())
         if len(problems) < 2:

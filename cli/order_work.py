@@ -25,7 +25,7 @@ from cmdb.store import GraphStore
 from lifecycle.desk import is_final_step
 from lifecycle.engine import Engine
 from lifecycle.items import count
-from lifecycle.naming import ORDER, find_devices
+from lifecycle.naming import find_devices
 from lifecycle.orders import Carried, Orders
 
 Words = Annotated[
@@ -71,7 +71,7 @@ def check(
     """What execution would refuse now, and why; commits nothing. Exit code 1 if anything."""
     with opened(store) as graph:
         orders = Orders(Engine(graph))
-        found = orders.find(order, ORDER)
+        found = orders.find(order)
         given = _given(graph, found, words or (), checked or (), serial or ())
         carried = orders.execute(
             found.id,
@@ -110,7 +110,7 @@ def execute(
     """Take devices of an approved order through their next step; says which are refused, and why."""
     with opened(store) as graph:
         orders = Orders(Engine(graph))
-        found = orders.find(order, ORDER)
+        found = orders.find(order)
         given = _given(graph, found, words or (), checked or (), serial or ())
         next_step = step or orders.next_step(found.id, given.devices)
         total = len(given.devices) if given.devices is not None else count(graph, found.id)
@@ -146,7 +146,7 @@ def drop(
     """Take devices that nothing was done with out of an order that is under way."""
     with opened(store) as graph:
         orders = Orders(Engine(graph))
-        found = orders.find(order, ORDER)
+        found = orders.find(order)
         named = find_devices(graph, devices, concerned_by(graph.model, found.type))
         ids = [record.id for record in named.values()]
         revision = orders.drop(found.id, actor_or_me(actor), ids, reason)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from cli import order_work
 from cli.processes import Processes
-from lifecycle.naming import ORDER
 from lifecycle.orders import Orders
 
-orders = Processes("order", ORDER, service=Orders, items="devices")
+orders = Processes(Orders, items="devices")
 app = orders.app(
     "Orders: devices commissioned, handed over, reused, scrapped …, with approvals.", several=True
 )

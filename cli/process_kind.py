@@ -45,12 +45,8 @@ class Kind:
 
     Parameters
     ----------
-    command
-        How the group is called: ``problem``.
-    base
-        The record type that all of the kind are of. Where it is abstract, ``new`` is told which one.
     service
-        Makes what drafts them, and what people add to them.
+        What drafts them, and what people add to them; it knows their type, and what they are called.
     items
         What the things that they concern are called.
     columns
@@ -61,15 +57,13 @@ class Kind:
 
     def __init__(
         self,
-        command: str,
-        base: str,
+        service: type[Drafting],
         *,
-        service: Callable[[Engine], Drafting] = Drafting,
         items: str = "items",
         columns: Sequence[str] = (),
         parts: Callable[[GraphStore, Record], Iterable[Part]] = lambda _, __: (),
     ) -> None:
-        self.command, self.base, self.service = command, base, service
+        self.service, self.base = service, service.kind
         self.items, self.columns, self.parts = items, columns, parts
 
     # -- what a door needs ----------------------------------------------------------------------------
@@ -84,7 +78,7 @@ class Kind:
         ------
         NotFoundError
         """
-        return self.of(graph).find(text, self.base)
+        return self.of(graph).find(text)
 
     def report(self, graph: GraphStore, id: str, json: bool, text: str) -> None:
         """What was done, and the state that the process is in now."""

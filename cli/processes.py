@@ -1,6 +1,6 @@
 """What every kind of process has at the command line, and its transitions as subcommands.
 
-``Processes("problem", "Problem").app("…")`` is a group with ``new``, ``add``, ``remove``, ``list``, ``show``,
+``Processes(Problems).app("…")`` is a group with ``new``, ``add``, ``remove``, ``list``, ``show``,
 ``approve``, ``reject``, ``comment`` and ``assign``, and one subcommand for each transition that people may take.
 What a kind has beside is added to its app by its own module.
 """
@@ -114,7 +114,7 @@ class Processes(Kind):
         actor: str,
         json: bool,
     ) -> None:
-        columns = process_list.Columns(self.command, self.items, self.columns)
+        columns = process_list.Columns(self.service.command, self.items, self.columns)
         if mine:
             desk = Desk(Engine(graph), actor_or_me(actor))
             process_list.print_waiting(graph, desk.waiting(kind), columns, first, json)

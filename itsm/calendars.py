@@ -74,7 +74,7 @@ class Calendar:
         left, last = span, start + timedelta(days=FARTHEST)
         if left <= timedelta():
             return start.astimezone(UTC)
-        for begins, ends in self._stretches(start):
+        for begins, ends in self.stretches(start):
             if ends - begins >= left:
                 return begins + left
             left -= ends - begins
@@ -88,7 +88,7 @@ class Calendar:
     def between(self, earlier: datetime, later: datetime) -> timedelta:
         """How much working time lies between two instants; none if the second is not later."""
         passed = timedelta()
-        for begins, ends in self._stretches(earlier, later):
+        for begins, ends in self.stretches(earlier, later):
             passed += ends - begins
         return passed
 
@@ -98,7 +98,7 @@ class Calendar:
         seconds = (wall.hour * 60 + wall.minute) * 60 + wall.second
         return any(h.begins * 60 <= seconds < h.ends * 60 for h in self.hours(wall.date()))
 
-    def _stretches(
+    def stretches(
         self, start: datetime, end: datetime | None = None
     ) -> Iterator[tuple[datetime, datetime]]:
         """The stretches of working time from an instant on, in order, in UTC; up to another one, or the

@@ -32,10 +32,14 @@ class Drafting:
 
     Attributes
     ----------
+    kind, command
+        The type of processes that this is the door to, and what they are called at the command line.
     givers, takers
         The roles of those who may give a process to another person, and of those it may be given to.
     """
 
+    kind = PROCESS
+    command = "order"
     givers: Sequence[str] = ("assignee", "asset_manager", "administrator")
     takers: Sequence[str] = CARRY_OUT
 
@@ -46,19 +50,20 @@ class Drafting:
     def store(self) -> GraphStore:
         return self.engine.store
 
-    def find(self, text: str, type_: str = PROCESS) -> Record:
-        """A process of a type by number or id.
+    def find(self, text: str) -> Record:
+        """A process of this kind by number or id.
 
         Raises
         ------
         NotFoundError
         """
         for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query(type_, {attribute: {"eq": text}}, first=1)
+            query = Query(self.kind, {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]
-        label = self.store.model.record_type(type_).label.en.lower()
-        raise NotFoundError(f"There is no {label} {text!r}.", "`list` lists those that are open.")
+        raise NotFoundError(
+            f"There is no {self.command} {text!r}.", f"`cmdb {self.command} list` lists them."
+        )
 
     def procedure(self, order: Record) -> ProcedureDeclaration:
         """How orders of its type go.
