@@ -13,6 +13,7 @@ from cli.words import find_record
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attachments
 from lifecycle.contents import safe_name
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.files import Files, folder_of, write_out
 

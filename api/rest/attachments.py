@@ -25,6 +25,7 @@ from api.rest.problems import RESPONSES
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attached, Attachments
 from lifecycle.contents import ALLOWED, TEXT, safe_name
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.files import Files, folder_of
 
