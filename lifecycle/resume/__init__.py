@@ -17,7 +17,7 @@ from cmdb.revisions import Commit, Revision
 from cmdb.store import GraphStore
 from lifecycle.items import CONCERNS
 from lifecycle.resume.happenings import Happening, of_link, of_record, references
-from lifecycle.resume.processes import concerned, of_process
+from lifecycle.resume.processes import TOLD, concerned, of_process
 from lifecycle.resume.sentences import LANGUAGES, Words
 from schema.kinds import write_datetime
 
@@ -110,12 +110,14 @@ def history(store: GraphStore, id: str, at: int | None) -> Iterator[Commit]:
 def _of_processes(
     store: GraphStore, processes: Mapping[str, Record], at: int | None
 ) -> list[tuple[Revision, Happening]]:
-    """The states that processes went through, and the votes. Three statements, however many."""
+    """What processes went through. A statement for each of `TOLD` that they have, and one more."""
     if not processes:
         return []
+    types = [store.model.record_types[n] for n in {process.type for process in processes.values()}]
     happenings = [
         happening
-        for attribute in ("lifecycle_state", "votes")
+        for attribute in TOLD
+        if any(attribute in type_.attributes for type_ in types)
         for id, spans in store.spans(list(processes), attribute).items()
         for happening in of_process(store.model, processes[id], attribute, spans)
         if at is None or happening.since <= at

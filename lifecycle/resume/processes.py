@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cmdb.records import Record
 from cmdb.revisions import RelationshipChange
@@ -12,6 +12,9 @@ from lifecycle.items import DROPPED
 from lifecycle.resume.happenings import Happening
 from lifecycle.resume.sentences import Words
 from schema.model import STATE_ATTRIBUTE, Model
+
+TOLD: Final = (STATE_ATTRIBUTE, "votes", "fulfilled_by", "root_cause", "workaround")
+"""Attributes of processes whose values are told of what they concern."""
 
 
 def concerned(model: Model, change: RelationshipChange) -> Iterator[Happening]:
@@ -59,19 +62,19 @@ def _step(words: Words, d: Mapping[str, Any]) -> str:
 def of_process(
     model: Model, process: Record, attribute: str, spans: Sequence[Span]
 ) -> Iterator[Happening]:
-    """The states of a process, or the votes, by the values its attribute had."""
+    """The states of a process, the votes, or what was said of it, by the values its attribute had."""
     old: Any = None
     for span in spans:
-        if attribute == STATE_ATTRIBUTE:
-            if span.value is not None:
-                details = {"old": old, "new": span.value}
-                yield Happening(
-                    "process", _process_state, details, model, process.id, span.since, 6
-                )
-        else:
+        details: dict[str, Any] = {"old": old, "new": span.value}
+        if attribute == "votes":
             before = old or []
             for vote in (span.value or [])[len(before) :]:
                 yield Happening("process", _vote, {"vote": vote}, model, process.id, span.since, 5)
+        elif span.value is not None:
+            told, rank = _process_state, 6
+            if attribute != STATE_ATTRIBUTE:
+                told, rank, details = _process_said, 5, {**details, "attribute": attribute}
+            yield Happening("process", told, details, model, process.id, span.since, rank)
         old = span.value
 
 
@@ -84,6 +87,12 @@ def _process_state(words: Words, d: Mapping[str, Any]) -> str:
     if d["old"] is None:
         return words.say("process_first", **said)
     return words.say("process", old=words.state(d["type"], d["old"]), **said)
+
+
+def _process_said(words: Words, d: Mapping[str, Any]) -> str:
+    name = d["attribute"]
+    said = {"what": words.attribute(name), "new": words.value(name, d["new"])}
+    return words.say("process_said", type=words.type(d["type"]), number=d["number"], **said)
 
 
 def _vote(words: Words, d: Mapping[str, Any]) -> str:
