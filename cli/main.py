@@ -20,6 +20,7 @@ from cli import (
     figures,
     impact,
     importing,
+    incidents,
     ledger,
     model_commands,
     orders,
@@ -62,6 +63,8 @@ app.add_typer(orders.app, name="order")
 app.add_typer(problems.app, name="problem")
 app.add_typer(requests.app, name="request")
 app.command()(transitions.transition)
+app.add_typer(incidents.app, name="incident")
+app.command()(incidents.asking.recent)
 app.command()(impact.impact)
 app.command()(impact.window)
 app.command("dependencies")(impact.depends)

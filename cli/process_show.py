@@ -76,7 +76,7 @@ class Looked:
             output.print_line(f"{said['at'][:16]} {by}: {said['text']}")
         if self.why:
             output.print_line(f"What you may do is not known: {self.why}", "dim")
-        for line in _choice_lines(self.choices, self.asked):
+        for line in choice_lines(self.choices, self.asked):
             output.print_line(line)
 
     def _plain(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Looked:
             "stages": [_plain_stage(stage, self.names) for stage in self.stages],
             self.items: {"total": self.total, "listed": [_plain_item(i) for i in self.listed]},
             "asked": self.asked,
-            "choices": [_plain_choice(choice) for choice in self.choices],
+            "choices": [plain_choice(choice) for choice in self.choices],
         }
 
 
@@ -167,7 +167,7 @@ def _print_items(graph: GraphStore, listed: list[Item], names: Mapping[str, str]
         output.print_table(columns, rows)
 
 
-def _choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
+def choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
     moves = {choice.transition.name for choice in choices}
     if asked == "approve":
         yield "You may: approve or reject"
@@ -175,10 +175,11 @@ def _choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
         yield f"You may: execute ({asked})"
     for choice in choices:
         name, zh = choice.transition.name.replace("_", "-"), choice.transition.label.zh
-        if not choice.refusals:
-            yield f"You may: {name} {zh}"
+        if all(refusal.code == "required" for refusal in choice.refusals):
+            needs = "".join(f"; {refusal.message}" for refusal in choice.refusals)
+            yield f"You may: {name} {zh}{needs}"
     for choice in choices:
-        if choice.refusals:
+        if any(refusal.code != "required" for refusal in choice.refusals):
             why = "; ".join(refusal.message for refusal in choice.refusals)
             yield f"Not now: {choice.transition.name.replace('_', '-')} {choice.transition.label.zh}: {why}"
 
@@ -208,5 +209,5 @@ def _plain_item(item: Item) -> dict[str, Any]:
     }
 
 
-def _plain_choice(choice: Choice) -> dict[str, Any]:
+def plain_choice(choice: Choice) -> dict[str, Any]:
     return {"name": choice.transition.name, "refusals": plain_refusals(choice.refusals)}

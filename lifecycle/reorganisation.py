@@ -269,15 +269,13 @@ class Reorganisation:
             query: Query | None = Query(type_, where, first=self.size)
             while query is not None:
 
-                def work(query: Query = query, attribute: str = attribute) -> Decision:
+                def work(query: Query = query, name: str = attribute) -> Decision:
                     page = self.store.find(query)
                     chosen = [
                         r for r in page.records if r.id != organisation and not self._ended(r)
                     ]
                     operations = [
-                        Update(
-                            r.id, {attribute: _renamed(r.attributes[attribute], organisation, into)}
-                        )
+                        Update(r.id, {name: _renamed(r.attributes[name], organisation, into)})
                         for r in chosen
                     ]
                     result = (page.cursor, len(chosen))
@@ -309,11 +307,11 @@ class Reorganisation:
         )
 
 
-def _renamed(value: Any, organisation: str, into: str) -> Any:
-    """What names an organisation names the other one; of several, each once."""
-    if not isinstance(value, list | tuple):
+def _renamed(named: str | list[str], organisation: str, into: str) -> str | list[str]:
+    """What a reference names when an organisation is another one, each once."""
+    if isinstance(named, str):
         return into
-    return list(dict.fromkeys(into if id == organisation else id for id in value))
+    return [*dict.fromkeys(into if id == organisation else id for id in named)]
 
 
 def _naming(model: Model, *, organisations_only: bool) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,11 @@ from lifecycle.resume.happenings import Happening
 from lifecycle.resume.sentences import Words
 from schema.model import STATE_ATTRIBUTE, Model
 
-TOLD: Final = (STATE_ATTRIBUTE, "votes", "fulfilled_by", "root_cause", "workaround")
-"""Attributes of processes whose values are told of what they concern."""
+TOLD: Final = (
+    "priority", "major", "support_level", "resolution_code", "resolution", "risk", "result", "root_cause", "workaround",
+    "fulfilled_by",
+)  # fmt: skip
+"""Attributes of processes whose values are told."""
 
 
 def concerned(model: Model, change: RelationshipChange) -> Iterator[Happening]:
@@ -31,11 +34,17 @@ def concerned(model: Model, change: RelationshipChange) -> Iterator[Happening]:
     for step in taken[len(before) :]:
         yield Happening("process", _step, {"taken": step}, model, process, rank=0)
     if new.get("outcome") == DROPPED != old.get("outcome"):
-        yield Happening("process", _process("dropped"), {}, model, process)
+        yield Happening("process", _dropped, {}, model, process)
 
 
 def _process(sentence: str) -> Callable[[Words, Mapping[str, Any]], str]:
     return lambda w, d: w.say(sentence, type=w.type(d.get("type", "")), number=d.get("number", ""))
+
+
+def _dropped(words: Words, d: Mapping[str, Any]) -> str:
+    procedure = getattr(words.model.record_types.get(d.get("type", "")), "procedure", None)
+    carried_out = procedure is None or procedure.steps
+    return _process("dropped" if carried_out else "left")(words, d)
 
 
 def _step(words: Words, d: Mapping[str, Any]) -> str:
@@ -60,22 +69,40 @@ def _step(words: Words, d: Mapping[str, Any]) -> str:
 
 
 def of_process(
-    model: Model, process: Record, attribute: str, spans: Sequence[Span]
+    model: Model, process: Record, spans: Mapping[str, Sequence[Span]]
 ) -> Iterator[Happening]:
-    """The states of a process, the votes, or what was said of it, by the values its attribute had."""
-    old: Any = None
-    for span in spans:
-        details: dict[str, Any] = {"old": old, "new": span.value}
-        if attribute == "votes":
-            before = old or []
-            for vote in (span.value or [])[len(before) :]:
-                yield Happening("process", _vote, {"vote": vote}, model, process.id, span.since, 5)
-        elif span.value is not None:
-            told, rank = _process_state, 6
-            if attribute != STATE_ATTRIBUTE:
-                told, rank, details = _process_said, 5, {**details, "attribute": attribute}
-            yield Happening("process", told, details, model, process.id, span.since, rank)
-        old = span.value
+    """The states of a process, what became of it beside, votes and comments, by the values its attributes had."""
+    states = spans.get(STATE_ATTRIBUTE, ())
+    for span in states:
+        if span.value is not None:
+            before = next((s.value for s in states if s.until == span.since), None)
+            beside = _values(spans, span.since)
+            said = {"old": before, "new": span.value, "beside": beside}
+            yield Happening("process", _process_state, said, model, process.id, span.since, 6)
+    moved = {span.since for span in states}
+    for since in sorted({s.since for n in TOLD for s in spans.get(n, ())} - moved):
+        if changed := _values(spans, since):
+            said = {"changed": changed}
+            yield Happening("process", _process_values, said, model, process.id, since, 6)
+    for attribute, tell, name in (("votes", _vote, "vote"), ("comments", _comment, "comment")):
+        known = 0
+        for span in spans.get(attribute, ()):
+            entries = span.value or []
+            for entry in entries[known:]:
+                yield Happening("process", tell, {name: entry}, model, process.id, span.since, 5)
+            known = len(entries)
+
+
+def _values(spans: Mapping[str, Sequence[Span]], since: int) -> dict[str, tuple[Any, Any]]:
+    """What a revision made of the attributes that are told: (before, after)."""
+    found = {}
+    for name in TOLD:
+        own = spans.get(name, ())
+        for place, span in enumerate(own):
+            old = own[place - 1].value if place else None
+            if span.since == since and (old is not None or span.value is not None):
+                found[name] = (old, span.value)
+    return found
 
 
 def _process_state(words: Words, d: Mapping[str, Any]) -> str:
@@ -83,16 +110,22 @@ def _process_state(words: Words, d: Mapping[str, Any]) -> str:
         "type": words.type(d["type"]),
         "number": d["number"],
         "new": words.state(d["type"], d["new"]),
+        "beside": words.within(words.values(d["beside"])) if d["beside"] else "",
     }
     if d["old"] is None:
         return words.say("process_first", **said)
     return words.say("process", old=words.state(d["type"], d["old"]), **said)
 
 
-def _process_said(words: Words, d: Mapping[str, Any]) -> str:
-    name = d["attribute"]
-    said = {"what": words.attribute(name), "new": words.value(name, d["new"])}
-    return words.say("process_said", type=words.type(d["type"]), number=d["number"], **said)
+def _process_values(words: Words, d: Mapping[str, Any]) -> str:
+    values = words.values(d["changed"])
+    return words.say("process_values", type=words.type(d["type"]), number=d["number"], values=values)  # fmt: skip
+
+
+def _comment(words: Words, d: Mapping[str, Any]) -> str:
+    said = d["comment"]
+    by, text = words.name(said.get("by")), said.get("text", "")
+    return words.say("comment", type=words.type(d["type"]), number=d["number"], by=by, text=text)  # fmt: skip
 
 
 def _vote(words: Words, d: Mapping[str, Any]) -> str:

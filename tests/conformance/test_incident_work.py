@@ -21,6 +21,7 @@ from itsm.refreshing import refresh
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.refusals import NotAllowedError, RefusedError, RequestError
+from lifecycle.resume import resume
 from tests.support.building import commit
 from tests.support.observing import shipped_model
 from tests.support.service_desk import ServiceDesk
@@ -295,3 +296,34 @@ def test_two_at_once_do_not_undo_each_other(desk: ServiceDesk) -> None:
     done.clear()
     assert refresh(desk.engine).changed == [one, other]
     assert desk.told(one, "major", "priority") == [True, "p1"]
+
+
+def test_every_step_is_in_the_resume_of_its_cis(desk: ServiceDesk) -> None:
+    id = desk.opened("box", "web1")
+    desk.engine.transition(id, "acknowledge", "eve")
+    desk.incidents.rate(id, "eve", "high")
+    desk.incidents.escalate(id, "eve", "beyond us")
+    desk.incidents.comment(id, "eve", "the fan stands still")
+    split(desk.incidents, id, [desk.ids["web1"]], "eve")
+    solved = {"resolution_code": "replaced", "resolution": "new fan"}
+    desk.engine.transition(id, "resolve", "eve", inputs=solved)
+    told = [e for e in resume(desk.store, desk.ids["box"]).entries if e.kind == "incident"]
+    assert [e.en for e in told] == [
+        "Incident SJ-2050-000001 concerns it.",
+        "Incident SJ-2050-000001: New (Priority 2 - High; Line of support Service desk).",
+        "Incident SJ-2050-000001: New → In progress.",
+        "Incident SJ-2050-000001: Priority 2 - High → 1 - Critical; Major incident yes.",
+        "Incident SJ-2050-000001: Line of support Service desk → Desktop operations.",
+        "Incident SJ-2050-000001: eve said: the fan stands still",
+        "Incident SJ-2050-000001: In progress → Resolved (Resolution code Replaced; Resolution new fan).",
+    ]
+    assert told[1].zh == "事件 SJ-2050-000001：新建（优先级 二级；支持级别 一线（服务台））。"
+    assert told[3].zh == "事件 SJ-2050-000001：优先级 二级 → 一级；重大事件 是。"
+    assert (
+        told[-1].zh == "事件 SJ-2050-000001：处理中 → 已解决（解决代码 已更换；解决方案 new fan）。"
+    )
+    web = [e.en for e in resume(desk.store, desk.ids["web1"]).entries if e.kind == "incident"]
+    assert "No longer concerned by Incident SJ-2050-000001." in web
+    assert (
+        "Incident SJ-2050-000002: New (Priority 3 - Medium; Line of support Service desk)." in web
+    )

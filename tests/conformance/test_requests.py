@@ -113,7 +113,7 @@ def test_a_request_leads_to_a_device_that_is_used_again(office: Office) -> None:
     assert {e.kind for e in told if "QQ-" in e.en} == {"request"}
     assert "Service request QQ-2026-000001 concerns it." in [e.en for e in told]
     assert {e.zh for e in told} >= {
-        "服务请求 QQ-2026-000001，办理工单：重新使用单 CY-2026-000001。",
+        "服务请求 QQ-2026-000001：待办理 → 办理中（办理工单 重新使用单 CY-2026-000001）。",
         "服务请求 QQ-2026-000001：办理中 → 已办结。",
     }
 
