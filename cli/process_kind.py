@@ -83,14 +83,13 @@ class Kind:
     def report(self, graph: GraphStore, id: str, json: bool, text: str) -> None:
         """What was done, and the state that the process is in now."""
         process = graph.record(id)
-        state = process.attributes.get("lifecycle_state")
         if json:
             plain = {n: process.attributes.get(n) for n in ("number", "lifecycle_state")}
             said = {"id": id, **plain, "type": process.type, "revision": process.revision}
             output.print_json({**said, self.items: count(graph, id)})
         else:
-            shown = output.shown(graph.model, "lifecycle_state", state)
-            output.print_line(f"{text}: {shown} (revision {graph.last_revision().number}).")
+            state = output.state(graph.model, process)
+            output.print_line(f"{text}: {state} (revision {graph.last_revision().number}).")
 
     def number_of(self, number: int) -> str:
         """So many of what it concerns, in words."""
@@ -151,7 +150,7 @@ class Kind:
         concerned = concerned_by(graph.model, kind.name)
         meant = chosen(graph, concerned, named, details, find or (), where, record_type, file)
         made = self.of(graph).new(kind.name, actor_or_me(actor), attributes, meant, reason)
-        text = f"Drafted {made.name} with {self.number_of(len(meant))}"
+        text = f"Drafted {title(made)} with {self.number_of(len(meant))}"
         self.report(graph, made.id, json, text)
 
     def add(
@@ -176,7 +175,7 @@ class Kind:
                 remedy = f"Name {self.items}, or --find or --from."
                 raise QueryError("Nothing was named to be added.", remedy)
             self.of(graph).add(found.id, actor_or_me(actor), meant)
-            text = f"Added {self.number_of(len(meant))} to {found.name}"
+            text = f"Added {self.number_of(len(meant))} to {title(found)}"
             self.report(graph, found.id, json, text)
 
     def remove(
@@ -193,4 +192,12 @@ class Kind:
             named = find_devices(graph, items, concerned_by(graph.model, found.type))
             ids = [record.id for record in named.values()]
             self.of(graph).remove(found.id, actor_or_me(actor), ids)
-            self.report(graph, found.id, json, f"Took {self.number_of(len(ids))} off {found.name}")
+            self.report(
+                graph, found.id, json, f"Took {self.number_of(len(ids))} off {title(found)}"
+            )
+
+
+def title(process: Record) -> str:
+    """What a process is called for people: its number, and its name where that says more."""
+    number = str(process.attributes.get("number") or "")
+    return process.name if number in process.name else f"{number} {process.name}"

@@ -89,7 +89,7 @@ def _row(
     return [
         attributes.get("number", ""),
         model.record_types[process.type].label.zh,
-        shown("lifecycle_state"),
+        output.state(model, process),
         *map(shown, columns.more),
         count(graph, process.id),
         *map(shown, _WHO),

@@ -102,7 +102,7 @@ def _for_actor(engine: Engine, process: Record, actor: str) -> tuple[list[Choice
 def _print_head(graph: GraphStore, process: Record) -> None:
     model, attributes = graph.model, process.attributes
     label = model.record_types[process.type].label
-    state = output.shown(model, "lifecycle_state", attributes.get("lifecycle_state"))
+    state = output.state(model, process)
     output.print_line(f"{attributes.get('number')}  {label.en} {label.zh}  {state}", "bold")
     named = output.referred(graph, attributes.items())
     told = model.record_types[process.type].attributes
@@ -154,9 +154,7 @@ def _print_items(graph: GraphStore, listed: list[Item], names: Mapping[str, str]
             [
                 item.record.name,
                 item.record.type,
-                output.shown(
-                    model, "lifecycle_state", item.record.attributes.get("lifecycle_state")
-                ),
+                output.state(model, item.record),
                 item.outcome,
                 ", ".join(f"{n}={output.shown(model, n, v, named)}" for n, v in details.items()),
                 "\n".join(steps),

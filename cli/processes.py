@@ -25,7 +25,7 @@ from cli.options import (
     actor_or_me,
     opened,
 )
-from cli.process_kind import Kind
+from cli.process_kind import Kind, title
 from cli.process_transitions import group_of
 from cli.process_words import Given, Number, Override, pairs, told_apart, values_of
 from cmdb.errors import QueryError
@@ -155,7 +155,7 @@ class Processes(Kind):
             with opened(store) as graph:
                 found, given = self.find(graph, process), told_apart(words or ())
                 self._move(graph, found, name, given, override, reason, yes, actor)
-                self.report(graph, found.id, json, found.name)
+                self.report(graph, found.id, json, title(found))
 
         return move
 
@@ -173,7 +173,7 @@ class Processes(Kind):
         if given.devices:
             raise QueryError(f"{given.devices[0]!r} is no input.", "Write NAME=VALUE.")
         if is_final(graph.model, process, name):
-            confirm(f"To {name.replace('_', '-')} {process.name}", yes)
+            confirm(f"To {name.replace('_', '-')} {title(process)}", yes)
         self.of(graph).engine.transition(
             process.id,
             name,
@@ -211,7 +211,7 @@ class Processes(Kind):
         with opened(store) as graph:
             found = self.find(graph, process)
             self.of(graph).engine.vote(found.id, actor_or_me(actor), decision, comment)
-            self.report(graph, found.id, json, found.name)
+            self.report(graph, found.id, json, title(found))
 
     def comment(
         self,
@@ -225,7 +225,7 @@ class Processes(Kind):
         with opened(store) as graph:
             found = self.find(graph, process)
             self.of(graph).comment(found.id, actor_or_me(actor), text)
-            self.report(graph, found.id, json, f"Noted at {found.name}")
+            self.report(graph, found.id, json, f"Noted at {title(found)}")
 
     def assign(
         self,
@@ -240,4 +240,4 @@ class Processes(Kind):
         with opened(store) as graph:
             found = self.find(graph, process)
             self.of(graph).reassign(found.id, actor_or_me(actor), person, reason)
-            self.report(graph, found.id, json, f"{found.name} is {person}'s now")
+            self.report(graph, found.id, json, f"{title(found)} is {person}'s now")

@@ -18,7 +18,7 @@ def _parts(graph: GraphStore, request: Record) -> Iterator[Part]:
     for order in graph.get([id]).values() if id else ():
         state = order.attributes.get("lifecycle_state")
         plain = {"id": id, "number": order.attributes.get("number"), "lifecycle_state": state}
-        shown = output.shown(graph.model, "lifecycle_state", state)
+        shown = output.state(graph.model, order)
         yield Part("order", plain, [f"{order.name} fulfils it: {shown}."])
 
 

@@ -3,7 +3,7 @@
 Importing it adds them (`lifecycle.declared.RULES`).
 """
 
-from itsm import incident_rules, request_rules
+from itsm import incident_rules, problem_rules, request_rules
 from itsm.changes import rules
 
-__all__ = ["incident_rules", "request_rules", "rules"]
+__all__ = ["incident_rules", "problem_rules", "request_rules", "rules"]
