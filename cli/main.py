@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from cli import (
     accounts,
     attachments,
+    changes,
     deciding,
     due,
     figures,
@@ -62,6 +63,7 @@ app.command()(records.apply)
 app.add_typer(orders.app, name="order")
 app.add_typer(problems.app, name="problem")
 app.add_typer(requests.app, name="request")
+app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
 app.add_typer(incidents.app, name="incident")
 app.command()(incidents.asking.recent)

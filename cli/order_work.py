@@ -12,8 +12,8 @@ from cli.confirming import Yes, confirm, plain_refusals, print_refusals
 from cli.errors import EXIT_CODES
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
 from cli.process_words import (
-    Number,
     Override,
+    ProcessName,
     concerned_by,
     day,
     pairs,
@@ -58,7 +58,7 @@ Serial = Annotated[
 
 
 def check(
-    order: Number,
+    order: ProcessName,
     words: Words = None,
     step: Step = "",
     checked: Checked = None,
@@ -89,7 +89,7 @@ def check(
 
 
 def execute(
-    order: Number,
+    order: ProcessName,
     words: Words = None,
     step: Step = "",
     checked: Checked = None,
@@ -134,7 +134,7 @@ def execute(
 
 
 def drop(
-    order: Number,
+    order: ProcessName,
     devices: Annotated[list[str], typer.Argument(metavar="DEVICE...")],
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; it is asked for.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -21,8 +21,8 @@ from cli.options import (
     opened,
     organisation_id,
 )
-from cli.process_show import Part
-from cli.process_words import Number, Words, attributes_and_details, told_apart
+from cli.process_show import Section
+from cli.process_words import ProcessName, Words, attributes_and_details, told_apart
 from cli.processes import Processes
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -38,17 +38,18 @@ IncidentNumbers = Annotated[
 ]
 
 
-def _parts(graph: GraphStore, problem: Record) -> Iterator[Part]:
+def _beside(graph: GraphStore, problem: Record) -> Section:
     """The incidents that it explains, and the changes that fix it."""
-    found = {
-        "incidents": graph.neighbours([problem.id], [HAS_PROBLEM], "in"),
-        "changes": graph.neighbours([problem.id], [FIXED_BY], "out"),
+    near = {
+        "incidents": ("Explains 引发事件", graph.neighbours([problem.id], [HAS_PROBLEM], "in")),
+        "changes": ("Is fixed by 由变更解决", graph.neighbours([problem.id], [FIXED_BY], "out")),
     }
-    for name, near in found.items():
-        records = sorted((n.record for n in near), key=lambda r: str(r.attributes.get("number")))
-        label = "Explains 引发事件" if name == "incidents" else "Is fixed by 由变更解决"
-        lines = [f"{label}: {_line(graph, record)}" for record in records]
-        yield Part(name, [_plain(record) for record in records], lines)
+    plain, lines = {}, []
+    for name, (label, links) in near.items():
+        records = sorted((n.record for n in links), key=lambda r: str(r.attributes.get("number")))
+        plain[name] = [_plain(record) for record in records]
+        lines += [f"{label}: {_line(graph, record)}" for record in records]
+    return Section(plain, lines)
 
 
 def _line(graph: GraphStore, record: Record) -> str:
@@ -61,7 +62,7 @@ def _plain(record: Record) -> dict[str, Any]:
     return {"id": record.id, "name": record.name, **{n: record.attributes.get(n) for n in names}}
 
 
-problems = Processes(Problems, columns=("name",), parts=_parts)
+problems = Processes(Problems, columns=("name",), beside=_beside)
 app = problems.app(
     "Problems: what lies behind incidents, its cause, and what to do meanwhile.",
     without=("new", "approve", "reject"),
@@ -93,7 +94,7 @@ def open_(
 
 @app.command()
 def join(
-    problem: Number,
+    problem: ProcessName,
     incidents: IncidentNumbers,
     actor: Actor = "",
     reason: Reason = "",
@@ -109,7 +110,7 @@ def join(
 
 @app.command()
 def leave(
-    problem: Number,
+    problem: ProcessName,
     incidents: IncidentNumbers,
     actor: Actor = "",
     reason: Reason = "",
@@ -125,7 +126,7 @@ def leave(
 
 @app.command()
 def fix(
-    problem: Number,
+    problem: ProcessName,
     change: Annotated[str, typer.Argument(metavar="CHANGE", help="Its number.")],
     actor: Actor = "",
     reason: Reason = "",

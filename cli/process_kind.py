@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from cli import output
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
-from cli.process_show import Part
+from cli.process_show import Section
 from cli.process_words import (
     DeviceType,
     Find,
     From,
-    Number,
+    ProcessName,
     WhereDevices,
     Words,
     attributes_and_details,
@@ -40,6 +40,10 @@ TypeName = Annotated[
 ]
 
 
+Beside = Callable[[GraphStore, Record], Section]
+"""What a kind tells of a process beside what all do."""
+
+
 class Kind:
     """One kind of process at the command line: what its subcommands need, and those that draft.
 
@@ -51,7 +55,7 @@ class Kind:
         What the things that they concern are called.
     columns
         Attributes that are listed beside those of every kind.
-    parts
+    beside
         What ``show`` tells beside what every kind has: of a store and a process.
     """
 
@@ -61,10 +65,10 @@ class Kind:
         *,
         items: str = "items",
         columns: Sequence[str] = (),
-        parts: Callable[[GraphStore, Record], Iterable[Part]] = lambda _, __: (),
+        beside: Beside = lambda _, __: Section(),
     ) -> None:
         self.service, self.base = service, service.kind
-        self.items, self.columns, self.parts = items, columns, parts
+        self.items, self.columns, self.beside = items, columns, beside
 
     # -- what a door needs ----------------------------------------------------------------------------
 
@@ -155,7 +159,7 @@ class Kind:
 
     def add(
         self,
-        process: Number,
+        process: ProcessName,
         words: Words = None,
         find: Find = None,
         where: WhereDevices = "",
@@ -180,7 +184,7 @@ class Kind:
 
     def remove(
         self,
-        process: Number,
+        process: ProcessName,
         items: Annotated[list[str], typer.Argument(metavar="ITEM...")],
         actor: Actor = "",
         store: Store = STORE_DEFAULT,

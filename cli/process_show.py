@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -20,12 +20,11 @@ HIDDEN: Final = ("name", "number", "lifecycle_state", "votes", "comments", "prov
 """Attributes that are told in another way."""
 
 
-class Part(NamedTuple):
-    """What a kind of process tells of one beside what all do: for programs by its name, and for people."""
+class Section(NamedTuple):
+    """What a kind of process tells of one beside what all do: for programs, and for people."""
 
-    name: str
-    plain: Any
-    lines: Sequence[str]
+    plain: Mapping[str, Any] = {}
+    lines: Sequence[str] = ()
 
 
 class Looked:
@@ -44,10 +43,10 @@ class Looked:
         actor: str,
         items_: str,
         first: int,
-        parts: Iterable[Part],
+        beside: Section,
     ) -> None:
         engine = Engine(graph)
-        self.graph, self.process, self.items, self.parts = graph, process, items_, list(parts)
+        self.graph, self.process, self.items, self.beside = graph, process, items_, beside
         self.stages = stages_of(engine, process)
         self.listed = list(islice((i for page in items(graph, process.id) for i in page), first))
         self.total = count(graph, process.id)
@@ -64,9 +63,8 @@ class Looked:
             output.print_json(self._plain())
             return
         _print_head(self.graph, self.process)
-        for part in self.parts:
-            for line in part.lines:
-                output.print_line(line)
+        for line in self.beside.lines:
+            output.print_line(line)
         if self.stages:
             _print_stages(self.stages, self.names)
         _print_items(self.graph, self.listed, self.names)
@@ -82,7 +80,7 @@ class Looked:
     def _plain(self) -> dict[str, Any]:
         return {
             **output.plain_record(self.graph.model, self.process),
-            **{part.name: part.plain for part in self.parts},
+            **self.beside.plain,
             "stages": [_plain_stage(stage, self.names) for stage in self.stages],
             self.items: {"total": self.total, "listed": [_plain_item(i) for i in self.listed]},
             "asked": self.asked,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import typer
@@ -24,6 +24,7 @@ class _WithTransitions(TyperGroup):
 
     base: ClassVar[str]
     mover: ClassVar[Mover]
+    helps: ClassVar[Mapping[str, str]]
     filled = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -42,14 +43,16 @@ class _WithTransitions(TyperGroup):
         for way in transitions(load_model(), self.base):
             name = way.name.replace("_", "-")
             if name not in self.commands:
-                made.command(name, help=_help(way))(type(self).mover(way.name))
+                made.command(name, help=self.helps.get(way.name) or _help(way))(
+                    type(self).mover(way.name)
+                )
         self.commands.update(typer.main.get_group(made).commands)
         self.filled = True
 
 
-def group_of(base: str, mover: Mover) -> type[TyperGroup]:
-    """The class of a group with the transitions of the types below a base."""
-    said = {"base": base, "mover": staticmethod(mover)}
+def group_of(base: str, mover: Mover, helps: Mapping[str, str]) -> type[TyperGroup]:
+    """The class of a group with the transitions of the types below a base, and what is said of them."""
+    said = {"base": base, "mover": staticmethod(mover), "helps": helps}
     return type("WithTransitions", (_WithTransitions,), said)
 
 

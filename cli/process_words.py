@@ -17,7 +17,9 @@ from importers.reading import documents
 from lifecycle.naming import CI, find_devices, read_inputs
 from schema.model import Model, RecordType
 
-Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Its number, as `list` prints it.")]
+ProcessName = Annotated[
+    str, typer.Argument(metavar="NUMBER", help="Its number, as `list` prints it.")
+]
 Words = Annotated[
     list[str] | None,
     typer.Argument(

@@ -7,7 +7,7 @@ What a kind has beside is added to its app by its own module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Final
 
 import typer
@@ -27,7 +27,7 @@ from cli.options import (
 )
 from cli.process_kind import Kind, title
 from cli.process_transitions import group_of
-from cli.process_words import Given, Number, Override, pairs, told_apart, values_of
+from cli.process_words import Given, Override, ProcessName, pairs, told_apart, values_of
 from cmdb.errors import QueryError
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -52,7 +52,14 @@ OWN: Final = ("new", "list", "add", "remove", "show", "approve", "reject", "comm
 class Processes(Kind):
     """The subcommands of one kind of process."""
 
-    def app(self, help_: str, *, several: bool = False, without: Iterable[str] = ()) -> typer.Typer:
+    def app(
+        self,
+        help_: str,
+        *,
+        several: bool = False,
+        without: Iterable[str] = (),
+        helps: Mapping[str, str] = {},
+    ) -> typer.Typer:
         """The group.
 
         Parameters
@@ -61,8 +68,10 @@ class Processes(Kind):
             The kind has several types, which ``new`` and ``list`` are told.
         without
             Subcommands of `OWN` that are left out, or that the kind adds by itself.
+        helps
+            Transition -> what it is for; without one, what the model says of it.
         """
-        group = group_of(self.base, self.mover)
+        group = group_of(self.base, self.mover, helps)
         made = typer.Typer(cls=group, no_args_is_help=True, help=help_)
         ways: dict[str, Callable[..., None]] = {
             **{name: getattr(self, name) for name in OWN if name not in ("new", "list")},
@@ -123,7 +132,7 @@ class Processes(Kind):
 
     def show(
         self,
-        process: Number,
+        process: ProcessName,
         first: First = 50,
         actor: Actor = "",
         store: Store = STORE_DEFAULT,
@@ -133,7 +142,7 @@ class Processes(Kind):
         with opened(store) as graph:
             found = self.find(graph, process)
             looked_at = process_show.Looked(
-                graph, found, actor_or_me(actor), self.items, first, self.parts(graph, found)
+                graph, found, actor_or_me(actor), self.items, first, self.beside(graph, found)
             )
             looked_at.print(json)
 
@@ -143,7 +152,7 @@ class Processes(Kind):
         """The subcommand of a transition."""
 
         def move(
-            process: Number,
+            process: ProcessName,
             words: Inputs = None,
             override: Override = None,
             reason: Reason = "",
@@ -185,7 +194,7 @@ class Processes(Kind):
 
     def approve(
         self,
-        process: Number,
+        process: ProcessName,
         comment: Comment = "",
         actor: Actor = "",
         store: Store = STORE_DEFAULT,
@@ -196,7 +205,7 @@ class Processes(Kind):
 
     def reject(
         self,
-        process: Number,
+        process: ProcessName,
         comment: Comment = "",
         actor: Actor = "",
         store: Store = STORE_DEFAULT,
@@ -215,7 +224,7 @@ class Processes(Kind):
 
     def comment(
         self,
-        process: Number,
+        process: ProcessName,
         text: Annotated[str, typer.Argument(metavar="TEXT")],
         actor: Actor = "",
         store: Store = STORE_DEFAULT,
@@ -229,7 +238,7 @@ class Processes(Kind):
 
     def assign(
         self,
-        process: Number,
+        process: ProcessName,
         person: Annotated[str, typer.Argument(metavar="PERSON", help="A user name, id or name.")],
         reason: Reason = "",
         actor: Actor = "",

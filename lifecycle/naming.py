@@ -22,15 +22,22 @@ ORDER: Final = "LifecycleOrder"
 """The type that all orders are of."""
 NUMBERS: Final = ("name", "asset_number", "serial_number")
 """Attributes a device may be meant by, beside its id."""
+NUMBER: Final = re.compile(r"\b[A-Z]{1,6}-\d{4}-\d{6}\b")
+"""The number of a process, wherever it stands in a text (`lifecycle.drafting`)."""
 AT_ONCE: Final = 500
 NAMED: Final = 5
 
 
 def process_types(model: Model, base: str = ORDER) -> dict[str, RecordType]:
     """The types of processes below one that have a procedure, by short name: ``stock-in`` for StockInOrder."""
-    kind = re.split("(?=[A-Z])", base)[-1]
+    kind = _kind(base)
     below = (t for t in model.record_types.values() if base in t.ancestors and not t.abstract)
     return {_short(t.name.removesuffix(kind)): t for t in below if t.procedure is not None}
+
+
+def _kind(base: str) -> str:
+    """The last word of a type's name, which its subtypes end in."""
+    return re.split("(?=[A-Z])", base)[-1]
 
 
 def _short(name: str) -> str:
@@ -48,8 +55,8 @@ def process_type(model: Model, text: str, base: str = ORDER) -> RecordType:
     for short, found in known.items():
         if text in (found.name, found.label.zh) or text.lower().replace("_", "-") == short:
             return found
-    label = model.record_types[base].label.en.lower() if base in model.record_types else "process"
-    raise UnknownNameError(f"{text} is no type of {label}.", f"There are: {', '.join(known)}.")
+    kind = _kind(base).lower()
+    raise UnknownNameError(f"{text} is no type of {kind}.", f"There are: {', '.join(known)}.")
 
 
 def find_devices(

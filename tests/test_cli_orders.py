@@ -318,7 +318,7 @@ def test_both_sides_of_a_handover_have_it_on_their_desk(cmdb: Command) -> None:
         (["order", "new", "commission", "esx", "--actor", "ghost"], "not_allowed", "Nobody is known as 'ghost'"),
         (["order", "show", "TY-1999-000001"], "not_found", "There is no order"),
         (["order", "submit", ""], "not_found", "There is no order"),
-        (["order", "list", "walk"], "unknown_name", "walk is no type of lifecycle order"),
+        (["order", "list", "walk"], "unknown_name", "walk is no type of order"),
         (["order", "list", "--mine", "--actor", "ghost"], "not_allowed", "ghost"),
         (["transition", "nothing"], "not_found", "nothing"),
         (["transition", "esx", "--actor", "ghost"], "not_allowed", "ghost"),

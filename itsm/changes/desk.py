@@ -34,6 +34,8 @@ class Changes(Drafting):
 
     kind = CHANGE
     command = "change"
+    givers = ("assignee", "requester", "change_manager", "engineer", "administrator")
+    takers = ("operator", "engineer")
 
     @property
     def _directory(self) -> Directory:
