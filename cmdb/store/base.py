@@ -150,6 +150,10 @@ class GraphStore(ABC):
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """Revisions by number; unknown ones are left out. One statement."""
 
+    def instants(self, numbers: Collection[int]) -> dict[int, datetime]:
+        """When revisions were made, by number; unknown ones are left out. One statement."""
+        return {number: revision.at for number, revision in self.revisions(numbers).items()}
+
     @abstractmethod
     def committed(self, change_set: str) -> int | None:
         """The revision that a change set became, by its id; None if it was not committed. One statement."""
