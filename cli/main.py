@@ -20,6 +20,7 @@ from cli import (
     figures,
     impact,
     importing,
+    incidents,
     ledger,
     model_commands,
     orders,
@@ -58,6 +59,8 @@ app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
 app.command()(transitions.transition)
+app.add_typer(incidents.app, name="incident")
+app.command()(incidents.asking.recent)
 app.command()(impact.impact)
 app.command()(impact.window)
 app.command("dependencies")(impact.depends)

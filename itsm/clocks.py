@@ -20,8 +20,6 @@ RUNNING: Final = "running"
 PAUSED: Final = "paused"
 STOPPED: Final = "stopped"
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
-SLACK: Final = timedelta(seconds=30)
-"""A stay is decided on a little before its revision has its instant: so much is no difference."""
 
 
 class Stay(NamedTuple):
@@ -157,11 +155,3 @@ def _urgency(reading: Reading) -> tuple[datetime, timedelta, str]:
     assert reading.promise is not None
     left = reading.promise.span - reading.elapsed
     return (reading.due or NEVER, left, reading.promise.agreement or "")
-
-
-def same(one: datetime | None, other: datetime | None, calendar: Calendar) -> bool:
-    """Whether two instants are due at the same time: no working time to speak of lies between them."""
-    if one is None or other is None:
-        return one is other
-    apart = calendar.between(min(one, other), max(one, other))
-    return apart < SLACK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
@@ -28,7 +28,15 @@ class Drafting:
     ----------
     engine
         Decides and commits.
+
+    Attributes
+    ----------
+    givers, takers
+        The roles of those who may give a process to another person, and of those it may be given to.
     """
+
+    givers: Sequence[str] = ("assignee", "asset_manager", "administrator")
+    takers: Sequence[str] = CARRY_OUT
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -235,16 +243,15 @@ class Drafting:
 
         def work() -> Decision:
             process, room = self.store.record(order), self.engine.room(actor)
-            roles = ("assignee", "asset_manager", "administrator")
             organisation = process.attributes.get("organisation")
-            if room.directory.may(room.actor, roles, process, organisation) is None:
+            if room.directory.may(room.actor, self.givers, process, organisation) is None:
                 raise NotAllowedError(
                     f"{room.actor.record.name} may not give {process.name} to others.",
-                    f"These may: {', '.join(roles)}.",
+                    f"These may: {', '.join(self.givers)}.",
                 )
             person = room.directory.actor(assignee).id
-            if not room.directory.able(person, CARRY_OUT, organisation):
-                why = f"{assignee} is no {' or '.join(CARRY_OUT)} there"
+            if not room.directory.able(person, self.takers, organisation):
+                why = f"{assignee} is no {' or '.join(self.takers)} there"
                 raise RefusedError([Refusal(order, process.name, "assignee_able", why)])
             number = process.attributes.get("number") or process.name
             text = f"{number} given to {assignee}{f': {reason}' if reason else ''}"

@@ -15,7 +15,7 @@ from impact.analysis import Outage
 from impact.rules import Effect, Rules
 from impact.snapshots import partial
 from lifecycle.cases import Case, Room
-from lifecycle.items import CONCERNS
+from lifecycle.items import CONCERNS, DROPPED
 from lifecycle.procedures import checklist_for
 from schema.model import STATE_ATTRIBUTE, Model
 from schema.processes import GuardDeclaration
@@ -173,7 +173,10 @@ def no_open_process(cases: Sequence[Case], room: Room) -> None:
     carried_out = room.process.attributes.get("change") if room.process is not None else None
     for case in cases:
         for near in case.links:
-            if near.relationship.type != CONCERNS or near.relationship.target != case.record.id:
+            link = near.relationship
+            if link.type != CONCERNS or link.target != case.record.id:
+                continue
+            if link.attributes.get("outcome") == DROPPED:  # it has left that process
                 continue
             type_ = room.model.record_types[near.record.type]
             steps = type_.procedure is not None and type_.procedure.steps

@@ -260,8 +260,10 @@ class GuardedStore(GraphStore):
         self._found([id])
         return self._told_of({id: self._inner.history(id, first, before)}).get(id, [])
 
-    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
-        return self._told_of(self._inner.histories(ids, first))
+    def histories(
+        self, ids: Collection[str], first: int = 50, before: int | None = None
+    ) -> dict[str, list[Commit]]:
+        return self._told_of(self._inner.histories(ids, first, before))
 
     def _told_of(self, histories: dict[str, list[Commit]]) -> dict[str, list[Commit]]:
         """What is seen of the histories of records. One statement at most."""

@@ -534,10 +534,13 @@ class GraphStore(ABC):
             raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
         return found[id]
 
-    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
+    def histories(
+        self, ids: Collection[str], first: int = 50, before: int | None = None
+    ) -> dict[str, list[Commit]]:
         """The `history` of several records; ids that do not exist are left out. One statement."""
         asked = sorted({id for id in ids if id.isascii()})  # as every id is
-        return self._histories(asked, first, NEVER) if asked else {}
+        until = NEVER if before is None else min(before, NEVER)
+        return self._histories(asked, first, until) if asked else {}
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """Within it, readings that are not done after so many seconds are cancelled.

@@ -1,0 +1,188 @@
+"""Keeping open incidents up with the graph: what they hit, their priorities, until when they must be done.
+
+It follows the change feed from where it was, which is kept in the store: nothing is missed when it was not running,
+and where nothing has happened that incidents depend on, nothing is looked at. An incident gets a new revision only
+if something about it is different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cmdb.change_sets import Update
+from cmdb.queries import Query
+from cmdb.records import Record
+from cmdb.revisions import Commit, RecordChange
+from impact.rules import Rules
+from impact.snapshots import NEEDS, concerned
+from itsm.opening import INCIDENT, Items, Seen, details_of, reassessed
+from itsm.service_levels import AGREEMENT, COVERED_BY
+from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
+from lifecycle.guards import called, operational
+from lifecycle.items import CONCERNS, items_of
+from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, STATE_ATTRIBUTE, Model
+from schema.processes import SYSTEM
+
+MARK: Final = "incidents.refreshed"
+PAGE: Final = 200
+SLACK: Final = 30.0
+"""Seconds by which instants may differ: a stay is decided on a little before its revision has its instant."""
+OF_CI: Final = (STATE_ATTRIBUTE, NEEDS, ORGANISATION_ATTRIBUTE, "criticality")
+OF_INCIDENT: Final = ("urgency", ORGANISATION_ATTRIBUTE)
+OF_ORGANISATION: Final = ("calendar",)
+AROUND: Final = (COVERED_BY, ORGANISATION_TREE)
+"""Relationships without an impact rule that priorities and clocks depend on."""
+
+
+class Refreshed(NamedTuple):
+    """How many incidents were looked at, the ids of those that are different now, and up to which revision
+    of the graph."""
+
+    looked_at: int
+    changed: list[str]
+    upto: int
+
+
+def refresh(engine: Engine, seen: Callable[[], Seen] | None = None) -> Refreshed:
+    """Look at open incidents anew, where something has happened that they may depend on.
+
+    Any number may do so at once, in whatever processes.
+
+    Parameters
+    ----------
+    seen
+        Gives the topology of the newest revision, where one is kept at hand.
+
+    Costs with what has been committed since the last time; where that may concern incidents, also with the
+    open ones: an impact analysis each.
+    """
+    store = engine.store
+    before = store.marks(MARK).get(MARK)
+    newest = store.last_revision().number
+    since = int(before) if before is not None else None
+    if since == newest:
+        return Refreshed(0, [], newest)
+    known = since is not None and since < newest
+    named = _concerned(store.model, store.feed(since or 0, newest)) if known else None
+    looked_at, changed = 0, []
+    for page in _open(engine, named):
+        items = items_of(store, [record.id for record in page])
+        looked_at += len(page)
+        room = engine.own_room()
+        topology = seen() if seen is not None else None
+        for record in page:
+            concerned_by = details_of(items[record.id])
+            found = reassessed(engine, room, record, concerned_by, topology)
+            if different(record, found) and _renewed(engine, record.id, seen):
+                changed.append(record.id)
+    store.swap(MARK, before, str(newest).encode())
+    return Refreshed(looked_at, changed, newest)
+
+
+def _renewed(engine: Engine, id: str, seen: Callable[[], Seen] | None) -> bool:
+    """Decide on one incident, and commit what is different."""
+
+    def work() -> Decision:
+        record, room = engine.store.record(id), engine.own_room()
+        if not operational(room.model, record):
+            return Decision((), "")
+        concerned_by: Items = details_of(room.items(id))
+        found = reassessed(engine, room, record, concerned_by, seen() if seen else None)
+        sets = different(record, found)
+        return Decision(
+            [Update(id, sets)] if sets else [],
+            f"{called(record)} looked at anew: {_told(record, sets)}",
+        )
+
+    decision, _ = engine.decide(SYSTEM, work, anew=True)
+    return bool(decision.operations)
+
+
+def different(record: Record, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What of that is not as the record says already."""
+    return {
+        name: value
+        for name, value in found.items()
+        if not _same(record.attributes.get(name), value)
+    }
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return abs((one - other).total_seconds()) < SLACK
+    return bool(one == other)
+
+
+def _open(engine: Engine, named: set[str] | None) -> Iterator[list[Record]]:
+    """Open incidents, in pages; some of them, if they are named."""
+    store = engine.store
+    machine = store.model.record_type(INCIDENT).state_machine
+    states = [s.name for s in machine.states.values() if s.operational] if machine else []
+    where: dict[str, Any] = {STATE_ATTRIBUTE: {"in": states}}
+    parts: Iterable[dict[str, Any]] = [where]
+    if named is not None:
+        ids = sorted(named)
+        parts = [
+            {**where, "id": {"in": ids[begin : begin + PAGE]}} for begin in range(0, len(ids), PAGE)
+        ]
+    for part in parts:
+        query: Query | None = Query(INCIDENT, part, first=PAGE)
+        while query is not None:
+            page = store.find(query)
+            if page.records:
+                yield page.records
+            query = replace(query, after=page.cursor) if page.cursor else None
+
+
+def _concerned(model: Model, commits: Iterable[Commit]) -> set[str] | None:
+    """The incidents that commits may concern; None for all of them."""
+    rules = Rules(model)
+    types, by = concerned(rules), {*rules.rules, *AROUND}
+    named: set[str] = set()
+    for commit in commits:
+        changes = commit.changes
+        if changes.model is not None or any(
+            (c.after or c.before).type in by  # type: ignore[union-attr]
+            for c in changes.relationships
+        ):
+            return None
+        for change in changes.records:
+            assert change.after is not None, "a feed goes forward"
+            ancestors = model.record_types[change.after.type].ancestors
+            if INCIDENT in ancestors:
+                if change.before is None or _changed(change, OF_INCIDENT):
+                    named.add(change.id)
+            elif AGREEMENT in ancestors or "ServiceCalendar" in ancestors:
+                if change.before is not None:
+                    return None
+            elif "Organisation" in ancestors:
+                if _changed(change, OF_ORGANISATION):
+                    return None
+            elif change.after.type in types and _otherwise(change):
+                return None
+        named |= {c.key.source for c in changes.relationships if c.key.type == CONCERNS}
+    return named
+
+
+def _otherwise(change: RecordChange) -> bool:
+    """Whether a CI that was there is another one to impact, or to those who count what is hit."""
+    old, new = change.before, change.after
+    return bool(old and new) and (old.type != new.type or _changed(change, OF_CI))  # type: ignore[union-attr]
+
+
+def _changed(change: RecordChange, names: Iterable[str]) -> bool:
+    old = change.before.attributes if change.before else {}
+    new = change.after.attributes if change.after else {}
+    return any(old.get(name) != new.get(name) for name in names)
+
+
+def _told(record: Record, sets: Mapping[str, Any]) -> str:
+    """What is different, for a reason."""
+    old = record.attributes.get("priority")
+    if "priority" in sets:
+        return f"priority {old or 'none'} -> {sets['priority'] or 'none'}"
+    return "what it hits" if "impact" in sets else "when it is due"
