@@ -26,6 +26,7 @@ from itsm.alerts.intake import Intake
 from itsm.alerts.outcomes import ALERT
 from itsm.alerts.rules import AlertRules, load_alert_rules
 from itsm.opening import Seen
+from itsm.refreshing import refresh
 from lifecycle import timers
 from lifecycle.engine import Engine
 from schema.errors import CmdbError
@@ -36,7 +37,7 @@ LEASE: Final = 30.0
 """Seconds after which another process goes on where this one has died."""
 TICK: Final = 0.5
 """Seconds between two looks at what has come."""
-PACES: Final = {"alerts": TICK, "calm": 20.0, "match": 60.0, "timers": 30.0}
+PACES: Final = {"alerts": TICK, "calm": 20.0, "match": 60.0, "incidents": 30.0, "timers": 30.0}
 """Seconds between two runs of a job."""
 WAIT: Final = (1.0, 60.0)
 """Seconds before a job that failed is tried again: twice as many each time, up to the second."""
@@ -127,7 +128,8 @@ class Desk:
         self._snapshot: Snapshot | None = None
         self._clock, self._monotonic = clock, monotonic
         self._lease = Lease(store, "desk", f"{socket.gethostname()} {os.getpid()}", LEASE)
-        self._correlator = Correlator(self.engine, self.rules, topology or self._topology)
+        self._seen = topology or self._topology
+        self._correlator = Correlator(self.engine, self.rules, self._seen)
         self._intake: Intake | None = None
         self._looked_at = -1
         self._asked = threading.Event()
@@ -137,6 +139,7 @@ class Desk:
             "alerts": self._alerts,
             "calm": lambda: self._taking().calm(),
             "match": self._match,
+            "incidents": self._incidents,
             "timers": self._timers,
         }
         self.jobs = [Job(name, work[name], pace) for name, pace in PACES.items()]
@@ -273,6 +276,10 @@ class Desk:
         self._looked_at = newest
         self.tally.matched += found
         return found
+
+    def _incidents(self) -> int:
+        """Look at open incidents anew, where the graph has changed."""
+        return len(refresh(self.engine, self._seen).changed)
 
     def _timers(self) -> int:
         fired = [firing for firing in timers.run(self.engine) if firing.revision is not None]

@@ -31,8 +31,8 @@ class Monitoring(ServiceDesk):
     desk: Desk
 
     @classmethod
-    def make(cls, store: GraphStore) -> Self:
-        lab = super().make(store)
+    def make(cls, store: GraphStore, *, today: bool = False) -> Self:
+        lab = super().make(store, today=today)
         south = {"organisation": lab.ids["south"], **IN_USE}
         switches = ("core", "sw1", "left", "right")
         operations: list[Operation] = [
@@ -136,7 +136,7 @@ class Monitoring(ServiceDesk):
         near = self.store.neighbours(alerts, ["RAISED_ON"], "out") if alerts else []
         return {alerts[n.of]: self.named(n.record.id) for n in near}
 
-    def incidents(self, *states: str) -> list[tuple[list[str], list[str]]]:
+    def shown(self, *states: str) -> list[tuple[list[str], list[str]]]:
         """Open incidents, or those in some states: their causes, and the alerts in them, by short names."""
         wanted = states or ("new", "in_progress", "pending")
         where = {"lifecycle_state": {"in": list(wanted)}}
