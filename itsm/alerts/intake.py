@@ -57,7 +57,7 @@ class Intake:
     def __init__(self, engine: Engine, rules: AlertRules, batch: int = BATCH) -> None:
         self.engine, self.rules, self.batch = engine, rules, batch
         self._name = intake_name(engine.store)
-        self._size = batch
+        self._size, self._untidy = batch, True
 
     @property
     def store(self) -> GraphStore:
@@ -82,9 +82,17 @@ class Intake:
                 self._size = max(1, self._size // 10)  # to find which
                 continue
             self._size = min(self.batch, self._size * 2)
-            if taken is not None:
-                self.store.trim(JOURNAL, taken.upto)
+            if taken is not None or self._untidy:
+                self._trim(taken)
             return taken
+
+    def _trim(self, taken: Taken | None) -> None:
+        """Remove what has been taken in; what another one has, too, that did not come to it."""
+        self._untidy = True
+        record = None if taken else intake_of(self.store, self._name)
+        upto = taken.upto if taken else record.attributes[TAKEN_IN] if record else 0
+        self.store.trim(JOURNAL, upto)
+        self._untidy = False
 
     def _take_in(self, size: int, unfit: CmdbError | None = None) -> Taken | None:
         tries = 0
