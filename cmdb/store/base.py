@@ -123,7 +123,7 @@ class GraphStore(ABC):
     """Where the store is, without secrets."""
 
     clock: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
-    """Gives the instants of revisions."""
+    """Gives the instants of revisions, and of entries of journals."""
 
     # -- what every store must do -------------------------------------------------------------------
 
