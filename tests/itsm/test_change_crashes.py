@@ -17,7 +17,7 @@ from tests.support.building import commit
 from tests.support.change_board import ChangeBoard
 from tests.support.observing import shipped_model
 
-BOXES = 150
+BOXES = 60
 
 
 def confirmer(url: str) -> subprocess.Popen[str]:
@@ -92,9 +92,9 @@ def check_kills(url: str, kills: int) -> None:
 
 
 def test_sqlite_changes_are_whole_after_a_kill(tmp_path: Path) -> None:
-    check_kills(f"sqlite:///{tmp_path}/store.db", 6)
+    check_kills(f"sqlite:///{tmp_path}/store.db", 5)
 
 
 @pytest.mark.neo4j
 def test_neo4j_changes_are_whole_after_a_kill(neo4j_store_url: str) -> None:
-    check_kills(neo4j_store_url, 3)
+    check_kills(neo4j_store_url, 2)
