@@ -129,7 +129,7 @@ def test_a_change_from_draft_to_review(cmdb: Command, failing: Failing, tmp_path
     cmdb("change", "approve", number, "--actor", "mia")
     cmdb("change", "approve", number, "--actor", "ada", "--comment", "go on")
     shown = cmdb("change", "show", number, "--actor", "ola")
-    for words in ("change_advisor of south: abe, ada", "Risk, 20 points", "Holds back 3 operations", "You may: begin"):  # fmt: skip
+    for words in ("change_advisor of south: abe, ada", "Hit in south: 4 down, 1 services down", "Risk, 20 points", "Holds back 3 operations", "You may: begin"):  # fmt: skip
         assert words in shown
     cmdb("change", "begin", number, "--actor", "ola")
     assert "in_review (回顾中)" in cmdb("change", "confirm", number, "--actor", "ola")
