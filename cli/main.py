@@ -21,6 +21,7 @@ from cli import (
     figures,
     impact,
     importing,
+    incidents,
     ledger,
     model_commands,
     orders,
@@ -60,6 +61,8 @@ app.command()(records.apply)
 app.add_typer(orders.app, name="order")
 app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
+app.add_typer(incidents.app, name="incident")
+app.command()(incidents.asking.recent)
 app.command()(impact.impact)
 app.command()(impact.window)
 app.command("dependencies")(impact.depends)

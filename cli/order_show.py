@@ -88,7 +88,7 @@ def _show(
                 "stages": [_plain_stage(stage, names) for stage in stages],
                 "devices": {"total": total, "listed": [_plain_item(i) for i in listed]},
                 "asked": asked,
-                "choices": [_plain_choice(choice) for choice in choices],
+                "choices": [plain_choice(choice) for choice in choices],
                 **also.plain,
             }
         )
@@ -103,7 +103,7 @@ def _show(
         output.print_line(f"{said['at'][:16]} {names.get(said['by'], '?')}: {said['text']}")
     if why:
         output.print_line(f"What you may do is not known: {why}", "dim")
-    for line in _choice_lines(choices, asked):
+    for line in choice_lines(choices, asked):
         output.print_line(line)
 
 
@@ -187,7 +187,7 @@ def _print_items(
     output.print_line(f"{len(rows)} of {total} devices.")
 
 
-def _choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
+def choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
     moves = {choice.transition.name for choice in choices}
     if asked == "approve":
         yield "You may: approve or reject"
@@ -195,10 +195,11 @@ def _choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
         yield f"You may: execute ({asked})"
     for choice in choices:
         name, zh = choice.transition.name.replace("_", "-"), choice.transition.label.zh
-        if not choice.refusals:
-            yield f"You may: {name} {zh}"
+        if all(refusal.code == "required" for refusal in choice.refusals):
+            needs = "".join(f"; {refusal.message}" for refusal in choice.refusals)
+            yield f"You may: {name} {zh}{needs}"
     for choice in choices:
-        if choice.refusals:
+        if any(refusal.code != "required" for refusal in choice.refusals):
             why = "; ".join(refusal.message for refusal in choice.refusals)
             yield f"Not now: {choice.transition.name.replace('_', '-')} {choice.transition.label.zh}: {why}"
 
@@ -228,5 +229,5 @@ def _plain_item(item: Item) -> dict[str, Any]:
     }
 
 
-def _plain_choice(choice: Choice) -> dict[str, Any]:
+def plain_choice(choice: Choice) -> dict[str, Any]:
     return {"name": choice.transition.name, "refusals": plain_refusals(choice.refusals)}

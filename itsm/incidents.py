@@ -60,6 +60,20 @@ class Incidents(Drafting):
                 return found[0]
         raise NotFoundError(f"There is no incident {text!r}.", "`cmdb incident list` lists them.")
 
+    def team(self, text: str) -> Record | None:
+        """A team by its id or name; None where none is called so.
+
+        Raises
+        ------
+        RequestError
+            Several are.
+        """
+        by = "id" if is_id(text) else "name"
+        found = self.store.find(Query("Team", {by: {"eq": text}}, first=2)).records
+        if len(found) > 1:
+            raise RequestError(f"Several teams are called {text!r}.", "Name the one by its id.")
+        return found[0] if found else None
+
     def open(
         self,
         actor: str,

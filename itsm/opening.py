@@ -87,7 +87,7 @@ def opened(
     type_ = engine.store.model.record_type(INCIDENT)
     machine = type_.state_machine
     assert machine is not None, "incidents have states"
-    outcome = _hit(engine, told, seen)
+    outcome = hit_now(engine, told, seen)
     stays = [Stay(machine.initial, room.now)]
     given |= triage(room, type_, given, outcome, told, stays)
     line = support(room, levels(engine.store.model)[0], ranked, given.get(ORGANISATION_ATTRIBUTE))
@@ -154,7 +154,7 @@ def reassessed(
     attributes: Mapping[str, Any] = {},
 ) -> dict[str, Any]:
     """What follows, now, from what an incident concerns. What is hit stays as it was kept where it is the same."""
-    outcome = _hit(engine, items, seen)
+    outcome = hit_now(engine, items, seen)
     stays = stays_of(engine.store, [incident.id]).get(incident.id, [])
     now = {**incident.attributes, **attributes}
     type_ = engine.store.model.record_types[incident.type]
@@ -199,7 +199,8 @@ def _records(engine: Engine, items: Items) -> dict[str, Record]:
     return records
 
 
-def _hit(engine: Engine, items: Items, seen: Seen | None) -> Hit:
+def hit_now(engine: Engine, items: Items, seen: Seen | None = None) -> Hit:
+    """What CIs hit by what their details say of them, as of the newest revision."""
     store = engine.store
     at = seen[0].revision if seen is not None else store.last_revision().number
     return hit(store, roots_of(items), at, seen)

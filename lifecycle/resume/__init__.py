@@ -89,14 +89,27 @@ def resume(store: GraphStore, id: str, as_of: AsOf = None) -> Resume:
     known = store.get(processes) if processes else {}
     found += _of_processes(store, known, at)
     found.sort(key=lambda entry: (entry[0].number, entry[1].rank))
-    told = [happening.about(known) for _, happening in found]
-    named = _names(store, told) | {process.id: process.name for process in known.values()}
+    return Resume(record, _told(store, found, known))
+
+
+def _told(
+    store: GraphStore, found: list[tuple[Revision, Happening]], processes: Mapping[str, Record]
+) -> list[Entry]:
+    """What happened, put into words."""
+    told = [happening.about(processes) for _, happening in found]
+    named = _names(store, told) | {process.id: process.name for process in processes.values()}
     words = [Words(store.model, named, language) for language in LANGUAGES]
-    entries = [
+    return [
         _entry(revision, happening, *(happening.tell(w) for w in words))
         for (revision, _), happening in zip(found, told, strict=True)
     ]
-    return Resume(record, entries)
+
+
+def course(store: GraphStore, process: Record) -> list[Entry]:
+    """What a process went through itself: its states and what became of it, votes, comments."""
+    found = _of_processes(store, {process.id: process}, None)
+    found.sort(key=lambda entry: (entry[0].number, entry[1].rank))
+    return _told(store, found, {process.id: process})
 
 
 def history(store: GraphStore, id: str, at: int | None) -> Iterator[Commit]:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cli.errors import EXIT_CODES
-from cli.main import run
 from cmdb.change_sets import Update
 from cmdb.store import create_store
 from tests.support.building import commit
@@ -40,44 +39,23 @@ operations:
 
 
 @pytest.fixture
-def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangeBoard]:
-    """A change board; the command acts on it as eve, unless it says otherwise."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangeBoard]:
+    """A change board today; the command acts on it as eve, unless it says otherwise."""
     url = f"sqlite:///{tmp_path}/board.db"
     monkeypatch.setenv("CMDB_STORE", url)
     monkeypatch.setenv("CMDB_ACTOR", "eve")
     monkeypatch.delenv("CMDB_MODEL", raising=False)
     with create_store(url, shipped_model()) as store:
-        yield ChangeBoard.make(store)
+        yield ChangeBoard.make(store, today=True)
 
 
 @pytest.fixture
-def cmdb(board: ChangeBoard, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command that must succeed; gives what it printed, tables as one line."""
+def cmdb(cmdb: Command) -> Command:
+    """As of all commands; tables are told as one line."""
 
     def command(*words: str) -> str:
-        capsys.readouterr()
-        code = run(list(words))
-        captured = capsys.readouterr()
-        assert code == 0, captured.err + captured.out
-        if "--json" in words:
-            return captured.out
-        return " ".join(captured.out.replace("│", " ").split())
-
-    return command
-
-
-@pytest.fixture
-def failing(board: ChangeBoard, capsys: pytest.CaptureFixture[str]) -> Failing:
-    """Run a command that must fail; gives its exit code and what it said."""
-
-    def command(*words: str) -> tuple[int, str]:
-        capsys.readouterr()
-        code = run(list(words))
-        error = capsys.readouterr().err
-        assert code != 0
-        assert "Traceback" not in error
-        assert "internal" not in error
-        return code, error
+        told = cmdb(*words)
+        return told if "--json" in words else " ".join(told.replace("│", " ").split())
 
     return command
 
@@ -144,17 +122,17 @@ def test_a_change_from_draft_to_review(cmdb: Command, failing: Failing, tmp_path
 
 
 def test_what_does_not_go_is_told(
-    cmdb: Command, failing: Failing, board: ChangeBoard, tmp_path: Path
+    cmdb: Command, failing: Failing, desk: ChangeBoard, tmp_path: Path
 ) -> None:
     number = asked(cmdb, "new", "emergency", "box", *WINDOW)["number"]
     file = tmp_path / "plan.json"
-    file.write_text(json.dumps([{"update": {"id": board.ids["box"], "attributes": {"lifecycle_state": "idle"}}}]))  # fmt: skip
+    file.write_text(json.dumps([{"update": {"id": desk.ids["box"], "attributes": {"lifecycle_state": "idle"}}}]))  # fmt: skip
     exit_code, error = failing("change", "plan", number, str(file))
     assert (exit_code, "Operation 1:" in error) == (code("invalid_change"), True)
     assert failing("change", "plan", number, str(tmp_path / "none.yaml"))[0] == code(
         "invalid_change"
     )
-    file.write_text(json.dumps([{"update": {"id": board.ids["box"], "attributes": {"purpose": "lab"}}}]))  # fmt: skip
+    file.write_text(json.dumps([{"update": {"id": desk.ids["box"], "attributes": {"purpose": "lab"}}}]))  # fmt: skip
     cmdb("change", "plan", number, str(file))
     cmdb("change", "add", number, "web1")
     cmdb("change", "remove", number, "web1")
@@ -162,7 +140,7 @@ def test_what_does_not_go_is_told(
         cmdb("change", name, number)
     cmdb("change", "approve", number, "--actor", "mia")
     cmdb("change", "begin", number, "--actor", "ola")
-    commit(board.store, Update(board.ids["box"], {"purpose": "archive"}), actor="bob")
+    commit(desk.store, Update(desk.ids["box"], {"purpose": "archive"}), actor="bob")
     assert "! box: purpose was not set when it was planned to be lab, and is archive: bob changed it" in cmdb("change", "diff", number)  # fmt: skip
     assert asked(cmdb, "diff", number)["moved"][0]["now"] == "archive"
     exit_code, error = failing("change", "confirm", number, "--actor", "ola")

@@ -35,17 +35,18 @@ MONDAY: Final = datetime(2050, 3, 7, 9, tzinfo=UTC)
 
 
 class ServiceDesk(Office):
-    """Its revisions have the instants of its own clock."""
+    """Its revisions have the instants of its own clock; or of the real one, if it is `made` today."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.incidents = Incidents(self.engine)
 
     @classmethod
-    def make(cls, store: GraphStore) -> Self:
+    def make(cls, store: GraphStore, *, today: bool = False) -> Self:
         desk = super().make(store)
         desk.now = MONDAY - timedelta(hours=1)
-        store.clock = lambda: desk.now
+        if not today:
+            store.clock = lambda: desk.now
         south = {"organisation": desk.ids["south"]}
         operations: list[Any] = []
         for name, at, roles in PEOPLE:
@@ -71,7 +72,7 @@ class ServiceDesk(Office):
             )
         ]
         commit(store, *operations)
-        desk.now = MONDAY
+        desk.now = datetime.now(UTC) if today else MONDAY
         return desk
 
     def opened(
