@@ -134,6 +134,7 @@ class Desk:
         self._seen = topology or self._topology
         self._intake: Intake | None = None
         self._looked_at = -1
+        self._waits: datetime | None = None
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -185,6 +186,21 @@ class Desk:
             self._lease.release()
         except StoreError:
             logger.warning("the lease of the desk was not released: it ends by itself")
+
+    def once(self) -> bool:
+        """Do each job once, if no other process holds the lease; gives whether. What was received is taken
+        in to the end, and it is waited until what waits for others has waited long enough."""
+        if not self._lease.acquire():
+            return False
+        try:
+            while not self._stopping and (self.turn() or self._waits is not None):
+                if self._waits is not None and not any(job.failures for job in self.jobs):
+                    left = (self._waits - self._clock()).total_seconds()
+                    self._asked.wait(max(0.01, min(left, LEASE / 2)))
+                    self._lease.renew()
+        finally:
+            self._lease.release()
+        return True
 
     def turn(self) -> int:
         """Do what is due, each job once; gives how much was done."""
@@ -273,6 +289,7 @@ class Desk:
         return count
 
     def _note(self, made: Made) -> None:
+        self._waits = made.next_at
         self.tally.opened += made.opened
         self.tally.joined += made.joined
         self.tally.merged += made.merged
