@@ -83,7 +83,8 @@ async def _due(_: Any, info: Any, **given: Any) -> list[Seen]:
 
 
 def _moment(given: Mapping[str, Any]) -> Moment:
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    today = now.date()
     try:
         day = parse_date(given["on"]) if given.get("on") else today
     except ValueError as error:
@@ -93,7 +94,8 @@ def _moment(given: Mapping[str, Any]) -> Moment:
     if not all(0 <= span <= 36_500 for span in (within, idle, unseen)):
         raise QueryError("Spans are 0 to 36,500 days.", "Correct them.")
     at = end if day < today else None
-    return Moment(day, at, within, idle, unseen, given.get("organisation"))
+    exact = None if given.get("on") else now
+    return Moment(day, at, within, idle, unseen, given.get("organisation"), exact)
 
 
 def _entry_type() -> type:
