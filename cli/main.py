@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from cli import (
     accounts,
+    alerts,
     attachments,
     changes,
     deciding,
@@ -26,7 +27,9 @@ from cli import (
     model_commands,
     orders,
     organisations,
+    problems,
     records,
+    requests,
     resume,
     serving,
     sources,
@@ -59,6 +62,8 @@ app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
+app.add_typer(problems.app, name="problem")
+app.add_typer(requests.app, name="request")
 app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
 app.add_typer(incidents.app, name="incident")
@@ -90,6 +95,8 @@ app.add_typer(stocktaking.app, name="stocktake")
 app.add_typer(organisations.app, name="org")
 app.command()(due.due)
 app.command()(due.timers)
+app.add_typer(alerts.alert_app, name="alert")
+app.add_typer(alerts.desk_app, name="desk")
 app.command()(attachments.attach)
 app.command()(attachments.attachment)
 app.add_typer(accounts.account_app, name="account")

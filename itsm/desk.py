@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 
 from cmdb.errors import StoreError
@@ -26,6 +27,7 @@ from itsm.alerts.intake import Intake
 from itsm.alerts.outcomes import ALERT
 from itsm.alerts.rules import AlertRules, load_alert_rules
 from itsm.opening import Seen
+from itsm.refreshing import refresh
 from lifecycle import timers
 from lifecycle.engine import Engine
 from schema.errors import CmdbError
@@ -36,7 +38,7 @@ LEASE: Final = 30.0
 """Seconds after which another process goes on where this one has died."""
 TICK: Final = 0.5
 """Seconds between two looks at what has come."""
-PACES: Final = {"alerts": TICK, "calm": 20.0, "match": 60.0, "timers": 30.0}
+PACES: Final = {"alerts": TICK, "calm": 20.0, "match": 60.0, "incidents": 30.0, "timers": 30.0}
 """Seconds between two runs of a job."""
 WAIT: Final = (1.0, 60.0)
 """Seconds before a job that failed is tried again: twice as many each time, up to the second."""
@@ -90,12 +92,15 @@ class Condition:
         Whether this process does the work.
     backlog
         Received alerts that are not taken in yet.
+    unmatched
+        Alerts that fire, and whose CI is not known.
     failing
         Name of a job -> what it failed by last.
     """
 
     holds: bool
     backlog: int
+    unmatched: int
     ran_at: datetime | None
     failing: dict[str, str] = field(default_factory=dict)
 
@@ -122,14 +127,14 @@ class Desk:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store, self.rules = store, rules or load_alert_rules()
-        self.engine = Engine(store, clock)
         self.tally = Tally()
         self._snapshot: Snapshot | None = None
         self._clock, self._monotonic = clock, monotonic
         self._lease = Lease(store, "desk", f"{socket.gethostname()} {os.getpid()}", LEASE)
-        self._correlator = Correlator(self.engine, self.rules, topology or self._topology)
+        self._seen = topology or self._topology
         self._intake: Intake | None = None
         self._looked_at = -1
+        self._waits: datetime | None = None
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -137,6 +142,7 @@ class Desk:
             "alerts": self._alerts,
             "calm": lambda: self._taking().calm(),
             "match": self._match,
+            "incidents": self._incidents,
             "timers": self._timers,
         }
         self.jobs = [Job(name, work[name], pace) for name, pace in PACES.items()]
@@ -181,6 +187,21 @@ class Desk:
         except StoreError:
             logger.warning("the lease of the desk was not released: it ends by itself")
 
+    def once(self) -> bool:
+        """Do each job once, if no other process holds the lease; gives whether. What was received is taken
+        in to the end, and it is waited until what waits for others has waited long enough."""
+        if not self._lease.acquire():
+            return False
+        try:
+            while not self._stopping and (self.turn() or self._waits is not None):
+                if self._waits is not None and not any(job.failures for job in self.jobs):
+                    left = (self._waits - self._clock()).total_seconds()
+                    self._asked.wait(max(0.01, min(left, LEASE / 2)))
+                    self._lease.renew()
+        finally:
+            self._lease.release()
+        return True
+
     def turn(self) -> int:
         """Do what is due, each job once; gives how much was done."""
         done = 0
@@ -217,12 +238,24 @@ class Desk:
     # -- how it is --------------------------------------------------------------------------------------
 
     def condition(self) -> Condition:
-        """How the desk is; asks the store how much is waiting to be taken in."""
-        held = self._lease.held
+        """How the desk is; asks the store how much is waiting."""
         failing = {job.name: job.error for job in self.jobs if job.failures}
-        return Condition(held, self._taking().backlog(), self.jobs[0].ran_at, failing)
+        held, ran_at = self._lease.held, self.jobs[0].ran_at
+        if ALERT not in self.store.model.record_types:
+            return Condition(held, 0, 0, ran_at, failing)
+        taking = self._taking()
+        return Condition(held, taking.backlog(), taking.unmatched(), ran_at, failing)
 
     # -- the jobs ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Decides and commits; made when it is needed, as a model may have to be applied first."""
+        return Engine(self.store, self._clock)
+
+    @cached_property
+    def _correlator(self) -> Correlator:
+        return Correlator(self.engine, self.rules, self._seen)
 
     def _taking(self) -> Intake:
         if self._intake is None:
@@ -256,6 +289,7 @@ class Desk:
         return count
 
     def _note(self, made: Made) -> None:
+        self._waits = made.next_at
         self.tally.opened += made.opened
         self.tally.joined += made.joined
         self.tally.merged += made.merged
@@ -273,6 +307,10 @@ class Desk:
         self._looked_at = newest
         self.tally.matched += found
         return found
+
+    def _incidents(self) -> int:
+        """Look at open incidents anew, where the graph has changed."""
+        return len(refresh(self.engine, self._seen).changed)
 
     def _timers(self) -> int:
         fired = [firing for firing in timers.run(self.engine) if firing.revision is not None]

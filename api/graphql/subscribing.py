@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from api.access.principals import Permission
 from api.context import Context
@@ -20,6 +20,9 @@ from lifecycle.refusals import NotAllowedError
 
 RECHECK: Final = 2.0
 """Seconds after which it is looked up at the latest whether a subscriber may still subscribe."""
+
+
+T = TypeVar("T")
 
 
 class TooManyError(StoreBusyError):
@@ -64,6 +67,11 @@ class Subscription:
         self.context = context
         self.follower = context.services.follower
 
+    async def call(self, work: Callable[[], T]) -> T:
+        """Do work in a thread; the time of an event begins."""
+        self.context.begin(stoppable=True)
+        return await self.context.call(work)
+
     async def renewed(self) -> GraphStore:
         """The store as the subscriber sees it now.
 
@@ -76,7 +84,7 @@ class Subscription:
         context = self.context
         connection = context.connection
         assert connection is not None
-        base = await context.call(lambda: context.services.context(connection))
+        base = await self.call(lambda: context.services.context(connection))
         if not base.principal.permits(Permission.SUBSCRIBE):
             raise NotAllowedError(
                 f"{base.principal.name} has no permission to subscribe.",

@@ -51,7 +51,7 @@ async def _record_changes(
         known: int = after
         await context.call(lambda: check_revision(store, known))
     while True:
-        for commit in await _next(context, after):
+        for commit in await _next(subscription, after):
             after = commit.revision.number
             if not watched.touched(context.services.store.model, commit):
                 continue
@@ -64,10 +64,12 @@ async def _record_changes(
             await subscription.renewed()
 
 
-async def _next(context: Context, after: int) -> list[Commit]:
+async def _next(subscription: Subscription, after: int) -> list[Commit]:
     """The next revisions of the store itself."""
-    store: GraphStore = context.services.store
-    return await context.call(lambda: list(islice(store.feed(after, after + COMMITS), COMMITS)))
+    store: GraphStore = subscription.context.services.store
+    return await subscription.call(
+        lambda: list(islice(store.feed(after, after + COMMITS), COMMITS))
+    )
 
 
 async def _changes(

@@ -26,6 +26,7 @@ from impact.spreading import Spreading
 from impact.topology import Topology
 from impact.views import View
 
+LAST: Final = 2**62
 TOGETHER: Final = 16
 """So many causes at most are said to have something done together."""
 
@@ -184,7 +185,8 @@ class _Correlation:
         """Groups with one cause that explains several alarms."""
         new = [one for one in left if one.ci in self.nodes]
         alarms = [Alarm(self.nodes[one.ci], _alarming(one.effect)) for one in new]
-        cis, known = [one.ci for one in new], {one.ci for one in new}
+        cis, mine = [one.ci for one in new], {one.ci for one in new}
+        known = {*mine}
         for one in self.standing:
             for ci, effect in one.roots.items() if one.lately else ():
                 if ci in self.nodes and ci not in known:
@@ -197,7 +199,7 @@ class _Correlation:
             explained = {cis[place] for place in cause.explained}
             id = self.topology.id(cause.node)
             taken = [s.id for s in self.standing if s.lately and explained >= s.roots.keys()]
-            own = sorted(ci for ci in explained if ci in self.waiting)
+            own = sorted(explained & mine)
             effect = effects.get(cause.node, Effect.DOWN)
             found.append(Group(taken, {id: effect}, own, cause.silent))
         return found
@@ -226,6 +228,9 @@ class _Correlation:
             kept = [u for u in with_it if id(u) in fixed]
             if kept and (unit.incidents or len(kept) < len(with_it)):
                 continue  # what people have opened is not merged with others
+            with_it.sort(
+                key=lambda u: ([self.age[id] for id in u.incidents] or [LAST], min(u.roots or {""}))
+            )
             into = kept[0] if kept else with_it[0]
             for other in [] if kept else with_it[1:]:
                 into.incidents += other.incidents

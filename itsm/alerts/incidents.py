@@ -26,11 +26,12 @@ from itsm.alerts.correlating import Group, Standing, Waiting, groups
 from itsm.alerts.outcomes import ALERT, OPENS_AT, QUIET_FROM, RAISED_ON, REPORTED_IN
 from itsm.alerts.rules import AlertRules
 from itsm.hits import WORDS
+from itsm.merging import absorbing
 from itsm.opening import INCIDENT, Seen, joined, opened
 from lifecycle.cases import Room
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
-from lifecycle.items import CONCERNS, OPEN
+from lifecycle.items import CONCERNS, DROPPED
 from schema.errors import CmdbError
 from schema.model import STATE_ATTRIBUTE, Model
 from schema.processes import SYSTEM
@@ -43,7 +44,7 @@ MOST: Final = 5_000
 AT_ONE_CI: Final = 20
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 CHANNEL: Final = "alert"
-MERGED_INTO: Final = "MERGED_INTO"
+CAUSE_FOUND: Final = "their common cause was found"
 URGENCIES: Final = ("high", "medium", "low")
 
 
@@ -156,11 +157,9 @@ class Correlator:
                 former[near.of] = near.record.id
         incidents = {record.id: record for record in self._open()}
         concerned: defaultdict[str, list[str]] = defaultdict(list)
-        for near in self.store.neighbours(alerts, [CONCERNS], "in") if incidents else ():
-            if (
-                near.record.id in incidents
-                and near.relationship.attributes.get("outcome") == "open"
-            ):
+        for near in self._concerning(alerts) if incidents else ():
+            outcome = near.relationship.attributes.get("outcome")
+            if near.record.id in incidents and outcome != DROPPED:
                 concerned[near.of].append(near.record.id)
         return _Case(
             self.engine.own_room(), self.topology(), dict(alerts), incidents, former, dict(concerned), cis
@@ -261,41 +260,23 @@ class Correlator:
         attributes: dict[str, Any] = {}
         if incident.attributes.get(QUIET_FROM) is not None:
             attributes[QUIET_FROM] = None
-        operations, moved = self._merged(case, incident, others)
         new = [ci for ci in group.cis if incident.id not in case.concerned.get(ci, ())]
-        items = _items({}, {*moved, *new} - before.keys())
+        items = _items({}, {*new} - before.keys())
         if group.roots is not None and group.roots.keys() != before.keys():
             attributes["probable_cause"] = next(iter(group.roots))
             attributes["name"] = self._name(case, group, alerts)
-            items = _items(group.roots, {*items, *before})
+            known = (ci for one in others for ci in roots_of(one))
+            items = _items(group.roots, {*items, *before, *known})
+        if others:
+            return absorbing(
+                self.engine, case.room, incident, others, CAUSE_FOUND,
+                items=items, attributes={QUIET_FROM: None, **attributes}, seen=case.seen,
+            )  # fmt: skip
         if items:
-            operations += joined(
+            return joined(
                 self.engine, case.room, incident, items, seen=case.seen, attributes=attributes
             )
-        elif attributes:
-            operations.append(Update(incident.id, attributes))
-        return operations
-
-    def _merged(
-        self, case: _Case, into: Record, others: Sequence[Record]
-    ) -> tuple[list[Operation], set[str]]:
-        """Incidents that end in another one; and the CIs that they concern."""
-        operations: list[Operation] = []
-        moved: set[str] = set()
-        for incident in others:
-            way = self.engine.way(incident, "merge")
-            words = {"reason": f"merged into {into.attributes.get('number')}"}
-            merge = self.engine.case(incident, way, case.room, words, {})
-            moved |= {i.record.id for i in case.room.items(incident.id) if i.outcome == OPEN}
-            self.engine.settle([merge], case.room, system=True)
-            self.engine.stop(merge.refusals)
-            operations += merge.operations()
-            operations += self.engine.entered(merge, case.room)
-            operations.append(Relate(incident.id, MERGED_INTO, into.id))
-        ids = [incident.id for incident in others]
-        for near in self.store.neighbours(ids, [REPORTED_IN], "in") if ids else ():
-            operations += self._report(near.record.id, into.id, near.of)
-        return operations, moved
+        return [Update(incident.id, attributes)] if attributes else []
 
     def _report(self, alert: str, incident: str, former: str | None) -> list[Operation]:
         if former == incident:

@@ -111,6 +111,8 @@ class Outcomes:
     def _sought(self, change: Change, again: bool) -> bool:
         if not change.after.firing or "malformed" in change.after.said or change.by_hand:
             return False
+        if change.matched is not None:
+            return False
         return change.after.anew or again
 
     # -- one alert ------------------------------------------------------------------------------------

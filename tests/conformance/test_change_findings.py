@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cmdb.change_sets import Relate, Unrelate, Update
+from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.integrity import check
 from cmdb.store import create_store
 from itsm.changes.unauthorised import unauthorised
@@ -52,7 +52,7 @@ def test_discovery_confirms_or_contradicts_what_a_change_has_made(board: ChangeB
     old_place = thing("DatabaseInstance", "k-db", link("RUNS_ON", "k-box"), name="db")
     scanned(board, "agent", box(memory_mib=32_768, os_name="Linux", cpu_count=2), old_place)
     new = board.create("Server", "box2", serial_number="S2", organisation=ids["south"], lifecycle_state="in_use")  # fmt: skip
-    plan = [
+    plan: list[Operation] = [
         new,
         Update(ids["box"], {"memory_mib": 65_536, "os_name": "Debian", "cpu_count": 4, "purpose": "lab"}),
         Unrelate(ids["db"], "RUNS_ON", ids["box"]),

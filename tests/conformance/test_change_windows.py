@@ -12,7 +12,7 @@ from api.access.guarded import GuardedStore
 from api.access.organisations import Organisations
 from api.access.principals import Grant, Principal
 from api.access.roles import load_roles
-from cmdb.change_sets import Relate, Unrelate, Update
+from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import create_store
@@ -59,8 +59,11 @@ def submitted(board: ChangeBoard, *concerned: str, **said: Any) -> str:
 def test_what_is_in_the_way_of_a_window(board: ChangeBoard) -> None:
     first = submitted(board, "web1")
     number = board.told(first, "number")[0]
-    assert in_the_way(board, submitted(board, "web1", hours=0.5)) == [("same_item", number, ["web1"])]
-    assert in_the_way(board, submitted(board, "web1", begins=EVENING + hours(2))) == []
+    assert in_the_way(board, submitted(board, "web1", hours=0.5)) == [
+        ("same_item", number, ["web1"])
+    ]
+    later = submitted(board, "web1", begins=EVENING + hours(2))
+    assert in_the_way(board, later) == []
     pair = submitted(board, "web2", begins=EVENING + hours(1))
     found = board.changes.collisions(board.at(pair))[0]
     assert (found.kind, [i.name for i in found.items]) == ("together", ["shop", "portal"])
@@ -86,6 +89,8 @@ def test_what_is_in_the_way_of_a_window(board: ChangeBoard) -> None:
     factors = {f["name"]: f for f in board.at(pair).attributes["risk_explained"]["factors"]}
     assert factors["collisions"]["count"] == 2
     board.go(first, "withdraw")
+    assert [other for _, other, _ in in_the_way(board, pair)] == [board.told(later, "number")[0]]
+    board.go(later, "withdraw")
     assert in_the_way(board, pair) == []
 
 
@@ -140,7 +145,9 @@ def test_freezes_and_the_hours_of_services(board: ChangeBoard) -> None:
     board.go(emergency, "assess")
     factors = {f["name"]: f for f in board.at(emergency).attributes["risk_explained"]["factors"]}
     assert factors["no_back_out"]["points"] == 20
-    spread = [(e.record.name, e.begins) for e in calendar(store, EVENING, EVENING + hours(24), MONDAY)]
+    spread = [
+        (e.record.name, e.begins) for e in calendar(store, EVENING, EVENING + hours(24), MONDAY)
+    ]
     assert [name for name, _ in spread][:1] == ["new year"]
     assert len(spread) == 6
     at_north = calendar(store, EVENING, EVENING + hours(24), MONDAY, ids["north"])
@@ -171,7 +178,7 @@ def submitted_again(board: ChangeBoard) -> str:
 def test_what_if_tells_what_fares_otherwise_afterwards(board: ChangeBoard) -> None:
     ids = board.ids
     new = board.create("Server", "box2", organisation=ids["south"], lifecycle_state="in_use")
-    more = [
+    more: list[Operation] = [
         new,
         Unrelate(ids["db"], "RUNS_ON", ids["box"]),
         Relate(ids["db"], "RUNS_ON", ids["box"], {"group": "db"}),
@@ -181,7 +188,11 @@ def test_what_if_tells_what_fares_otherwise_afterwards(board: ChangeBoard) -> No
     assert found.window.counts() == {"down": 4}
     assert found.afterwards is not None
     better = {(board.named(c.id), c.before, c.after) for c in found.afterwards.better}
-    assert better == {("db", "down", "at_risk"), ("shop", "down", "none"), ("portal", "down", "none")}
+    assert better == {
+        ("db", "down", "at_risk"),
+        ("shop", "down", "none"),
+        ("portal", "down", "none"),
+    }
     assert (found.afterwards.worse, found.less_redundant) == ([], [])
     less = [Unrelate(ids["shop"], "RUNS_ON", ids["web2"])]
     found = board.changes.what_if(board.at(board.change("web1", plan=less)))

@@ -31,8 +31,8 @@ class ChangeBoard(ServiceDesk):
     changes: Changes
 
     @classmethod
-    def make(cls, store: GraphStore) -> Self:
-        board = super().make(store)
+    def make(cls, store: GraphStore, *, today: bool = False) -> Self:
+        board = super().make(store, today=today)
         operations: list[Operation] = []
         for name, at, roles in BOARD:
             said = {"username": name, "organisation": board.ids[at]}

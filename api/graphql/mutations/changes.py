@@ -67,7 +67,7 @@ def mutation_fields(records: Records) -> list[ModelField]:
                 argument("attributes", JSON | None, "By the model's names: starts_at, ends_at, window_effect …"),
                 *DEVICES, argument("reason", str | None),
             ],
-            drafting(partial(process_type, kind=CHANGE)),
+            drafting(partial(process_type, base=CHANGE)),
         ),
         (
             "planChange",

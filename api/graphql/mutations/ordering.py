@@ -21,10 +21,9 @@ from api.graphql.views import View
 from cmdb.queries import PAGE_LIMIT, Query
 from cmdb.store import GraphStore
 from itsm.services import service_of
-from lifecycle.desk import ORDER
 from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
-from lifecycle.naming import order_type, read_inputs
+from lifecycle.naming import ORDER, process_type, read_inputs
 from lifecycle.orders import Orders
 from lifecycle.refusals import RequestError
 from schema.kinds import parse_date
@@ -351,7 +350,7 @@ def _of_orders(devices: Any, effective: Any) -> list[tuple[str, str, list[Any], 
             "draftOrder",
             "A draft of an order, by you, in your organisation unless another is named.",
             [kind, argument("attributes", JSON | None, "Of the order, by the model's names."), *DEVICES, _REASON],
-            drafting(order_type),
+            drafting(process_type),
         ),
         ("addToOrder", "Add devices to your draft of an order or a change, or give other details.", [_ORDER, *DEVICES], add),
         (
