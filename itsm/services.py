@@ -6,12 +6,14 @@ from typing import Final
 
 from itsm.changes.desk import Changes
 from itsm.incidents import Incidents
+from itsm.problems import Problems
+from itsm.requests import Requests
 from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.orders import Orders
 from schema.model import RecordType
 
-SERVICES: Final[tuple[type[Drafting], ...]] = (Incidents, Changes)
+SERVICES: Final[tuple[type[Drafting], ...]] = (Incidents, Problems, Changes, Requests)
 
 
 def service_of(engine: Engine, type_: RecordType) -> Drafting:

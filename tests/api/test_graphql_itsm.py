@@ -15,6 +15,9 @@ from api.access.roles import load_roles
 from cmdb.change_sets import Relate, Update
 from cmdb.ids import new_id
 from cmdb.store import create_store
+from itsm.alerts.formats import FORMATS
+from itsm.alerts.intake import Intake
+from itsm.alerts.receiving import receive
 from itsm.incidents import Incidents
 from tests.support.api_door import Door
 from tests.support.building import commit
@@ -387,6 +390,97 @@ def test_what_changed_here_and_below_is_told_with_its_process(
         door.graphql_errors(recent, "ola", of=ids["mill-north"], hours=1)[0]["extensions"]["code"]
         == "not_found"
     )
+
+
+def test_an_alert_without_a_ci_is_given_one(board: ChangeBoard, door: Door) -> None:
+    rules, ids = door.services.alert_rules, board.ids
+    said = {"alertname": "Hot", "instance": "nowhere:9100", "severity": "critical"}
+    alert = {
+        "status": "firing",
+        "labels": said,
+        "startsAt": board.now.isoformat(),
+        "fingerprint": "hot",
+    }
+    body = json.dumps({"version": "4", "alerts": [alert]}).encode()
+    receive(board.store, FORMATS["alertmanager"](body, {}, "prom", rules))
+    Intake(board.engine, rules).take_in()
+    unmatched = "{ alerts(where: {unmatchedBecause: {null: false}}) { nodes { id name unmatchedBecause } } }"
+    [found] = door.graphql(unmatched, "ola")["alerts"]["nodes"]
+    ids["hot"] = found["id"]
+    raised = "query($id: ID!) { record(id: $id) { ... on Alert { identifiedBy raisedOn { nodes { id } } } } }"
+    assert (
+        act(board, door, "attachAlert", "ola", "alert: <hot>, ci: <mill-north>")["code"]
+        == "not_found"
+    )
+    assert (
+        act(board, door, "attachAlert", "rae", "alert: <hot>, ci: <box>")["code"] == "not_allowed"
+    )
+    assert (
+        act(board, door, "attachAlert", "ola", "alert: <hot>, ci: <desk>")["code"]
+        == "invalid_request"
+    )
+    assert (
+        act(board, door, "attachAlert", "ola", "alert: <hot>, ci: <box>")["__typename"] == "Ordered"
+    )
+    assert door.graphql(raised, "ola", id=ids["hot"])["record"]["raisedOn"]["nodes"] == [
+        {"id": ids["box"]}
+    ]
+    assert door.graphql(unmatched, "ola")["alerts"]["nodes"] == []
+
+
+def test_problems_join_incidents_and_requests_are_drafted(board: ChangeBoard, door: Door) -> None:
+    ids = board.ids
+    ids["i1"], ids["i2"] = opened(board, door, "db", by="ola"), opened(board, door, "db", by="ola")
+    candidates = (
+        "{ problemCandidates(days: 10) { points cis { name } makes { vendor } incidents { id } } }"
+    )
+    seen = door.graphql(candidates, "ola")["problemCandidates"]
+    assert [
+        {*c["cis"][0].values()}
+        for c in seen
+        if {i["id"] for i in c["incidents"]} >= {ids["i1"], ids["i2"]}
+    ] == [{"db"}]
+    assert "db" not in json.dumps(door.graphql(candidates, "nick"))
+    made = act(
+        board,
+        door,
+        "openProblem",
+        "ola",
+        'name: "db falls over", incidents: [<i1>], attributes: {symptoms: "it does"}',
+    )
+    ids["why"] = made["record"]["id"]
+    assert board.told(ids["why"], "symptoms", "lifecycle_state") == ["it does", "open"]
+    assert (
+        act(board, door, "addToProblem", "ola", "problem: <why>, incidents: [<i2>]")["__typename"]
+        == "Ordered"
+    )
+    explained = "query($id: ID!) { record(id: $id) { ... on Problem { explains { totalCount } concerns { nodes { id } } } } }"
+    told = door.graphql(explained, "ola", id=ids["why"])["record"]
+    assert (told["explains"]["totalCount"], told["concerns"]["nodes"]) == (2, [{"id": ids["db"]}])
+    assert (
+        act(board, door, "removeFromProblem", "ola", "problem: <why>, incidents: [<i2>]")[
+            "__typename"
+        ]
+        == "Ordered"
+    )
+    assert (
+        act(board, door, "removeFromProblem", "ola", "problem: <why>, incidents: [<i2>]")["code"]
+        == "invalid_request"
+    )
+    ids["cure"] = drafted(board, door, "db", begins=board.now + timedelta(days=70))
+    assert (
+        act(board, door, "setProblemFix", "ola", "problem: <why>, change: <cure>")["__typename"]
+        == "Ordered"
+    )
+    assert (
+        act(board, door, "setProblemFix", "nick", "problem: <why>, change: <cure>")["code"]
+        == "not_found"
+    )
+    assert act(board, door, "openProblem", "rae", 'name: "x", cis: [<db>]')["code"] == "not_allowed"
+    wanted = 'attributes: {name: "a desk", wanted_type: "DesktopComputer"}'
+    request = act(board, door, "draftRequest", "ola", wanted)["record"]["id"]
+    assert twice(board, door, MOVE, "ola", record=request, to="submit")["__typename"] == "Ordered"
+    assert board.told(request, "lifecycle_state", "requested_by") == ["in_approval", "ola"]
 
 
 # -- changes ----------------------------------------------------------------------------------------------

@@ -8,7 +8,16 @@ Fields over types that a model does not have are left out.
 from __future__ import annotations
 
 from api.graphql.fields import ModelField
-from api.graphql.itsm import calendar, changes, clocks, findings, following, incidents, kept
+from api.graphql.itsm import (
+    calendar,
+    changes,
+    clocks,
+    findings,
+    following,
+    incidents,
+    kept,
+    problems,
+)
 from api.graphql.records import Records
 
 PARTS = (kept, clocks, incidents, changes)
@@ -22,7 +31,9 @@ def type_fields(records: Records, name: str) -> list[ModelField]:
 
 def query_fields(records: Records) -> list[ModelField]:
     return [
-        field for part in (incidents, calendar, findings) for field in part.query_fields(records)
+        field
+        for part in (incidents, problems, calendar, findings)
+        for field in part.query_fields(records)
     ]
 
 

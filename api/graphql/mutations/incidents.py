@@ -1,6 +1,6 @@
-"""Incidents: opened by people and tools, added to, handed on, related, taken together and apart.
+"""Incidents: opened by people and tools, added to, handed on, related, taken together and apart; their alerts.
 
-From state to state they go as every record: by `transitionRecord`. Who may is for `itsm.incidents` to say.
+From state to state they go as every record: by `transitionRecord`. Who may is for `itsm` to say.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from api.graphql.mutations.doing import KEY, Ids, Work, doing
 from api.graphql.mutations.ordering import Ordered, on_process, ordered, said
 from api.graphql.records import Records
 from api.graphql.scalars import JSON
+from itsm.alerts.attaching import attach
 from itsm.incidents import Incidents
 from itsm.merging import merge, split
 from lifecycle.refusals import RequestError
@@ -120,6 +121,15 @@ def split_(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
         return ordered(context, engine, made.id, made.revision)
 
 
+def attach_(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
+    alert, ci = given["alert"], given["ci"]
+    seen(context, [alert, ci])
+    with telling(context):
+        engine, me = engine_of(context, product(context, Permission.ORDER, records=[ci]), ids)
+        revision = attach(engine, alert, ci, me, context.services.alert_rules)
+        return ordered(context, engine, alert, revision)
+
+
 def _plain(value: Any) -> str:
     return str(getattr(value, "value", value))
 
@@ -185,6 +195,10 @@ def mutation_fields(records: Records) -> list[ModelField]:
         (
             "splitIncident", "Make an incident of its own of some of the CIs of an open one; answers with the new one.",
             [_INCIDENT, cis, argument("name", str | None), _REASON], split_,
+        ),
+        (
+            "attachAlert", "Say which CI an alert is about; it then goes the way of all others.",
+            [argument("alert", strawberry.ID), argument("ci", strawberry.ID)], attach_,
         ),
     ]  # fmt: skip
     return [

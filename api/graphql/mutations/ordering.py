@@ -184,7 +184,7 @@ def drafting(type_of: Callable[[Model, str], RecordType]) -> Work:
     """The work of a mutation that drafts processes; `type_of` gives the type that a text means."""
 
     def draft(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
-        type_ = type_of(context.store.model, given["type"])
+        type_ = type_of(context.store.model, given.get("type") or "")
         attributes = said(context, type_, given)
         devices = named(context, type_.name, given)
         with telling(context):
