@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.revisions import Changes as GraphChanges
 from cmdb.store import GraphStore
+from itsm import hits
 from itsm.changes.desk import Changes
 from itsm.changes.moved import moved
 from itsm.changes.planned import Planned
@@ -166,8 +168,10 @@ def beside(graph: GraphStore, change: Record) -> Section:
     near = graph.neighbours([change.id], ["CAUSED_BY", "FIXED_BY"], "in")
     caused = [n.record for n in near if n.relationship.type == "CAUSED_BY"]
     fixes = [n.record for n in near if n.relationship.type == "FIXED_BY"]
+    hit = _by_organisation(graph, said.get("impact"))
     factors = (said.get("risk_explained") or {}).get("factors", ())
-    lines = [f"Risk, {f['points']:g} points: {f['said']}" for f in factors if f["points"]]
+    lines = [f"Hit in {name}: {counts}" for name, counts in hit.items()]
+    lines += [f"Risk, {f['points']:g} points: {f['said']}" for f in factors if f["points"]]
     if held := said.get("planned"):
         lines += [f"Holds back {len(held)} operations: `cmdb change diff` shows them."]
     told = (("Carried out by", orders), ("Caused", caused), ("Fixes", fixes))
@@ -180,3 +184,18 @@ def beside(graph: GraphStore, change: Record) -> Section:
         for name, records in (("orders", orders), ("caused", caused), ("fixes", fixes))
     }
     return Section(plain, lines)
+
+
+def _by_organisation(graph: GraphStore, kept: Mapping[str, Any] | None) -> dict[str, str]:
+    """What was worked out to be hit, by the name of the organisation."""
+    found = hits.read(kept)
+    counts: dict[str, Counter[str]] = {}
+    for cell in found.cells if found else ():
+        own = counts.setdefault(cell.organisation, Counter())
+        own[f"{cell.effect}"] += cell.items
+        own[f"services {cell.effect}"] += cell.services
+    names = output.names(graph, [id for id in counts if id])
+    return {
+        names.get(id, id) or "no organisation": ", ".join(f"{n:,} {w}" for w, n in own.items() if n)
+        for id, own in counts.items()
+    }

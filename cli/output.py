@@ -145,7 +145,8 @@ def names(graph: GraphStore, ids: Iterable[str]) -> dict[str, str]:
 def referred(graph: GraphStore, values: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """Names of the records that values of attributes refer to, by id."""
     references = graph.model.references
-    return names(graph, (v for n, v in values if n in references and isinstance(v, str)))
+    named = (v for n, v in values if n in references and v is not None)
+    return names(graph, (id for v in named for id in (v if isinstance(v, list) else (v,))))
 
 
 def shown(model: Model, name: str, value: Any, named: Mapping[str, str] | None = None) -> str:

@@ -19,10 +19,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cmdb.queries import PAGE_LIMIT, Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from impact.analysis import Outage
+from impact.propagation import reachable
 from impact.reports import is_service
 from impact.rules import Effect
 from impact.snapshots import partial
@@ -142,6 +146,7 @@ class Surroundings:
         self._topology = found(seen[0] if seen else partial(store, roots, as_of=self.at))
         self._known: dict[frozenset[str], list[_Between]] = {}
         self._outages: dict[str, Outage] = {}
+        self._reached: dict[str, NDArray[np.integer]] = {}
         self._records: dict[str, Record] = {}
 
     def at_window(self, begins: datetime, ends: datetime) -> list[Collision]:
@@ -207,26 +212,39 @@ class Surroundings:
             if effects:
                 names = named([f"{another.items[id].name} is {e}" for id, e in effects.items()])
                 yield IN_IMPACT, tuple(effects), f"{whose}: {names}"
-        if broken := self._broken([mine, other]):
+        if self._meet(other) and (broken := self._broken([mine, other])):
             ids = tuple(one.id for one in broken)
             yield TOGETHER, ids, f"together with {other.name} {self._worse(broken)}"
 
     def _with_all(self, there: Sequence[Scheduled]) -> list[_Between]:
         """What is broken only with all changes that are under way at one instant, and not without this."""
-        key = frozenset(other.id for other in there)
+        near = [other for other in there if self._meet(other)]
+        key = frozenset(other.id for other in near)
+        if len(near) < 2:
+            return []  # what two do is known
         if key not in self._known:
             groups: dict[tuple[int, ...], list[Broken]] = {}
-            for one in self._broken([self.mine, *there]):
+            for one in self._broken([self.mine, *near]):
                 if 0 in one.spared_by:
                     groups.setdefault(one.spared_by[1:], []).append(one)
             self._known[key] = []
             for numbers, some in groups.items():
-                others = tuple(there[number - 1] for number in numbers) or tuple(there)
+                others = tuple(near[number - 1] for number in numbers) or tuple(near)
                 names = " and ".join(other.name for other in others)
                 why = f"together with {names} {self._worse(some)}"
                 ids = tuple(one.id for one in some)
                 self._known[key].append(_Between(TOGETHER, others, ids, why))
         return self._known[key]
+
+    def _meet(self, other: Scheduled) -> bool:
+        """Whether failure could get to some CI from what either takes out: else together they are as alone."""
+        return bool(np.intersect1d(self._reach(self.mine), self._reach(other)).size)
+
+    def _reach(self, change: Scheduled) -> NDArray[np.integer]:
+        if change.id not in self._reached:
+            nodes = [node for node in self._topology.find(change.roots) if node is not None]
+            self._reached[change.id] = reachable(self._topology, nodes)
+        return self._reached[change.id]
 
     def _broken(self, changes: Sequence[Scheduled]) -> list[Broken]:
         """The CIs that are degraded or down, and fare worse than with each of the changes alone."""

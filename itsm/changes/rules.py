@@ -43,15 +43,11 @@ def _items(case: Case, room: Room) -> dict[str, Record]:
 
 @guard
 def window_makes_sense(cases: Sequence[Case], room: Room) -> None:
-    """Its window ends after it begins, and is not over."""
+    """Its window ends after it begins."""
     for case in cases:
         begins, ends = case.value("starts_at"), case.value("ends_at")
-        if begins is None or ends is None:
-            continue
-        if ends <= begins:
+        if begins is not None and ends is not None and ends <= begins:
             case.refuse("window_makes_sense", "its window ends before it begins")
-        elif ends <= room.now:
-            case.refuse("window_makes_sense", "its window is over")
 
 
 def _model(case: Case, room: Room) -> Record | None:

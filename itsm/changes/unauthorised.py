@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from cmdb.queries import AsOf
@@ -23,6 +23,7 @@ from cmdb.store.base import MASK
 from itsm.changes.planned import CI, plain_value
 from lifecycle.confirmation import agree
 from lifecycle.items import CONCERNS, DROPPED
+from lifecycle.people import Directory
 from lifecycle.sightings import automatic
 from schema.kinds import write_datetime
 from schema.model import STATE_ATTRIBUTE, Model
@@ -85,19 +86,20 @@ def unauthorised(
     grace
         So long after a process has ended what it did may be found: the time between two collections.
     organisation
-        Only of CIs of this organisation.
+        Only of CIs of this organisation, and those below it.
 
     Streams the change feed; a few statements for a thousand differences.
     """
     first, last = store.resolve(since) or 0, store.resolve(until)
     batch: list[Finding] = []
     discovery = sources(store).keys()
+    directory = Directory(store, datetime.now(UTC).date())
     for commit in store.feed(first, last):
         if commit.revision.source not in discovery:
             continue
         for finding in _found(store, commit):
             at = finding.record.attributes.get("organisation")
-            if organisation is None or at == organisation:
+            if organisation is None or directory.within(at, organisation):
                 batch.append(finding)
         if len(batch) >= BATCH:
             yield from _uncovered(store, batch, grace)

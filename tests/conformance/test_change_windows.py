@@ -62,7 +62,8 @@ def test_what_is_in_the_way_of_a_window(board: ChangeBoard) -> None:
     assert in_the_way(board, submitted(board, "web1", hours=0.5)) == [
         ("same_item", number, ["web1"])
     ]
-    assert in_the_way(board, submitted(board, "web1", begins=EVENING + hours(2))) == []
+    later = submitted(board, "web1", begins=EVENING + hours(2))
+    assert in_the_way(board, later) == []
     pair = submitted(board, "web2", begins=EVENING + hours(1))
     found = board.changes.collisions(board.at(pair))[0]
     assert (found.kind, [i.name for i in found.items]) == ("together", ["shop", "portal"])
@@ -88,6 +89,8 @@ def test_what_is_in_the_way_of_a_window(board: ChangeBoard) -> None:
     factors = {f["name"]: f for f in board.at(pair).attributes["risk_explained"]["factors"]}
     assert factors["collisions"]["count"] == 2
     board.go(first, "withdraw")
+    assert [other for _, other, _ in in_the_way(board, pair)] == [board.told(later, "number")[0]]
+    board.go(later, "withdraw")
     assert in_the_way(board, pair) == []
 
 

@@ -264,6 +264,7 @@ def test_every_operation_is_in_the_matrix() -> None:
     }
     told |= {
         "checks",
+        "clock",
         "committed",
         "catch_up",
         "close",
