@@ -20,7 +20,7 @@ from cli.options import (
     opened,
     organisation_id,
 )
-from cli.order_words import ProcessName
+from cli.process_words import ProcessName
 from itsm.changes.unauthorised import unauthorised
 from itsm.changes.verification import VERDICTS, verify
 

@@ -11,7 +11,7 @@ import typer
 from cli import output
 from cli.change_views import changes_of
 from cli.options import STORE_DEFAULT, Json, Organisation, Store, opened, organisation_id, when
-from cli.order_words import ProcessName
+from cli.process_words import ProcessName
 from cmdb.errors import QueryError
 from itsm.changes.collisions import Collision
 from itsm.changes.schedule import HORIZON, calendar

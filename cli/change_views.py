@@ -14,8 +14,8 @@ from cli.options import (
     Store,
     opened,
 )
-from cli.order_show import Section
-from cli.order_words import ProcessName
+from cli.process_show import Section
+from cli.process_words import ProcessName
 from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.revisions import Changes as GraphChanges

@@ -26,7 +26,9 @@ from cli import (
     model_commands,
     orders,
     organisations,
+    problems,
     records,
+    requests,
     resume,
     serving,
     sources,
@@ -59,6 +61,8 @@ app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
+app.add_typer(problems.app, name="problem")
+app.add_typer(requests.app, name="request")
 app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
 app.add_typer(incidents.app, name="incident")

@@ -11,7 +11,7 @@ from cli import output
 from cli.confirming import Yes, confirm, plain_refusals, print_refusals
 from cli.errors import EXIT_CODES
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
-from cli.order_words import (
+from cli.process_words import (
     Override,
     ProcessName,
     concerned_by,

@@ -18,7 +18,7 @@ from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, Revision
 from cmdb.store.base import GraphStore, differences, mask
 from schema.kinds import write_datetime
-from schema.model import Model
+from schema.model import STATE_ATTRIBUTE, Model
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDTH_UNSEEN = 200
@@ -166,6 +166,14 @@ def shown(model: Model, name: str, value: Any, named: Mapping[str, str] | None =
         return "yes" if value else "no"
     unit = f" {attribute.unit}" if attribute is not None and attribute.unit else ""
     return f"{value}{unit}"
+
+
+def state(model: Model, record: Record) -> str:
+    """The state of a record, as its own state machine calls it."""
+    name = record.attributes.get(STATE_ATTRIBUTE)
+    machine = model.record_types[record.type].state_machine
+    declared = machine.states.get(str(name)) if machine else None
+    return f"{name} ({declared.label.zh})" if declared else str(name or "–")
 
 
 def change_lines(model: Model, changes: Changes, names: Mapping[str, str]) -> Iterator[str]:

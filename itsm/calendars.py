@@ -173,7 +173,7 @@ def read(record: Record) -> Calendar:
 
 
 class Calendars:
-    """Calendars of organisations and agreements, each read once.
+    """Calendars of organisations and agreements, each read once, as of the revision that the directory goes by.
 
     A calendar that cannot be read is as good as none: a process that is to be opened by it must not be lost.
     """
@@ -185,7 +185,7 @@ class Calendars:
     def of(self, ids: list[str]) -> dict[str, Calendar]:
         """Those that can be read, by id."""
         new = [id for id in dict.fromkeys(ids) if id not in self._known]
-        records = self._store.get(new) if new else {}
+        records = self._store.get(new, self._directory.at) if new else {}
         for id in new:
             self._known[id] = _readable(records.get(id))
         return {id: found for id in ids if (found := self._known[id]) is not None}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cmdb.change_sets import Operation, Relate, Unrelate
 from cmdb.records import Record, RelationshipKey
 from cmdb.store.base import Neighbour
 from itsm.incidents import Incidents, number_in, staying
-from itsm.opening import details_of, joined, opened
+from itsm.opening import Seen, details_of, joined, opened
 from lifecycle.cases import Room
 from lifecycle.deciding import Decision
+from lifecycle.engine import Engine
 from lifecycle.guards import called
 from lifecycle.items import CONCERNS
 from lifecycle.refusals import RequestError
@@ -51,34 +52,58 @@ def merge(
         raise RequestError("An incident is merged into another one.", "Name two or more.")
 
     def work() -> Decision:
-        engine = incidents.engine
         record, room = incidents.open_one(into, actor)
-        absorbed = [incidents.one(id, actor)[0] for id in named]
-        links = engine.store.neighbours([into, *named], _movable(room))
-        moving = _Moving(into, named, (n.relationship.key for n in links if n.of == into))
-        operations: list[Operation] = [*moving.of(n for n in links if n.of != into)]
-        alerts = {n.record.id: n.record for n in links if n.relationship.type == REPORTED_IN}
-        items: dict[str, dict[str, Any]] = {}
-        for other in absorbed:
-            items |= {
-                id: said for id, said in details_of(room.items(other.id)).items() if id not in items
-            }
-            case = engine.case(other, engine.way(other, MERGE), room, {"reason": reason}, {})
-            engine.settle([case], room, system=True)
-            engine.stop(case.refusals)
-            operations += [*case.operations(), *engine.entered(case, room)]
-            operations.append(Relate(other.id, MERGED_INTO, into))
-        mine = details_of(room.items(into))
-        new = {id: said for id, said in items.items() if id not in mine}
-        become = _joint(room, record, absorbed) | {
-            "quiet_from": _quiet([record, *absorbed], alerts)
-        }
-        operations += joined(engine, room, record, new, attributes=become)
-        text = f"{called(record)} absorbs {', '.join(map(called, absorbed))}"
-        seen = {one.id: one.revision for one in (record, *absorbed)}
+        others = [incidents.one(id, actor)[0] for id in named]
+        operations = absorbing(incidents.engine, room, record, others, reason)
+        text = f"{called(record)} absorbs {', '.join(map(called, others))}"
+        seen = {one.id: one.revision for one in (record, *others)}
         return Decision(operations, f"{text}: {reason}" if reason else text, seen)
 
     return incidents.engine.decide(actor, work)[1]
+
+
+def absorbing(
+    engine: Engine,
+    room: Room,
+    into: Record,
+    others: Sequence[Record],
+    reason: str = "",
+    *,
+    items: Mapping[str, Mapping[str, Any]] = {},
+    attributes: Mapping[str, Any] = {},
+    seen: Seen | None = None,
+) -> list[Operation]:
+    """What makes one incident of several.
+
+    Parameters
+    ----------
+    items, attributes
+        What the one that stays says of CIs, and what else becomes of it, whatever the others say.
+    seen
+        As of `itsm.opening.joined`.
+    """
+    ids = [one.id for one in others]
+    links = engine.store.neighbours([into.id, *ids], _movable(room))
+    moving = _Moving(into.id, ids, (n.relationship.key for n in links if n.of == into.id))
+    operations: list[Operation] = [*moving.of(n for n in links if n.of != into.id)]
+    alerts = {n.record.id: n.record for n in links if n.relationship.type == REPORTED_IN}
+    taken: dict[str, dict[str, Any]] = {}
+    for other in others:
+        taken |= {
+            id: said for id, said in details_of(room.items(other.id)).items() if id not in taken
+        }
+        case = engine.case(other, engine.way(other, MERGE), room, {"reason": reason}, {})
+        engine.settle([case], room, system=True)
+        engine.stop(case.refusals)
+        operations += [*case.operations(), *engine.entered(case, room)]
+        operations.append(Relate(other.id, MERGED_INTO, into.id))
+    mine = details_of(room.items(into.id))
+    new = {id: said for id, said in taken.items() if id not in mine}
+    become = _joint(room, into, others) | {"quiet_from": _quiet([into, *others], alerts)}
+    operations += joined(
+        engine, room, into, {**new, **items}, seen=seen, attributes={**become, **attributes}
+    )
+    return operations
 
 
 def split(
@@ -202,8 +227,9 @@ def _joint(room: Room, record: Record, absorbed: Sequence[Record]) -> dict[str, 
 
 
 def _quiet(incidents: Sequence[Record], alerts: dict[str, Record]) -> Any:
-    """From when on all alerts have been cleared long enough; None where one is firing."""
-    if any(alert.attributes.get(STATE_ATTRIBUTE) == "firing" for alert in alerts.values()):
+    """From when on all alerts have been cleared long enough; None where one is firing, or flaps."""
+    said = [alert.attributes for alert in alerts.values()]
+    if any(one.get(STATE_ATTRIBUTE) == "firing" or one.get("flapping") for one in said):
         return None
     known = [at for one in incidents if (at := one.attributes.get("quiet_from")) is not None]
     return max(known, default=None)

@@ -15,6 +15,7 @@ from lifecycle.cases import Room
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, OPEN
+from lifecycle.naming import PROCESS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.kinds import is_id
 from schema.model import STATE_ATTRIBUTE
@@ -37,7 +38,7 @@ class Drafting:
         The roles of those who may give a process to another person, and of those it may be given to.
     """
 
-    kind = "ProcessRecord"
+    kind = PROCESS
     command = "order"
     givers: Sequence[str] = ("assignee", "asset_manager", "administrator")
     takers: Sequence[str] = CARRY_OUT
@@ -50,7 +51,7 @@ class Drafting:
         return self.engine.store
 
     def find(self, text: str) -> Record:
-        """A process by number or id.
+        """A process of this kind by number or id.
 
         Raises
         ------

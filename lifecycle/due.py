@@ -34,6 +34,9 @@ class Placeholder(NamedTuple):
 
 TODAY: Final = Placeholder("today")
 UNTIL: Final = Placeholder("until")
+NOW: Final = Placeholder("instant")
+UNDER_WAY: Final = Placeholder("under_way")
+"""The states of a type that are operational."""
 ENDED: Final = Placeholder("ended")
 """The states of a type out of which nothing leads, and `GONE`."""
 GONE: Final = ("lost", "retired")
@@ -52,6 +55,8 @@ class Moment:
         So many days ahead; idle, and unseen, for so many days.
     organisation
         Only records of this one and those below it.
+    now
+        The instant in question; the end of the day unless it is given.
     """
 
     today: date
@@ -60,6 +65,12 @@ class Moment:
     idle: int = IDLE
     unseen: int = UNSEEN
     organisation: str | None = None
+    now: datetime | None = None
+
+    @property
+    def instant(self) -> datetime:
+        end = datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
+        return self.now or end + timedelta(days=1)
 
     @property
     def until(self) -> date:
@@ -134,6 +145,18 @@ QUERIES: Final[Mapping[str, DueQuery]] = {
         "due_on",
         {"due_on": {"lt": TODAY}, "not": {STATE_ATTRIBUTE: {"in": ENDED}}},
     ),
+    "answers": DueQuery(
+        Label(en="Incident is not answered in time", zh="事件响应超时"),
+        ("Incident",),
+        "response_due",
+        {"response_due": {"lt": NOW}, STATE_ATTRIBUTE: {"eq": "new"}},
+    ),
+    "incidents": DueQuery(
+        Label(en="Incident is not resolved in time", zh="事件解决超时"),
+        ("Incident",),
+        "resolution_due",
+        {"resolution_due": {"lt": NOW}, STATE_ATTRIBUTE: {"in": UNDER_WAY}},
+    ),
     "changes": DueQuery(
         Label(en="Change of others that hits it", zh="影响本单位的变更"),
         ("Change",),
@@ -203,10 +226,13 @@ def _filled(value: Any, type_: RecordType, moment: Moment, attribute: str = "") 
     """A filter with its placeholders filled in."""
     if value == ENDED:
         return _ended(type_)
+    if value == UNDER_WAY:
+        machine = type_.state_machine
+        return sorted(s.name for s in machine.states.values() if s.operational) if machine else []
     if isinstance(value, Placeholder):
         day = getattr(moment, value.name)
         declared = type_.attributes.get(attribute)
-        if declared is None or declared.kind.name != "datetime":
+        if declared is None or declared.kind.name != "datetime" or isinstance(day, datetime):
             return day
         begins = datetime.combine(day, time(), UTC)
         return begins + timedelta(days=1) if value == UNTIL else begins

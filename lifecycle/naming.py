@@ -1,4 +1,4 @@
-"""What people call things: an order type by a short name, devices by the numbers that stand on them."""
+"""What people call things: a type of process by a short name, devices by the numbers that stand on them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from schema.model import PROVENANCE, Model, RecordType
 from schema.processes import SAID
 
 CI: Final = "ConfigurationItem"
+PROCESS: Final = "ProcessRecord"
+ORDER: Final = "LifecycleOrder"
+"""The type that all orders are of."""
 NUMBERS: Final = ("name", "asset_number", "serial_number")
 """Attributes a device may be meant by, beside its id."""
 NUMBER: Final = re.compile(r"\b[A-Z]{1,6}-\d{4}-\d{6}\b")
@@ -25,45 +28,34 @@ AT_ONCE: Final = 500
 NAMED: Final = 5
 
 
-def order_types(model: Model) -> dict[str, RecordType]:
-    """The types of orders, which are carried out in steps, by short name: ``stock-in`` for StockInOrder."""
-    return {
-        _short(t.name, "Order"): t
-        for t in model.record_types.values()
-        if t.procedure is not None and t.procedure.steps and not t.abstract
-    }
+def process_types(model: Model, base: str = ORDER) -> dict[str, RecordType]:
+    """The types of processes below one that have a procedure, by short name: ``stock-in`` for StockInOrder."""
+    kind = _kind(base)
+    below = (t for t in model.record_types.values() if base in t.ancestors and not t.abstract)
+    return {_short(t.name.removesuffix(kind)): t for t in below if t.procedure is not None}
 
 
-def _short(name: str, suffix: str) -> str:
-    own = name.removesuffix(suffix)
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in own).strip("-")
+def _kind(base: str) -> str:
+    """The last word of a type's name, which its subtypes end in."""
+    return re.split("(?=[A-Z])", base)[-1]
 
 
-def order_type(model: Model, text: str) -> RecordType:
-    """The type of order a person means: by its name, short name, or Chinese label.
-
-    Raises
-    ------
-    UnknownNameError
-    """
-    return _meant_type(order_types(model), text, "order")
+def _short(name: str) -> str:
+    return "-".join(part.lower() for part in re.split("(?=[A-Z])", name) if part)
 
 
-def process_type(model: Model, text: str, kind: str) -> RecordType:
-    """The type of process below another one that a person means: ``normal`` for NormalChange below Change.
+def process_type(model: Model, text: str, base: str = ORDER) -> RecordType:
+    """The type of process a person means: by its name, short name, or Chinese label.
 
     Raises
     ------
     UnknownNameError
     """
-    below = (model.record_types[name] for name in sorted(model.record_type(kind).concrete))
-    return _meant_type({_short(t.name, kind): t for t in below}, text, kind.lower())
-
-
-def _meant_type(known: Mapping[str, RecordType], text: str, kind: str) -> RecordType:
+    known = process_types(model, base)
     for short, found in known.items():
         if text in (found.name, found.label.zh) or text.lower().replace("_", "-") == short:
             return found
+    kind = _kind(base).lower()
     raise UnknownNameError(f"{text} is no type of {kind}.", f"There are: {', '.join(known)}.")
 
 

@@ -622,7 +622,7 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
                 tuple(t.by),
                 tuple(t.requires),
                 tuple(t.guards),
-                (*t.effects, *declared.effects),
+                tuple(dict.fromkeys((*t.effects, *declared.effects))),
             )
             for n, t in declared.transitions.items()
         },

@@ -149,6 +149,10 @@ class GuardedStore(GraphStore):
         found = self._inner.revisions(numbers)
         return {number: self._known(revision) for number, revision in found.items()}
 
+    def instants(self, numbers: Collection[int]) -> dict[int, datetime]:
+        """As of every store: that something was committed then tells nothing of what."""
+        return self._inner.instants(numbers)
+
     def _known(self, revision: Revision) -> Revision:
         if not self.scope.bounded or revision.actor == self.principal.name:
             return revision

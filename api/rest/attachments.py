@@ -25,9 +25,9 @@ from api.rest.problems import RESPONSES
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attached, Attachments
 from lifecycle.contents import ALLOWED, TEXT, safe_name
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.files import Files, folder_of
-from lifecycle.orders import Orders
 
 UNSAID: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 """Content types by which clients say nothing."""
@@ -87,7 +87,7 @@ async def attach(
     async with received(request) as path:
 
         def work() -> Attached:
-            id = Orders(Engine(context.store)).find(order).id
+            id = Drafting(Engine(context.store)).find(order).id
             engine = Engine(_ordering(context, id, device))
             return Attachments(engine, _files(services_of(request))).attach(
                 id,

@@ -19,7 +19,7 @@ from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model
 OWNERS: Final = ("organisation", "custodian")
 CONTAINS: Final = "CONTAINS"
 EVIDENCE: Final = "DOCUMENTED_BY"
-PROCESS_KINDS: Final = {"RepairOrder": "repair", "TransferOrder": "transfer", "Incident": "incident", "Change": "change"}  # fmt: skip
+PROCESS_KINDS: Final = {"RepairOrder": "repair", "TransferOrder": "transfer", "Incident": "incident", "Change": "change", "Problem": "problem", "ServiceRequest": "request"}  # fmt: skip
 
 
 @dataclass(frozen=True)

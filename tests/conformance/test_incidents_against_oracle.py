@@ -291,6 +291,7 @@ class IncidentsAgainstOracle(RuleBasedStateMachine):
                     late.add((id, timer))
         fired = timers.run(self.desk.engine)
         assert {(f.record.id, f.timer.name) for f in fired if f.timer.name != "settled"} == late
+        assert timers.run(self.desk.engine) == []
         for firing in fired:
             if firing.timer.name == "settled":
                 self.plain[self.ids.index(firing.record.id)].enter("closed", now)

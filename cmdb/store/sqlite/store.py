@@ -411,7 +411,7 @@ class SqliteStore(GraphStore):
         return self._aside.swap(name, expected, value)
 
     def append(self, name: str, entries: Sequence[bytes]) -> int:
-        return self._aside.append(name, entries)
+        return self._aside.append(name, entries, self.clock())
 
     def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
         return self._aside.journal(name, after, first)
