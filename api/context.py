@@ -16,7 +16,7 @@ from api.access.roles import STANDARD, Limits
 from api.graphql.views import View
 from cmdb.queries import AsOf
 from cmdb.records import Record
-from cmdb.store import GraphStore
+from cmdb.store import Deadline, GraphStore
 
 if TYPE_CHECKING:
     from api.graphql.persisted import Served
@@ -44,6 +44,8 @@ class Context(BaseContext):
         The code of the error that a mutation was answered with; empty without one.
     cost
         Of the operation, as estimated.
+    deadline
+        Until when the store may read for the operation, or for one event of a subscription.
     """
 
     def __init__(
@@ -65,17 +67,25 @@ class Context(BaseContext):
         self.connection = connection
         self.outcome = ""
         self.cost: float | None = None
+        self.begin()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def call(self, work: Callable[[], T]) -> T:
-        """Do work of the synchronous parts in a thread, within the seconds of who asks.
+    def begin(self, *, stoppable: bool = False) -> None:
+        """An operation begins, or an event of a subscription: its time begins.
 
-        A deadline of the whole operation goes along: of the two, the earlier one holds.
+        Parameters
+        ----------
+        stoppable
+            What the store reads for it may end when nobody waits for the answer: it changes nothing.
         """
-        context = contextvars.copy_context()
+        self.deadline, self._stoppable = Deadline(self.limits.seconds), stoppable
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Do work of the synchronous parts in a thread, within the time of the operation."""
+        context, deadline = contextvars.copy_context(), self.deadline
 
         def limited() -> T:
-            with self.store.deadline(self.limits.seconds):
+            with deadline.held():
                 return work()
 
         return await run_in_threadpool(context.run, limited)
@@ -96,6 +106,8 @@ class Context(BaseContext):
         task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
-        """Nobody waits for the answer: leave what has not begun."""
+        """Nobody waits for the answer: leave what has not begun, and have the store leave what it reads."""
         for task in self._tasks:
             task.cancel()
+        if self._stoppable:
+            self.deadline.cancel()

@@ -157,6 +157,8 @@ def listening(settings: Settings) -> socket.socket:
             "Name another --host or --port; port 0 takes a free one.",
         ) from None
     listener.set_inheritable(True)
+    # Connections inherit it: else the end of an answer waits for what came before to be acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 

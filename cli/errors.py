@@ -41,6 +41,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "invalid_query": (6, "the question does not fit the model"),
     "unknown_name": (6, "no such type, attribute or relationship type"),
     "merge_refused": (4, "two records cannot be one, or one cannot be taken apart"),
+    "invalid_calendar": (4, "a calendar cannot be counted by"),
     "vanish_refused": (4, "more would vanish than one run may retire; nothing was retired"),
     "importer": (2, "there is no such importer, or not with these options"),
     "source_invalid": (10, "a source to import is not what it says, or breaks off"),

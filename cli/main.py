@@ -16,6 +16,7 @@ from cli import (
     accounts,
     alerts,
     attachments,
+    changes,
     deciding,
     due,
     figures,
@@ -26,7 +27,9 @@ from cli import (
     model_commands,
     orders,
     organisations,
+    problems,
     records,
+    requests,
     resume,
     serving,
     sources,
@@ -37,7 +40,7 @@ from cli import (
 from cli.confirming import print_refusals
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
-from lifecycle.refusals import RefusedError
+from lifecycle.refusals import OutdatedError, RefusedError
 from schema.errors import CmdbError, ModelError
 
 app = typer.Typer(
@@ -59,6 +62,9 @@ app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
+app.add_typer(problems.app, name="problem")
+app.add_typer(requests.app, name="request")
+app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
 app.add_typer(incidents.app, name="incident")
 app.command()(incidents.asking.recent)
@@ -128,7 +134,7 @@ def run(arguments: list[str]) -> int:
             print(f"model_invalid: {mistake}", file=sys.stderr)
         return _failed(str(error.mistakes[0]) if error.mistakes else str(error), error)
     except CmdbError as error:
-        if isinstance(error, RefusedError) and len(error.refusals) > 1:
+        if isinstance(error, RefusedError | OutdatedError) and len(error.refusals) > 1:
             print_refusals(error.refusals, stderr=True)
         problems = getattr(error, "problems", ())
         if len(problems) < 2:

@@ -55,8 +55,12 @@ class Pending:
         InvalidChangeError, StaleError
             As committing it would.
         """
-        view = cast("WriteTransaction", _View(self))
-        return prepare(change_set.operations, view, number, managed=change_set.managed)
+        return prepare(change_set.operations, self.view, number, managed=change_set.managed)
+
+    @property
+    def view(self) -> WriteTransaction:
+        """What a change set, and who may write it, is checked against: nothing can be written to it."""
+        return cast("WriteTransaction", _View(self))
 
     def add(self, plan: Plan) -> None:
         """Lay the net effect of a change set over what is there."""

@@ -74,7 +74,7 @@ class Calendar:
         left, last = span, start + timedelta(days=FARTHEST)
         if left <= timedelta():
             return start.astimezone(UTC)
-        for begins, ends in self._stretches(start):
+        for begins, ends in self.stretches(start):
             if ends - begins >= left:
                 return begins + left
             left -= ends - begins
@@ -88,7 +88,7 @@ class Calendar:
     def between(self, earlier: datetime, later: datetime) -> timedelta:
         """How much working time lies between two instants; none if the second is not later."""
         passed = timedelta()
-        for begins, ends in self._stretches(earlier, later):
+        for begins, ends in self.stretches(earlier, later):
             passed += ends - begins
         return passed
 
@@ -98,7 +98,7 @@ class Calendar:
         seconds = (wall.hour * 60 + wall.minute) * 60 + wall.second
         return any(h.begins * 60 <= seconds < h.ends * 60 for h in self.hours(wall.date()))
 
-    def _stretches(
+    def stretches(
         self, start: datetime, end: datetime | None = None
     ) -> Iterator[tuple[datetime, datetime]]:
         """The stretches of working time from an instant on, in order, in UTC; up to another one, or the
@@ -173,7 +173,7 @@ def read(record: Record) -> Calendar:
 
 
 class Calendars:
-    """Calendars of organisations and agreements, each read once.
+    """Calendars of organisations and agreements, each read once, as of the revision that the directory goes by.
 
     A calendar that cannot be read is as good as none: a process that is to be opened by it must not be lost.
     """
@@ -185,7 +185,7 @@ class Calendars:
     def of(self, ids: list[str]) -> dict[str, Calendar]:
         """Those that can be read, by id."""
         new = [id for id in dict.fromkeys(ids) if id not in self._known]
-        records = self._store.get(new) if new else {}
+        records = self._store.get(new, self._directory.at) if new else {}
         for id in new:
             self._known[id] = _readable(records.get(id))
         return {id: found for id in ids if (found := self._known[id]) is not None}

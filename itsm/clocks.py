@@ -66,18 +66,26 @@ class Reading(NamedTuple):
         return None if self.promise is None else self.promise.span - self.elapsed
 
 
-def stays_of(store: GraphStore, ids: Iterable[str]) -> dict[str, list[Stay]]:
+def stays_of(store: GraphStore, ids: Iterable[str], at: int | None = None) -> dict[str, list[Stay]]:
     """The states that processes were in, the earliest first. Two statements, however many.
 
     A stay begins at the instant of the revision that made it so.
+
+    Parameters
+    ----------
+    at
+        A revision: what was known then.
     """
-    spans = store.spans([*ids], STATE_ATTRIBUTE)
-    revisions = store.revisions({span.since for own in spans.values() for span in own})
+    spans = {
+        id: [span for span in own if at is None or span.since <= at]
+        for id, own in store.spans([*ids], STATE_ATTRIBUTE).items()
+    }
+    instants = store.instants({span.since for own in spans.values() for span in own})
     found: dict[str, list[Stay]] = {}
     for id, own in spans.items():
-        ends = [revisions[span.since].at for span in own[1:]]
+        ends = [instants[span.since] for span in own[1:]]
         found[id] = [
-            Stay(str(span.value), revisions[span.since].at, end)
+            Stay(str(span.value), instants[span.since], end)
             for span, end in zip(own, [*ends, None], strict=True)
             if span.value is not None
         ]
@@ -99,39 +107,57 @@ def reading(
 
     Costs with the days that have passed, for each promise.
     """
-    run = _run(clock, stays)
+    run = run_of(clock, stays)
     if not promises:
         elapsed = sum(((s.ends or now) - s.begins for s in run.counting), timedelta())
         return Reading(run.status, elapsed, None, None, False)
     return min((_read(run, promise, now) for promise in promises), key=_urgency)
 
 
-class _Run(NamedTuple):
-    """Whether a clock runs, the stays in which it did, and whether it paused after the last of them."""
+class Run(NamedTuple):
+    """How a clock ran.
+
+    Attributes
+    ----------
+    counting
+        The stays in which it did.
+    paused
+        It paused after the last of them.
+    stopped
+        Since when it has stopped; None while it runs or pauses, or where it never ran.
+    """
 
     status: Status
     counting: list[Stay]
     paused: bool
+    stopped: datetime | None
+
+    @property
+    def begun(self) -> datetime:
+        """When it began to run, which it did."""
+        return self.counting[0].begins
 
 
-def _run(clock: ClockDeclaration, stays: Sequence[Stay]) -> _Run:
+def run_of(clock: ClockDeclaration, stays: Sequence[Stay]) -> Run:
+    """How a clock ran while a process was in some states, one after the other."""
     counting: list[Stay] = []
     status: Status = STOPPED
-    paused = False
+    paused, stopped = False, None
     for stay in stays:
         if stay.state in clock.runs:
-            status, paused = RUNNING, False
+            status, paused, stopped = RUNNING, False, None
             counting.append(stay)
         elif stay.state in clock.pauses:
-            status, paused = PAUSED, True
+            status, paused, stopped = PAUSED, True, None
         else:
             status = STOPPED
+            stopped = stopped or (stay.begins if counting else None)
             if counting and not clock.resumes:
                 break
-    return _Run(status, counting, paused)
+    return Run(status, counting, paused, stopped)
 
 
-def _read(run: _Run, promise: Promise, now: datetime) -> Reading:
+def _read(run: Run, promise: Promise, now: datetime) -> Reading:
     passed, due = timedelta(), None
     span, calendar, _ = promise
     for number, stay in enumerate(run.counting):

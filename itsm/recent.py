@@ -7,7 +7,6 @@ comes first: what is near, late, part of a process, and changed a state rather t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from cmdb.store.base import differences
 from impact.dependencies import dependencies
 from impact.rules import End, Rules
 from impact.snapshots import standing
+from lifecycle.naming import NUMBER
 from lifecycle.refusals import RequestError
 from schema.kinds import write_datetime
 from schema.model import STATE_ATTRIBUTE, Model
@@ -42,7 +42,6 @@ POINTS: Final = {
     "attribute": 5.0,
 }
 """What makes a revision likely to matter, and how much it counts at most."""
-_NUMBER: Final = re.compile(r"\b[A-Z]{1,6}-\d{4}-\d{6}\b")
 
 
 class Touch(NamedTuple):
@@ -234,7 +233,7 @@ def _own(ends: Mapping[str, End], ci: str, change: RelationshipChange) -> bool:
 def _processes(store: GraphStore, revisions: Iterable[Revision]) -> dict[int, Record]:
     """The processes that revisions were part of, by the numbers that their reasons name. A statement for
     some hundreds."""
-    named = {r.number: _NUMBER.findall(r.reason) for r in revisions}
+    named = {r.number: NUMBER.findall(r.reason) for r in revisions}
     numbers = sorted({*chain.from_iterable(named.values())})
     found: dict[str, Record] = {}
     for begin in range(0, len(numbers), PAGE):

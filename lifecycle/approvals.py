@@ -152,7 +152,7 @@ def assignee_able(cases: Sequence[Case], room: Room) -> None:
 def has_approvers(cases: Sequence[Case], room: Room) -> None:
     """Every stage has enough people who may approve."""
     for case in cases:
-        for stage in stages(room, case.record):
+        for stage in stages(room, case.becoming):
             if len(stage.people) < stage.needed:
                 at = f" in {stage.organisation.name} or above" if stage.organisation else ""
                 case.refuse(

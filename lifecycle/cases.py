@@ -137,6 +137,11 @@ class Case:
         """An attribute as it will be."""
         return self.sets.get(name, self.record.attributes.get(name))
 
+    @property
+    def becoming(self) -> Record:
+        """The record with the attributes that it will have."""
+        return self.record._replace(attributes={**self.record.attributes, **self.sets})
+
     def linked(self, model: Model, name: str) -> list[tuple[str, Mapping[str, Any]]]:
         """The other ends of a relationship (or inverse) as they will be, with its attributes."""
         type_, direction = model.direction(name)

@@ -15,6 +15,7 @@ from lifecycle.cases import Room
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, OPEN
+from lifecycle.naming import PROCESS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.kinds import is_id
 from schema.model import STATE_ATTRIBUTE
@@ -31,10 +32,14 @@ class Drafting:
 
     Attributes
     ----------
+    kind, command
+        The type of processes that this is the door to, and what they are called at the command line.
     givers, takers
         The roles of those who may give a process to another person, and of those it may be given to.
     """
 
+    kind = PROCESS
+    command = "order"
     givers: Sequence[str] = ("assignee", "asset_manager", "administrator")
     takers: Sequence[str] = CARRY_OUT
 
@@ -46,17 +51,19 @@ class Drafting:
         return self.engine.store
 
     def find(self, text: str) -> Record:
-        """An order by number or id.
+        """A process of this kind by number or id.
 
         Raises
         ------
         NotFoundError
         """
         for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
+            query = Query(self.kind, {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]
-        raise NotFoundError(f"There is no order {text!r}.", "`cmdb order list` lists them.")
+        raise NotFoundError(
+            f"There is no {self.command} {text!r}.", f"`cmdb {self.command} list` lists them."
+        )
 
     def procedure(self, order: Record) -> ProcedureDeclaration:
         """How orders of its type go.

@@ -28,6 +28,7 @@ from lifecycle.items import (
     next_step,
     with_links,
 )
+from lifecycle.naming import ORDER
 from lifecycle.procedures import checklist_for
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
@@ -70,6 +71,8 @@ class Carried:
 
 class Orders(Drafting):
     """The door to orders, from the draft to the last device."""
+
+    kind = ORDER
 
     def execute(
         self,

@@ -29,6 +29,7 @@ class Attribute:
     managed: bool
     sensitive: bool
     administered: bool
+    volatile: bool
     searchable: bool
     default: Any
     pattern: str | None
@@ -67,6 +68,7 @@ def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) 
         managed=declared.managed,
         sensitive=declared.sensitive,
         administered=declared.administered,
+        volatile=declared.volatile,
         searchable=searchable and not declared.sensitive,
         default=declared.default,
         pattern=declared.pattern,

@@ -74,6 +74,10 @@ class AttributeDeclaration(Declaration):
         False,
         description="Decides who somebody is: set, changed and taken away by administrators of the record's organisation only.",
     )
+    volatile: bool = Field(
+        False,
+        description="Changes by itself in what is operated: that a source finds another value is no finding.",
+    )
     searchable: bool | None = Field(
         None,
         description="Whether full-text search looks at it; by default textual kinds that are not sensitive.",

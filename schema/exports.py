@@ -123,7 +123,9 @@ def _attributes(attributes: Iterable[Attribute]) -> Iterator[str]:
         if a.unit:
             kind += f" ({a.unit})"
         notes = [
-            word for word in ("required", "unique", "indexed", "sensitive") if getattr(a, word)
+            word
+            for word in ("required", "unique", "indexed", "sensitive", "volatile")
+            if getattr(a, word)
         ]
         if a.values:
             notes.append(

@@ -421,6 +421,11 @@ class Model:
         return frozenset(name for name, attribute in self.attributes.items() if attribute.sensitive)
 
     @cached_property
+    def volatile(self) -> frozenset[str]:
+        """Names of the attributes that change by themselves."""
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.volatile)
+
+    @cached_property
     def secret(self) -> frozenset[str]:
         """Sensitive, and written by the product itself: told to nobody, whatever they may read."""
         return self.sensitive & self.managed
@@ -439,6 +444,11 @@ class Model:
     def sharing(self) -> tuple[str, ...]:
         """Names of the references to organisations that may read the record too, sorted."""
         return tuple(sorted(name for name, a in self.attributes.items() if a.shares))
+
+    def shared_with(self, attributes: Mapping[str, Any]) -> set[str]:
+        """Ids of the organisations that may read a record with these attributes, beside its own."""
+        values = (attributes[name] for name in self.sharing if name in attributes)
+        return {id for value in values for id in (value if isinstance(value, list) else (value,))}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -612,7 +622,7 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
                 tuple(t.by),
                 tuple(t.requires),
                 tuple(t.guards),
-                (*t.effects, *declared.effects),
+                tuple(dict.fromkeys((*t.effects, *declared.effects))),
             )
             for n, t in declared.transitions.items()
         },

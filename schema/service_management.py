@@ -45,10 +45,10 @@ class PriorityDeclaration(Declaration):
         description="Impact level -> the urgencies with which it makes this priority."
     )
     response_time: Span | None = Field(
-        None, description="Unless a service level agreement says less."
+        None, description="Where no service level agreement that covers what is hit says."
     )
     resolution_time: Span | None = Field(
-        None, description="Unless a service level agreement says less."
+        None, description="Where no service level agreement that covers what is hit says."
     )
 
 

@@ -26,8 +26,9 @@ from api.access.roles import Roles
 from api.access.scope import Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
-from cmdb.commits import End, Plan, WriteTransaction
+from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError
+from cmdb.pending import Pending
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.reconciliation.sources import SEEN
 from cmdb.records import Record, Relationship
@@ -147,6 +148,10 @@ class GuardedStore(GraphStore):
         What others changed is read for that: a statement or two for each, where not all is seen."""
         found = self._inner.revisions(numbers)
         return {number: self._known(revision) for number, revision in found.items()}
+
+    def instants(self, numbers: Collection[int]) -> dict[int, datetime]:
+        """As of every store: that something was committed then tells nothing of what."""
+        return self._inner.instants(numbers)
 
     def _known(self, revision: Revision) -> Revision:
         if not self.scope.bounded or revision.actor == self.principal.name:
@@ -428,6 +433,28 @@ class GuardedStore(GraphStore):
             raise self._told(error) from None
         finally:
             self._seen.clear()
+
+    def rehearse(self, operations: Sequence[Operation]) -> Plan:
+        """What operations would come to, as things are, if the principal may write that; nothing is committed.
+
+        For what is held back: who attaches it may write what it touches.
+
+        Raises
+        ------
+        NotFoundError, NotAllowedError, InvalidChangeError, ConflictError
+            As committing them would.
+        """
+        self._found(named_by(operations, self.model))
+        pending = Pending(self._inner)
+        change_set = ChangeSet(operations, self.principal.name)
+        try:
+            plan = pending.prepare(change_set, self._inner.last_revision().number + 1)
+        except InvalidChangeError as error:
+            raise self._told(error) from None
+        except StaleError as stale:
+            raise self.conflict(stale) from None
+        GuardedTransaction(pending.view, self.scope, self._refusal).allow(plan)
+        return plan
 
     def apply_model(self, model: Model, actor: str, reason: str = "model applied") -> CommitResult:
         """As of every store, in the principal's name. The model is everybody's: it takes the permission

@@ -131,8 +131,10 @@ class Scope:
             return True
         if record.type in self.organisations:
             return record.id in self._named
-        names = (ORGANISATION_ATTRIBUTE, *self._sharing)
-        named = {record.attributes[name] for name in names if name in record.attributes}
+        own = record.attributes.get(ORGANISATION_ATTRIBUTE)
+        named = {own} if own is not None else set()
+        if self._sharing:
+            named |= self.model.shared_with(record.attributes)
         if named:
             return not named.isdisjoint(self.held.ids)
         return None if self._part({record.type}) else self.held.shared
@@ -190,7 +192,9 @@ class Scope:
             if any(name in self.model.record_types[t].attributes for t in types)
         ]
         within = self._among[self.held.ids]
-        named = [within, *(within._replace(attribute=name) for name in sharing)]
+        attributes = self.model.attributes
+        named = [within]
+        named += [within._replace(attribute=n, many=attributes[n].many) for n in sharing]
         none: list[Condition] = [_null(name) for name in (ORGANISATION_ATTRIBUTE, *sharing)]
         if steps := self._steps(types):
             # Whether it names one comes last: what the parser of a store takes has an end.

@@ -55,12 +55,21 @@ class GuardedTransaction:
         ------
         NotAllowedError
         """
+        self.allow(plan)
+        self._transaction.write(revision, plan)
+
+    def allow(self, plan: Plan) -> None:
+        """Refuse what the principal may not write.
+
+        Raises
+        ------
+        NotAllowedError
+        """
         for permission, organisations in needs(plan, self._transaction, self._scope).items():
             held = self._scope.reach(permission)
             missing = {o for o in organisations if not (held.shared if o is None else o in held)}
             if missing:
                 raise self._refuse(permission, missing)
-        self._transaction.write(revision, plan)
 
 
 def needs(

@@ -1,9 +1,4 @@
-"""GraphQL over HTTP and WebSocket (graphql-transport-ws).
-
-A WebSocket is signed in by the cookie of a session, if it comes from a page of ours, or by an access token:
-in the header, or in the payload of ``connection_init``, as browsers can send no header. It may stay open for
-long, so who asks is looked up anew for each operation.
-"""
+"""GraphQL over HTTP, and the one path of HTTP and WebSocket: who asks, in which schema."""
 
 from __future__ import annotations
 
@@ -22,9 +17,6 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.fastapi import GraphQLRouter
 from strawberry.http import GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-)
 from strawberry.types.unset import UNSET
 
 from api.access.errors import UnauthenticatedError
@@ -34,6 +26,7 @@ from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
 from api.graphql.errors import extensions
 from api.graphql.persisted import Persisted, Served, UnknownOperationError
 from api.graphql.schema import ModelSchema, build_schema
+from api.graphql.sockets import Socket, Wire
 from lifecycle.refusals import NotAllowedError
 from schema.errors import CmdbError
 
@@ -45,31 +38,15 @@ GONE = 499
 
 
 NOBODY: Final = Principal("", "", ())
-SIGN_IN_AGAIN: Final = 4401
 OPERATIONS: Final = 50
 """Most operations of one WebSocket at a time."""
-
-
-class Socket(BaseGraphQLTransportWSHandler[Context, None]):
-    """One WebSocket."""
-
-    view: Door
-
-    async def run_operation(self, operation: Any) -> None:
-        """Run an operation for who it is by now, with the model of now."""
-        try:
-            context = await run_in_threadpool(self.view.renewed, self.context)
-        except CmdbError as error:
-            await self.websocket.close(SIGN_IN_AGAIN, error.message[:100])
-            return
-        self.context, self.schema = context, self.view.schema
-        await super().run_operation(operation)
 
 
 class Door(GraphQLRouter[Context, None]):
     """The one path of GraphQL; its schema is that of the model the store has now."""
 
     graphql_transport_ws_handler_class = Socket
+    websocket_adapter_class = Wire
 
     def __init__(self, services: Services) -> None:
         self.services = services

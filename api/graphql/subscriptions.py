@@ -88,6 +88,11 @@ class Subscription:
         self.context = context
         self.follower = context.services.follower
 
+    async def call(self, work: Callable[[], T]) -> T:
+        """Do work in a thread; the time of an event begins."""
+        self.context.begin(stoppable=True)
+        return await self.context.call(work)
+
     async def renewed(self) -> GraphStore:
         """The store as the subscriber sees it now.
 
@@ -100,7 +105,7 @@ class Subscription:
         context = self.context
         connection = context.connection
         assert connection is not None
-        base = await context.call(lambda: context.services.context(connection))
+        base = await self.call(lambda: context.services.context(connection))
         if not base.principal.permits(Permission.SUBSCRIBE):
             raise NotAllowedError(
                 f"{base.principal.name} has no permission to subscribe.",
@@ -169,7 +174,7 @@ async def _record_changes(
         known: int = after
         await context.call(lambda: check_revision(store, known))
     while True:
-        for commit in await _next(context, after):
+        for commit in await _next(subscription, after):
             after = commit.revision.number
             if not watched.touched(context.services.store.model, commit):
                 continue
@@ -182,10 +187,12 @@ async def _record_changes(
             await subscription.renewed()
 
 
-async def _next(context: Context, after: int) -> list[Commit]:
+async def _next(subscription: Subscription, after: int) -> list[Commit]:
     """The next revisions of the store itself."""
-    store: GraphStore = context.services.store
-    return await context.call(lambda: list(islice(store.feed(after, after + COMMITS), COMMITS)))
+    store: GraphStore = subscription.context.services.store
+    return await subscription.call(
+        lambda: list(islice(store.feed(after, after + COMMITS), COMMITS))
+    )
 
 
 async def _changes(

@@ -36,7 +36,7 @@ from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.ledger import DEVICES, Ledger, Scope, files
 from lifecycle.ledger.columns import chosen, exported
-from lifecycle.ledger.files import csv_cell
+from lifecycle.sheets import csv_cell
 from schema.model import Model
 
 PAGE: Final = 1_000

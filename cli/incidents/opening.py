@@ -8,7 +8,7 @@ import typer
 
 from cli.incidents.words import CIs, EffectWord, IncidentName, incidents_of, report
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
-from cli.order_words import told_apart
+from cli.process_words import told_apart
 from cli.words import find_record, parse_assignments
 from cmdb.errors import QueryError
 from cmdb.store import GraphStore

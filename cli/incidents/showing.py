@@ -9,7 +9,7 @@ from cli import output
 from cli.incidents.words import IncidentName, incidents_of, left, span, state
 from cli.ledger import Language, checked
 from cli.options import STORE_DEFAULT, Actor, First, Json, Store, actor_or_me, opened
-from cli.order_show import choice_lines, plain_choice
+from cli.process_show import choice_lines, plain_choice
 from cmdb.store import GraphStore
 from itsm.opening import EFFECT, ROLE
 from itsm.overview import Overview, overview

@@ -38,7 +38,7 @@ from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.steps import ParsedStep, Step, parse_step
 from cmdb.store.changes import Replay
-from cmdb.store.deadlines import deadline
+from cmdb.store.deadlines import Deadline, deadline
 from cmdb.store.topology import LinkBlock, NodeBlock, Topology
 from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
@@ -149,6 +149,10 @@ class GraphStore(ABC):
     @abstractmethod
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """Revisions by number; unknown ones are left out. One statement."""
+
+    def instants(self, numbers: Collection[int]) -> dict[int, datetime]:
+        """When revisions were made, by number; unknown ones are left out. One statement."""
+        return {number: revision.at for number, revision in self.revisions(numbers).items()}
 
     @abstractmethod
     def committed(self, change_set: str) -> int | None:
@@ -542,14 +546,16 @@ class GraphStore(ABC):
         until = NEVER if before is None else min(before, NEVER)
         return self._histories(asked, first, until) if asked else {}
 
-    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+    def deadline(self, seconds: float) -> AbstractContextManager[Deadline]:
         """Within it, readings that are not done after so many seconds are cancelled.
 
         It holds for the context that it is entered in and for copies of that (`contextvars`), so also
         for what is handed to a worker thread with its context; of several deadlines, the earliest. The
         store itself stops working on the statement, and can be used again at once. Neo4j looks for
         transactions that are out of time every two seconds (``db.transaction.monitor.check.interval``),
-        and may be that late. Writes are not cut off.
+        and may be that late. What it gives can be cancelled before (`Deadline.cancel`), from any thread;
+        on a cluster of Neo4j servers that may come to nothing, and the time out does it. Writes are not
+        cut off.
 
         Raises
         ------

@@ -73,6 +73,10 @@ class QueryCompiler(ABC):
         """Whether a list holds a value."""
 
     @abstractmethod
+    def holds_one(self, alias: str, name: str, values: Sequence[Any]) -> str:
+        """Whether a list holds one of very many values (`among`)."""
+
+    @abstractmethod
     def contains(self, expression: str, text: str) -> str: ...
 
     @abstractmethod
@@ -121,6 +125,8 @@ class QueryCompiler(ABC):
         expression = self.attribute(alias, name)
         if operator == "null":
             return f"{expression} IS {'' if value else 'NOT '}NULL"
+        if many and operator == AMONG:
+            return self.holds_one(alias, name, value)
         if many:
             return self.holds(alias, name, self.stored(kind, value))
         if operator == "ne":

@@ -14,7 +14,8 @@ from lifecycle.resume.sentences import Words
 from schema.model import STATE_ATTRIBUTE, Model
 
 TOLD: Final = (
-    "priority", "major", "support_level", "resolution_code", "resolution", "risk", "result",
+    "priority", "major", "support_level", "resolution_code", "resolution", "risk", "result", "root_cause", "workaround",
+    "fulfilled_by",
 )  # fmt: skip
 """Attributes of processes whose values are told."""
 

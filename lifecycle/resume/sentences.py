@@ -58,6 +58,8 @@ KINDS: Final[dict[str, Sentence]] = {
     "repair": Sentence("Repair", "维修"),
     "incident": Sentence("Incident", "事件"),
     "change": Sentence("Change", "变更"),
+    "problem": Sentence("Problem", "问题"),
+    "request": Sentence("Request", "请求"),
     "process": Sentence("Process", "流程"),
     "configuration": Sentence("Configuration", "配置"),
     "relationship": Sentence("Relationship", "关系"),

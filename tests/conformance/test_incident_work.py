@@ -249,8 +249,9 @@ def test_agreements_promise_and_the_strictest_counts(desk: ServiceDesk) -> None:
         desk.create("SLA", "gold", lifecycle_state="in_use", resolution_time=6 * hour),
         desk.create("SLA", "for others", lifecycle_state="in_use", resolution_time=hour, for_priorities=["p4"]),
         desk.create("SLA", "not yet", resolution_time=hour),
+        desk.create("SLA", "silver", lifecycle_state="in_use", resolution_time=7 * hour),
         desk.create("MaintenanceContract", "vendor"),
-        *(Relate(ids["portal"], "COVERED_BY", ids[name]) for name in ("gold", "for others", "not yet", "vendor")),
+        *(Relate(ids["portal"], "COVERED_BY", ids[name]) for name in ("silver", "gold", "for others", "not yet", "vendor")),
     )  # fmt: skip
     assert refresh(desk.engine).changed == [id]
     begun = store.history(id)[-1].revision.at
@@ -268,7 +269,7 @@ def test_agreements_promise_and_the_strictest_counts(desk: ServiceDesk) -> None:
     assert refresh(desk.engine).changed == [id]
     # Monday 17:00: an hour of Tuesday is over at one o'clock, eight hours away; six of any are over before.
     assert desk.told(id, *due)[::2] == ["gold", begun + 6 * hour]
-    commit(store, Update(ids["gold"], {"resolution_time": 12 * hour}))
+    commit(store, *(Update(ids[n], {"resolution_time": 12 * hour}) for n in ("gold", "silver")))
     refresh(desk.engine)
     assert desk.told(id, *due) == ["odd", begun + 7.25 * hour, begun + 8 * hour]
 

@@ -14,6 +14,7 @@ from cmdb.store import create_store
 from impact.rules import Effect
 from itsm.hits import hit
 from lifecycle import timers
+from lifecycle.due import Moment, ask
 from tests.support.building import commit
 from tests.support.observing import shipped_model
 from tests.support.service_desk import MONDAY, WEEK, ServiceDesk
@@ -118,3 +119,21 @@ def test_who_sees_to_it_goes_up_line_by_line(desk: ServiceDesk) -> None:
     assert [f.timer.name for f in timers.run(desk.engine)] == ["overdue"]
     assert desk.told(id, *who) == ["third", "servers", None, 2]
     assert timers.run(desk.engine) == []
+
+
+def test_what_is_late_is_due(desk: ServiceDesk) -> None:
+    slow = {"db": {"effect": "degraded"}}
+    desk.opened("box", name="down"), desk.opened("db", details=slow, name="slow")
+    waiting = desk.opened("box", name="waiting")
+    desk.engine.transition(waiting, "acknowledge", "eve")
+
+    def late(kind: str, at: datetime) -> dict[str, int | None]:
+        moment = Moment(at.date(), now=at)
+        return {d.record.name: d.days for d in ask(desk.store, kind, moment)}
+
+    assert late("answers", MONDAY + hours(0.5)) == {}
+    assert late("answers", MONDAY + hours(0.6)) == {"down": 0}
+    assert late("answers", MONDAY + hours(2.1)) == {"down": 0, "slow": 0}
+    assert late("incidents", MONDAY + hours(8.1)) == {"down": 0, "waiting": 0}
+    assert late("incidents", MONDAY + hours(40)) == {"down": -2, "waiting": -2, "slow": -1}
+    assert [d.days for d in ask(desk.store, "answers", Moment(MONDAY.date()))] == [0, 0]

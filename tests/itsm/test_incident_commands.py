@@ -63,7 +63,7 @@ def test_from_the_report_to_the_end(desk: ServiceDesk, cmdb: Command, failing: F
     assert plain["clocks"]["response"]["breached"] is False
     assert [ci["name"] for ci in plain["cis"]["listed"] if ci["outcome"] == "open"] == ["box"]
     asked = {c["name"]: [r["code"] for r in c["refusals"]] for c in plain["choices"]}
-    assert asked == dict.fromkeys(("suspend", "resolve", "cancel"), ["required"])
+    assert asked == {name: ["required"] for name in ("suspend", "resolve", "cancel")}
     cmdb("incident", "resolve", NUMBER, "--code", "replaced", "--text", "new fan")
     cmdb("incident", "reopen", NUMBER, "--reason", "again")
     cmdb("incident", "resolve", NUMBER, "--code", "fixed")

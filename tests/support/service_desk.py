@@ -81,6 +81,7 @@ class ServiceDesk(Office):
         details: Mapping[str, Mapping[str, Any]] = {},
         roots: Mapping[str, Effect] | None = None,
         by: str = "sam",
+        name: str = "trouble",
         **attributes: Any,
     ) -> str:
         """An incident about CIs by short names; gives its id."""
@@ -91,7 +92,7 @@ class ServiceDesk(Office):
         def work() -> Decision:
             room = engine.room(by)
             made = opened(
-                engine, room, id, name="trouble", items=said, roots=given, attributes=self.meant(attributes),
+                engine, room, id, name=name, items=said, roots=given, attributes=self.meant(attributes),
             )  # fmt: skip
             return Decision(made, "opened")
 

@@ -20,10 +20,10 @@ from api.graphql.views import Connection, View
 from cmdb.queries import Query, Sort
 from lifecycle.approvals import Stage, open_stage
 from lifecycle.attachments import DOCUMENTED_BY, EVIDENCE
-from lifecycle.desk import ORDER, Desk, stages_of
+from lifecycle.desk import Desk, stages_of
 from lifecycle.engine import Engine
 from lifecycle.items import OPEN, Item, next_step, with_links
-from lifecycle.naming import order_type, read_inputs
+from lifecycle.naming import ORDER, process_type, read_inputs
 from lifecycle.orders import Carried, Orders
 from schema.model import STATE_ATTRIBUTE
 
@@ -72,7 +72,7 @@ class Asked(NamedTuple):
 
 def _order_filter(context: Context, given: Mapping[str, Any]) -> Query:
     store = context.store
-    kind = order_type(store.model, given["type"]).name if given.get("type") else ORDER
+    kind = process_type(store.model, given["type"]).name if given.get("type") else ORDER
     states = given.get("states")
     if states is None:
         machines = [

@@ -20,8 +20,7 @@ from api.graphql.scalars import JSON, Date, Int64
 from api.graphql.views import View
 from cmdb.queries import PAGE_LIMIT, Query
 from cmdb.store import GraphStore
-from lifecycle.desk import ORDER
-from lifecycle.naming import order_type, read_inputs
+from lifecycle.naming import ORDER, process_type, read_inputs
 from lifecycle.orders import Orders
 from lifecycle.refusals import RequestError
 from schema.kinds import parse_date
@@ -154,7 +153,7 @@ def _references(model: Model, attributes: Mapping[str, Any]) -> list[str]:
 
 def draft(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
     store = context.store
-    kind = order_type(store.model, given["type"]).name
+    kind = process_type(store.model, given["type"]).name
     attributes = dict(given.get("attributes") or {})
     for name in attributes:
         if name in UNSAID or store.model.attribute(kind, name).managed:

@@ -378,6 +378,9 @@ class Compiler(QueryCompiler):
     def holds(self, alias: str, name: str, value: Any) -> str:
         return f"{self.parameter(value)} IN {self.attribute(alias, name)}"
 
+    def holds_one(self, alias: str, name: str, values: Sequence[Any]) -> str:
+        return f"any(one IN {self.attribute(alias, name)} WHERE {self.among('one', values)})"
+
     def compared(self, expression: str, symbol: str, parameter: str, value: Any) -> str:
         """The server sorts text by code points, but compares it with a parameter by units of UTF-16,
         where what lies beyond U+FFFF comes before U+E000 (seen on 5.26.18; an index does not)."""

@@ -374,6 +374,10 @@ class Compiler(QueryCompiler):
         values = f"json_each({alias}.attributes, '$.{name}')"
         return f"EXISTS (SELECT 1 FROM {values} WHERE value = {self.parameter(value)})"
 
+    def holds_one(self, alias: str, name: str, values: Sequence[Any]) -> str:
+        each = f"json_each({alias}.attributes, '$.{name}')"
+        return f"EXISTS (SELECT 1 FROM {each} AS one WHERE {self.among('one.value', values)})"
+
     def contains(self, expression: str, text: str) -> str:
         return f"instr({expression}, {self.parameter(text)}) > 0"
 

@@ -264,6 +264,7 @@ def test_every_operation_is_in_the_matrix() -> None:
     }
     told |= {
         "checks",
+        "clock",
         "committed",
         "catch_up",
         "close",
@@ -429,3 +430,19 @@ def test_revisions_of_what_is_hidden_have_no_name_and_no_reason(world: World) ->
     assert [c.revision for c in store.feed(numbers[0] - 1)] == [ours, theirs]
     assert store.last_revision() == theirs
     assert guard(world.store, None, "administrator").last_revision().reason == "theirs"
+
+
+def test_what_is_held_back_is_for_those_who_may_write_it(world: World) -> None:
+    """Nothing is committed; what may not be written, or is not there to be seen, is refused as ever."""
+    store, before = world.store, world.store.last_revision().number
+    engineer = guard(store, world.inside.organisation, "engineer")
+    inside, outside = world.inside, world.outside
+    plan = engineer.rehearse([Update(inside.device, {"size": size()})])
+    assert [after.id for _, after in plan.updated] == [inside.device]
+    with pytest.raises(NotFoundError):
+        engineer.rehearse([Update(outside.device, {"size": 1})])
+    with pytest.raises(NotAllowedError):
+        guard(store, inside.organisation, "reader").rehearse([Update(inside.device, {"size": 1})])
+    with pytest.raises(InvalidChangeError):
+        engineer.rehearse([Update(inside.device, {"size": "large"})])
+    assert store.last_revision().number == before

@@ -72,7 +72,9 @@ def build(store: Store, world: World) -> Built:
         attributes: dict[str, Any] = {"tags": [tag]}
         attributes |= {"organisation": organisations[at]} if at is not None else {}
         if type_ == "Order" and to is not None:
-            attributes["to_organisation"] = organisations[to]
+            hit = [organisations[to], organisations[(to + 1) % len(organisations)]]
+            shared = {"hit_organisations": hit} if number % 2 else {"to_organisation": hit[0]}
+            attributes |= shared
         made = create(type_, f"r{number}", **attributes)
         operations.append(made)
         records[made.id] = (type_, attributes)
@@ -114,6 +116,7 @@ def oracle(built: Built, parents: list[int | None], roots: set[int | None], mode
     seen = set(built.organisations) if None in roots else within | above
     for id, (type_, said) in built.records.items():
         named = {said[n] for n in ("organisation", "to_organisation") if n in said}
+        named |= {*said.get("hit_organisations", ())}
         at = said.get("organisation")
         if type_ == "Account":
             shown = "administer" in able and (None in roots or at in within)

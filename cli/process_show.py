@@ -1,91 +1,115 @@
-"""One order with all that belongs to it, and what a person may do with it now."""
+"""One process with all that belongs to it, and what a person may do with it now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cli import output
 from cli.confirming import plain_refusals
-from cli.options import STORE_DEFAULT, Actor, First, Json, Store, actor_or_me, opened
-from cli.order_words import OrderName
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import Stage, open_stage
 from lifecycle.desk import Desk, stages_of
 from lifecycle.engine import Choice, Engine
 from lifecycle.items import Item, count, items
-from lifecycle.orders import Orders
 from lifecycle.refusals import NotAllowedError
 
-HIDDEN: Final = ("name", "number", "lifecycle_state", "votes", "comments", "provenance")
+HIDDEN: Final = (
+    "name", "number", "lifecycle_state", "votes", "comments", "provenance", "fired_timers",
+)  # fmt: skip
 """Attributes that are told in another way."""
 
 
-def show(
-    order: OrderName,
-    first: First = 50,
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """An order: state, approval, devices and their steps, comments, and what you may do now."""
-    with opened(store) as graph:
-        orders = Orders(Engine(graph))
-        found = orders.find(order)
-        stages = stages_of(orders.engine, found)
-        listed = list(islice((i for page in items(graph, found.id) for i in page), first))
-        total = count(graph, found.id)
-        choices, asked, why = _for_actor(orders.engine, found, actor_or_me(actor))
-        people = {p for s in stages for p in s.people}
-        people |= {v["by"] for s in stages for v in s.votes}
-        people |= {said["by"] for said in found.attributes.get("comments") or ()}
-        people |= {step["by"] for item in listed for step in item.steps}
-        names = output.names(graph, people)
+class Section(NamedTuple):
+    """What a kind of process tells of one beside what all do: for programs, and for people."""
+
+    plain: Mapping[str, Any] = {}
+    lines: Sequence[str] = ()
+
+
+class Looked:
+    """A process, looked at by a person.
+
+    Parameters
+    ----------
+    items, first
+        What that which it concerns is called, and how much of it is listed.
+    """
+
+    def __init__(
+        self,
+        graph: GraphStore,
+        process: Record,
+        actor: str,
+        items_: str,
+        first: int,
+        beside: Section,
+    ) -> None:
+        engine = Engine(graph)
+        self.graph, self.process, self.items, self.beside = graph, process, items_, beside
+        self.stages = stages_of(engine, process)
+        self.listed = list(islice((i for page in items(graph, process.id) for i in page), first))
+        self.total = count(graph, process.id)
+        self.choices, self.asked, self.why = _for_actor(engine, process, actor)
+        self.comments = process.attributes.get("comments") or []
+        people = {p for s in self.stages for p in s.people}
+        people |= {v["by"] for s in self.stages for v in s.votes}
+        people |= {said["by"] for said in self.comments}
+        people |= {step["by"] for item in self.listed for step in item.steps}
+        self.names = output.names(graph, people)
+
+    def print(self, json: bool) -> None:
         if json:
-            output.print_json(
-                {
-                    **output.plain_record(graph.model, found),
-                    "stages": [_plain_stage(stage, names) for stage in stages],
-                    "devices": {"total": total, "listed": [_plain_item(i) for i in listed]},
-                    "asked": asked,
-                    "choices": [plain_choice(choice) for choice in choices],
-                }
-            )
+            output.print_json(self._plain())
             return
-        _print_head(graph, found)
-        if stages:
-            _print_stages(stages, names)
-        _print_items(graph, listed, total, names)
-        for said in found.attributes.get("comments") or ():
-            output.print_line(f"{said['at'][:16]} {names.get(said['by'], '?')}: {said['text']}")
-        if why:
-            output.print_line(f"What you may do is not known: {why}", "dim")
-        for line in choice_lines(choices, asked):
+        _print_head(self.graph, self.process)
+        for line in self.beside.lines:
+            output.print_line(line)
+        if self.stages:
+            _print_stages(self.stages, self.names)
+        _print_items(self.graph, self.listed, self.names)
+        output.print_line(f"{len(self.listed)} of {self.total} {self.items}.")
+        for said in self.comments:
+            by = self.names.get(said["by"], "?")
+            output.print_line(f"{said['at'][:16]} {by}: {said['text']}")
+        if self.why:
+            output.print_line(f"What you may do is not known: {self.why}", "dim")
+        for line in choice_lines(self.choices, self.asked):
             output.print_line(line)
 
+    def _plain(self) -> dict[str, Any]:
+        return {
+            **output.plain_record(self.graph.model, self.process),
+            **self.beside.plain,
+            "stages": [_plain_stage(stage, self.names) for stage in self.stages],
+            self.items: {"total": self.total, "listed": [_plain_item(i) for i in self.listed]},
+            "asked": self.asked,
+            "choices": [plain_choice(choice) for choice in self.choices],
+        }
 
-def _for_actor(engine: Engine, order: Record, actor: str) -> tuple[list[Choice], str | None, str]:
-    """The transitions, what the order waits for from this person, or why neither is known."""
+
+def _for_actor(engine: Engine, process: Record, actor: str) -> tuple[list[Choice], str | None, str]:
+    """The transitions, what it waits for from this person, or why neither is known."""
     try:
         desk = Desk(engine, actor)
     except NotAllowedError as error:
         return [], None, str(error)
-    return desk.choices(order), desk.asked(order), ""
+    return desk.choices(process), desk.asked(process), ""
 
 
-def _print_head(graph: GraphStore, order: Record) -> None:
-    model, attributes = graph.model, order.attributes
-    label = model.record_types[order.type].label
-    state = output.shown(model, "lifecycle_state", attributes.get("lifecycle_state"))
+def _print_head(graph: GraphStore, process: Record) -> None:
+    model, attributes = graph.model, process.attributes
+    label = model.record_types[process.type].label
+    state = output.state(model, process)
     output.print_line(f"{attributes.get('number')}  {label.en} {label.zh}  {state}", "bold")
     named = output.referred(graph, attributes.items())
-    told = model.record_types[order.type].attributes
+    told = model.record_types[process.type].attributes
     rows = [
         [n, told[n].label.zh, output.shown(model, n, v, named)]
         for n, v in attributes.items()
-        if n not in HIDDEN and n in told
+        if n not in HIDDEN and n in told and told[n].kind.name != "json"
     ]
     output.print_table(["attribute", "属性", "value"], rows)
 
@@ -114,9 +138,7 @@ def _print_stages(stages: list[Stage], names: Mapping[str, str]) -> None:
     output.print_table(["approval", "asked", "needed", "votes", ""], rows)
 
 
-def _print_items(
-    graph: GraphStore, listed: list[Item], total: int, names: Mapping[str, str]
-) -> None:
+def _print_items(graph: GraphStore, listed: list[Item], names: Mapping[str, str]) -> None:
     model = graph.model
     rows = []
     for item in listed:
@@ -132,18 +154,15 @@ def _print_items(
             [
                 item.record.name,
                 item.record.type,
-                output.shown(
-                    model, "lifecycle_state", item.record.attributes.get("lifecycle_state")
-                ),
+                output.state(model, item.record),
                 item.outcome,
                 ", ".join(f"{n}={output.shown(model, n, v, named)}" for n, v in details.items()),
                 "\n".join(steps),
             ]
         )
     if rows:
-        columns = ["device", "type", "its state", "outcome", "details", "steps"]
+        columns = ["item", "type", "its state", "outcome", "details", "steps"]
         output.print_table(columns, rows)
-    output.print_line(f"{len(rows)} of {total} devices.")
 
 
 def choice_lines(choices: list[Choice], asked: str | None) -> Iterator[str]:
