@@ -16,7 +16,9 @@ from lifecycle.engine import Choice, Engine
 from lifecycle.items import Item, count, items
 from lifecycle.refusals import NotAllowedError
 
-HIDDEN: Final = ("name", "number", "lifecycle_state", "votes", "comments", "provenance")
+HIDDEN: Final = (
+    "name", "number", "lifecycle_state", "votes", "comments", "provenance", "fired_timers",
+)  # fmt: skip
 """Attributes that are told in another way."""
 
 

@@ -128,9 +128,12 @@ def _planned(case: Case, room: Room) -> Planned:
     return found
 
 
-def _would_break(case: Case, room: Room) -> None:
-    for problem in _planned(case, room).problems():
+def _would_break(case: Case, room: Room) -> bool:
+    """Refuse what breaks a rule for hand-made changes; gives whether something does."""
+    problems = _planned(case, room).problems()
+    for problem in problems:
         case.refuse("planned_fits", problem.message.rstrip("."), problem=problem.code)
+    return bool(problems)
 
 
 @guard
@@ -214,9 +217,8 @@ def apply_planned(case: Case, room: Room) -> None:
     """
     planned = _planned(case, room)
     _ended(case, room, "successful", DONE)
-    if not planned or room.brief:
+    if not planned or room.brief or _would_break(case, room):
         return
-    _would_break(case, room)
     case.sets[APPLIED] = room.store.last_revision().number + 1
     case.more += planned.remaining()
     concerned = _items(case, room)
