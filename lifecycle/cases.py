@@ -11,7 +11,7 @@ from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
-from lifecycle.items import Item, items_of
+from lifecycle.items import Item, items, items_of
 from lifecycle.people import Actor, Directory
 from lifecycle.refusals import Refusal
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
@@ -85,18 +85,20 @@ class Room:
                 }
             )
 
-    def items(self, process: str, *, linked: bool = False) -> list[Item]:
+    def items(self, process: str, *, linked: bool = True) -> list[Item]:
         """What a process concerns, read once for all guards and effects of a decision.
 
         Parameters
         ----------
         linked
-            Whether it must be known which processes these records are concerned by.
+            Whether it must be known which processes these records are concerned by; it costs more.
         """
-        if process not in self.concerned or (linked and process not in self.linked):
-            self.concerned |= items_of(self.store, [process], linked=linked)
-            if linked:
-                self.linked.add(process)
+        if linked and process not in self.linked:
+            pages = items(self.store, process)
+            self.concerned[process] = [item for page in pages for item in page]
+            self.linked.add(process)
+        elif process not in self.concerned:
+            self.concerned |= items_of(self.store, [process])
         return self.concerned[process]
 
 

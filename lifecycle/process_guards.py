@@ -35,7 +35,7 @@ def has_items(cases: Sequence[Case], room: Room) -> None:
 def items_free(cases: Sequence[Case], room: Room) -> None:
     """No other lifecycle order that is under way has something left to do with what it concerns."""
     for case in cases:
-        for item in room.items(case.record.id, linked=True):
+        for item in room.items(case.record.id):
             for other in _open_orders(item, case.record.id, room.model):
                 case.refuse(
                     "items_free", f"{item.record.name} is in the open order {called(other)}"
