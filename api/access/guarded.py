@@ -346,7 +346,7 @@ class GuardedStore(GraphStore):
 
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+    ) -> dict[tuple[str, int], Connected]:
         return self._inner._connected(ids, steps, at)
 
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
