@@ -167,9 +167,11 @@ class Records:
         if attribute.kind.name == "reference" and attribute.to is not None:
             far = self.lazy(attribute.to)
             level = Reference(attribute.name, attribute.many)
-            return model_field(name, _listed(far, attribute.many), text, level=level)
+            needs = (attribute.name,)
+            return model_field(name, _listed(far, attribute.many), text, level=level, needs=needs)
         value = self.enums.types.get(attribute.name, OF_KIND[attribute.kind.name])
-        return model_field(name, _listed(value, attribute.many), text, read=read)
+        type_ = _listed(value, attribute.many)
+        return model_field(name, type_, text, read=read, needs=(attribute.name,))
 
     def _relationship(self, field: str, relationship: str, far: str) -> ModelField:
         relationship_type, direction = self.model.direction(relationship)
@@ -219,13 +221,16 @@ def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
 
 def _system_fields(model: Model) -> list[ModelField]:
     return [
-        model_field("id", strawberry.ID, read=lambda view: view.record.id),
-        model_field("type", str, "Name of its record type.", read=lambda view: view.record.type),
+        model_field("id", strawberry.ID, read=lambda view: view.record.id, needs=()),
+        model_field(
+            "type", str, "Name of its record type.", read=lambda view: view.record.type, needs=()
+        ),
         model_field(
             "revision",
             Int64,
             "The revision that made it what it is here; give it back as `expectedRevision`.",
             read=lambda view: view.record.revision,
+            needs=(),
         ),
         model_field(
             "attributes",
@@ -247,7 +252,9 @@ def _node(type_: Any) -> ModelField:
 
 
 def _cursor() -> ModelField:
-    return model_field("cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record))
+    return model_field(
+        "cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record), needs=()
+    )
 
 
 def _revision() -> ModelField:
@@ -256,6 +263,7 @@ def _revision() -> ModelField:
         Int64,
         "The revision from which on the relationship is as it is here.",
         read=lambda edge: edge.relationship.revision,
+        needs=(),
     )
 
 

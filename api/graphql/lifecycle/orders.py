@@ -101,8 +101,7 @@ async def _orders(_: Any, info: Any, **given: Any) -> Connection:
         return await context.call(lambda: _waiting(context, query))
     page = await context.call(lambda: context.store.find(query))
     made = page_of(context, query, page)
-    pairs = [(edge.node, None) for edge in made.edges]
-    return _listed(pairs, made.cursor, made.total, made.begins, made.cursor_of, {})
+    return _listed(made.pairs, made.cursor, made.total, made.begins, made.cursor_of, {})
 
 
 def _listed(
@@ -151,9 +150,7 @@ async def _items(detail: Detail, info: Any, **given: Any) -> Listing:
         found = with_links(context.store, detail.id, page.records, False)
         made = page_of(context, query, page)
         by_id = {item.record.id: item for item in found}
-        pairs = [
-            (e.node, by_id[e.node.record.id].link) for e in made.edges if e.node.record.id in by_id
-        ]
+        pairs = [(v, by_id[v.record.id].link) for v in made.nodes if v.record.id in by_id]
         listing = Listing(pairs, made.cursor, made.total, made.begins, made.cursor_of)
         listing.items = by_id
         listing.procedure = context.store.model.record_types[detail.view.record.type].procedure
