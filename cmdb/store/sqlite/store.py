@@ -251,6 +251,7 @@ class SqliteStore(GraphStore):
     ) -> dict[str, Record]:
         ids = [id for id in ids if id.isascii()]  # as every id is
         compiler = Compiler(self.resolve(as_of))
+        _ = self.model
         asked = self._wanted(attributes)
         source = compiler.records()
         if len(ids) == 1:
