@@ -25,6 +25,7 @@ from api.access.organisations import Organisations
 from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
 from api.follower import Follower
+from api.graphql.current import CurrentSchema
 from api.graphql.subscriptions import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
@@ -93,6 +94,8 @@ class Services:
         Tells of new revisions.
     webhooks
         Delivers them, if no other process does.
+    schema
+        Of GraphQL; set by its door.
     stopping
         No longer ready: requests that came are finished.
     """
@@ -109,6 +112,7 @@ class Services:
     follower: Follower = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     webhooks: Dispatcher | None = None
+    schema: CurrentSchema | None = None
     stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -124,6 +128,7 @@ class Services:
         if self.audit is not None:
             self.audit.start()
         self.follower.start()
+        self.snapshot.prepare()
         self.followers["feed"] = lambda: self.follower.revision
         if (organisations := self.organisations) is not None:
             self.followers["organisations"] = lambda: organisations.revision
@@ -138,6 +143,8 @@ class Services:
             self.webhooks.close()
         self.follower.close()
         self.snapshot.close()
+        if self.schema is not None:
+            self.schema.close()
         if self.audit is not None:
             self.audit.close()
 

@@ -141,6 +141,10 @@ class Scope:
             return not named.isdisjoint(self.held.ids)
         return None if self._part({record.type}) else self.held.shared
 
+    def sees_all(self, types: frozenset[str]) -> bool:
+        """Whether all records of some concrete types are seen, whatever they say."""
+        return self.held.whole and types.isdisjoint(self._administered)
+
     def sees_organisation(self, id: str) -> bool | None:
         """Whether an organisation is seen; None where it is none."""
         if id not in self.tree:

@@ -24,6 +24,7 @@ from api.graphql.fields import FIELD, Level, model_field_of
 from api.graphql.levels import Ask, Levels, Wanted
 from api.graphql.selections import Selections
 from api.graphql.views import Connection, Edge, View
+from cmdb.errors import StoreBusyError
 from cmdb.steps import Step
 
 
@@ -69,8 +70,20 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
     # -- what the levels ask ------------------------------------------------------------------------------
 
     def _type(self, name: str) -> GraphQLObjectType:
-        """The object type of a record type."""
-        return self.schema.type_map[name]  # type: ignore[return-value]
+        """The object type of a record type.
+
+        Raises
+        ------
+        StoreBusyError
+            The schema is of an older model.
+        """
+        found = self.schema.type_map.get(name)
+        if found is None:
+            raise StoreBusyError(
+                "The model has just changed, and the schema is still being made anew.",
+                "Try again in a few seconds.",
+            )
+        return found  # type: ignore[return-value]
 
     def wanted(self, record_type: str, selection: Any) -> tuple[Wanted, ...]:
         """The level fields of a selection on a record of a type."""
