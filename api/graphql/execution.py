@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, is_leaf_type
 from graphql.execution.values import get_argument_values
@@ -27,12 +27,12 @@ from api.graphql.views import Connection, Edge, View
 from cmdb.errors import StoreBusyError
 from cmdb.steps import Step
 
+Entry = TypeVar("Entry")
+
 
 class Told(NamedTuple):
-    """How a field of a selection gets its value.
-
-    ``read`` gives it. Without ``details`` that is all; else what it gave is completed. A field without
-    ``read`` goes graphql-core's way.
+    """How a field gets its value: ``read`` gives it, and it is completed; without ``read`` it goes
+    graphql-core's way.
 
     Attributes
     ----------
@@ -49,11 +49,40 @@ class Told(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How the fields of one selection on one type get their values, in order; what is left goes
-    graphql-core's way."""
+    """How the fields of one selection on one type get their values.
 
-    fields: tuple[Told, ...]
+    Attributes
+    ----------
+    names
+        Of all fields, in order.
+    attributes
+        For each field that tells an attribute of a record as it is, its name; else empty.
+    plain
+        Fields whose values are read, and are JSON then.
+    told
+        Those that are completed.
+    left
+        Those that go graphql-core's way.
+    """
+
+    type: GraphQLObjectType
+    names: tuple[str, ...]
+    attributes: tuple[str, ...]
+    plain: tuple[tuple[str, Callable[[Any], Any]], ...]
+    told: tuple[Told, ...]
     left: dict[str, Any]
+
+
+class ByType(dict[str, Entry]):
+    """What is worked out of a selection for each type that is met, by its name."""
+
+    def __init__(self, work: Callable[[str, Any], Entry], selection: Any) -> None:
+        super().__init__()
+        self._work, self.selection = work, selection
+
+    def __missing__(self, name: str) -> Entry:
+        entry = self[name] = self._work(name, self.selection)
+        return entry
 
 
 class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -62,8 +91,8 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.levels = Levels(self, self.context_value)
-        self._plans: dict[tuple[str, int], tuple[Any, Plan]] = {}
-        self._wanted: dict[tuple[str, int], tuple[Any, tuple[Wanted, ...]]] = {}
+        self._plans: dict[int, ByType[Plan]] = {}
+        self._wanted: dict[int, ByType[tuple[Wanted, ...]]] = {}
         selections = Selections(self.schema, self.fragment_definitions, self.variable_values)
         self._fetching = Fetching(selections, self.context_value.records.filters)
 
@@ -85,20 +114,20 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             )
         return found  # type: ignore[return-value]
 
-    def wanted(self, record_type: str, selection: Any) -> tuple[Wanted, ...]:
-        """The level fields of a selection on a record of a type."""
-        key = (record_type, id(selection))
-        if (known := self._wanted.get(key)) is None:
-            type_ = self._type(record_type)
-            fields = self.collect_subfields(type_, selection).grouped_field_set
-            found = []
-            for details in fields.values():
-                field = type_.fields.get(details[0].node.name.value)
-                made = field and model_field_of(field)
-                if field and made and made.level is not None:
-                    found.append(self._wants(field, made.level, details))
-            known = self._wanted[key] = (selection, tuple(found))
-        return known[1]
+    def wanted_of(self, selection: Any) -> ByType[tuple[Wanted, ...]]:
+        """The level fields of a selection on records, by their type."""
+        if (known := self._wanted.get(id(selection))) is None:
+            known = self._wanted[id(selection)] = ByType(self._wanted_of, selection)
+        return known
+
+    def _wanted_of(self, record_type: str, selection: Any) -> tuple[Wanted, ...]:
+        type_, found = self._type(record_type), []
+        for details in self.collect_subfields(type_, selection).grouped_field_set.values():
+            field = type_.fields.get(details[0].node.name.value)
+            made = field and model_field_of(field)
+            if field and made and made.level is not None:
+                found.append(self._wants(field, made.level, details))
+        return tuple(found)
 
     def _wants(self, field: GraphQLField, level: Level, details: Any) -> Wanted:
         given, node = {}, details[0].node
@@ -159,8 +188,10 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
                 return_type, field_details_list, info, path, result, position_context
             )
         if missing:
-            return self._later(missing, return_type, field_details_list, path, result)
-        return self._fields(return_type, field_details_list, result, path)
+            plan = self._plans_of(field_details_list)[return_type.name]
+            return self._later(missing, plan, path, result)
+        plan = self._plans_of(field_details_list)[return_type.name]
+        return self._fields(plan, result, path)
 
     def complete_abstract_value(
         self,
@@ -180,37 +211,25 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             type_, field_details_list, info, path, result, position_context
         )
 
-    async def _later(
-        self,
-        missing: Sequence[Ask],
-        type_: GraphQLObjectType,
-        selection: Any,
-        path: Path,
-        result: Any,
-    ) -> Any:
+    async def _later(self, missing: Sequence[Ask], plan: Plan, path: Path, result: Any) -> Any:
         await self.levels.load(missing)
-        value = self._fields(type_, selection, result, path)
+        value = self._fields(plan, result, path)
         return await value if self.is_awaitable(value) else value
 
-    def _fields(self, type_: GraphQLObjectType, selection: Any, source: Any, path: Path) -> Any:
+    def _plans_of(self, selection: Any) -> ByType[Plan]:
+        if (known := self._plans.get(id(selection))) is None:
+            known = self._plans[id(selection)] = ByType(self._plan, selection)
+        return known
+
+    def _fields(self, plan: Plan, source: Any, path: Path) -> Any:
         """The completed fields of a selection on a value for which all levels are loaded."""
-        key = (type_.name, id(selection))
-        if (known := self._plans.get(key)) is None:
-            fields = self.collect_subfields(type_, selection).grouped_field_set
-            known = self._plans[key] = (selection, self._plan(type_, fields))
-        plan, waiting = known[1], False
-        values: dict[str, Any] = {}
-        for field in plan.fields:
-            name, read = field[:2]
-            if read is None:
-                values[name] = None  # in its place
-            elif field.details is None:
-                values[name] = read(source)
-            else:
-                value = values[name] = self._completed(type_, field, path, source)
-                waiting = waiting or self.is_awaitable(value)
+        values = _plain(plan, source)
+        waiting = False
+        for field in plan.told:
+            value = values[field.name] = self._completed(plan.type, field, path, source)
+            waiting = waiting or self.is_awaitable(value)
         if plan.left:
-            left: Any = self.execute_fields(type_, source, path, plan.left, None)
+            left: Any = self.execute_fields(plan.type, source, path, plan.left, None)
             if self.is_awaitable(left):
                 return self._gathered(values, left)
             values |= left
@@ -231,12 +250,13 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             value = read(source)
             if value is None and nullable:
                 return None
-            if isinstance(value, Connection):
-                completed = self.complete_object_value(named, details, None, here, value, None)
+            if isinstance(value, Connection) and value.settled:
+                completed = self._fields(self._plans_of(details)[named.name], value, here)
             elif isinstance(source, Connection) and isinstance(value, list):
                 completed = self._items(told, here, value)
             elif isinstance(source, Edge) and isinstance(value, View):
-                completed = self._fields(self._type(value.record.type), details, value, here)
+                plan = self._plans_of(details)[value.record.type]
+                completed = self._fields(plan, value, here)
             else:
                 info = self.build_resolve_info(field, [d.node for d in details], type_, here)
                 completed = self.complete_value(field.type, details, info, here, value, None)
@@ -248,16 +268,19 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
     def _items(self, told: Told, path: Path, items: list[Any]) -> Any:
         """The completed records, or edges, of a page for which all levels are loaded."""
         details, item_type = told.details, get_nullable_type(told.field.type).of_type
-        found, waiting = [], False
+        plans, found, waiting = self._plans_of(details), [], False
         for index, item in enumerate(items):
-            here = Path(path, index, None)
             try:
-                own = self._type(item.record.type) if isinstance(item, View) else told.named
-                value = self._fields(own, details, item, here)
+                plan = plans[item.record.type if isinstance(item, View) else told.named.name]
+                if not plan.told and not plan.left:
+                    found.append(_plain(plan, item))
+                    continue
+                here = Path(path, index, None)
+                value = self._fields(plan, item, here)
                 if self.is_awaitable(value):
                     value, waiting = self._guarded(value, item_type, details, here), True
             except Exception as error:
-                self.handle_field_error(error, item_type, details, here)
+                self.handle_field_error(error, item_type, details, Path(path, index, None))
                 value = None
             found.append(value)
         return self._all(found) if waiting else found
@@ -281,27 +304,44 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return guarded()
 
-    def _plan(self, type_: GraphQLObjectType, fields: Any) -> Plan:
-        found: list[Told] = []
+    def _plan(self, type_name: str, selection: Any) -> Plan:
+        type_ = self._type(type_name)
+        names, attributes = [], []
+        plain: list[tuple[str, Any]] = []
+        told: list[Told] = []
         left: dict[str, Any] = {}
-        for name, details in fields.items():
+        for name, details in self.collect_subfields(type_, selection).grouped_field_set.items():
             field_name = details[0].node.name.value
-            if field_name == TYPENAME:
-                found.append(Told(name, partial(_first, type_.name)))
-                continue
             field = type_.fields.get(field_name)
             made = field and model_field_of(field)
-            if field is None or made is None or (made.read is None and made.level is None):
+            names.append(name)
+            attributes.append((made and made.attribute) or "")
+            if field_name == TYPENAME:
+                plain.append((name, partial(_first, type_name)))
+            elif field is None or made is None or (made.read is None and made.level is None):
                 left[name] = details
-                found.append(Told(name, None))
-                continue
-            if made.level is None and _is_json(field):
-                found.append(Told(name, made.read))
-                continue
-            read = made.read if made.level is None else partial(_loaded, id(details))
-            named, nullable = get_named_type(field.type), not is_non_null_type(field.type)
-            found.append(Told(name, read, details, field, named, nullable))
-        return Plan(tuple(found), left)
+            elif made.attribute:
+                pass
+            elif made.level is None and _is_json(field):
+                plain.append((name, made.read))
+            else:
+                read = made.read if made.level is None else partial(_loaded, id(details))
+                named, nullable = get_named_type(field.type), not is_non_null_type(field.type)
+                told.append(Told(name, read, details, field, named, nullable))
+        return Plan(type_, tuple(names), tuple(attributes), tuple(plain), tuple(told), left)
+
+
+def _plain(plan: Plan, source: Any) -> dict[str, Any]:
+    """The fields whose values are read, and places in order for the others."""
+    if isinstance(source, View):
+        values = dict(
+            zip(plan.names, map(source.record.attributes.get, plan.attributes), strict=True)
+        )
+    else:
+        values = dict.fromkeys(plan.names)
+    for name, read in plan.plain:
+        values[name] = read(source)
+    return values
 
 
 def _first(value: Any, _: Any) -> Any:

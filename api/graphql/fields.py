@@ -52,6 +52,8 @@ class ModelField(StrawberryField):
     needs
         Of a field of records, or of relationships: the names of the attributes that it takes; None for
         all of them.
+    attribute
+        Of a field of records that tells an attribute just as it is: its name.
     """
 
     read: Callable[[Any], Any] | None = None
@@ -60,6 +62,7 @@ class ModelField(StrawberryField):
     cost: int | None = None
     page: int | None = None
     needs: Collection[str] | None = None
+    attribute: str = ""
     _type: Any = None
 
     def resolve_type(self, *, type_definition: Any = None) -> Any:

@@ -73,9 +73,10 @@ class Levels:
         waiting = [(views, selection) for selection in selections]
         while waiting:
             views, selection = waiting.pop()
+            wanted_of = self.executor.wanted_of(selection)
             for view in views:
                 short = False
-                for wanted in self.executor.wanted(view.record.type, selection):
+                for wanted in wanted_of[view.record.type]:
                     if id(wanted.details) in view.loaded:
                         continue
                     connection = self._come(view, wanted)
@@ -114,9 +115,10 @@ class Levels:
             return Connection((), None, 0 if step.query.total else None, begins, cursors)
         if (fetched := self._fetched.get(id(page.below))) is None:
             fetched = self._fetched[id(page.below)] = Fetched(fetch, page.below)
-        view = self.context.view
-        pairs = [(view(near.record, at, fetched), near.relationship) for near in page.neighbours]
-        return Connection(pairs, page.cursor, page.total, begins, cursors)
+        neighbours, view = page.neighbours, self.context.view
+        views = [view(near.record, at, fetched) for near in neighbours]
+        links = [near.relationship for near in neighbours]
+        return Connection(views, page.cursor, page.total, begins, cursors, links)
 
     def load(self, asks: Sequence[Ask]) -> asyncio.Future[None]:
         """Load what is asked, with all that asks in this turn of the event loop."""
@@ -152,7 +154,7 @@ class Levels:
             near: dict[AsOf, _Near] = {}
             others: dict[int, tuple[Wanted, list[View]]] = {}
             for view, selection in asks:
-                for wanted in self.executor.wanted(view.record.type, selection):
+                for wanted in self.executor.wanted_of(selection)[view.record.type]:
                     if id(wanted.details) in view.loaded:
                         continue
                     if wanted.level.kind in ("links", "reference"):

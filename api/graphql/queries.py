@@ -143,9 +143,9 @@ def page_of(
     """
     cursors = Cursors(parse_query, context.store.model, query, text)
     fetched = Fetched(fetch, page.below) if fetch else None
-    pairs = [(context.view(record, query.as_of, fetched), None) for record in page.records]
+    views = [context.view(record, query.as_of, fetched) for record in page.records]
     begins = query.after is None
-    return Connection(pairs, page.cursor, page.total, begins, cursors)
+    return Connection(views, page.cursor, page.total, begins, cursors)
 
 
 def _query(

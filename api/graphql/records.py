@@ -148,7 +148,7 @@ class Records:
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
         fields = [] if parent else [*_system_fields(self.model), *self.shared(self)]
         fields += [
-            self._attribute(attribute, _of_record(attribute))
+            self._of_record(attribute)
             for attribute in record_type.attributes.values()
             if attribute.name not in self.model.secret
             and (parent is None or attribute.name not in parent.attributes)
@@ -158,6 +158,12 @@ class Records:
             if field not in inherited:
                 fields.append(self._relationship(field, relationship, far))
         return fields
+
+    def _of_record(self, attribute: Attribute) -> ModelField:
+        made = self._attribute(attribute, _of_record(attribute))
+        if made.level is None and attribute.kind.plain:
+            made.attribute = attribute.name
+        return made
 
     def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
         name, label = attribute_field(attribute.name), attribute.label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmdb.queries import AsOf
@@ -54,6 +55,11 @@ class Edge(NamedTuple):
 class Connection:
     """One page of records.
 
+    Parameters
+    ----------
+    links
+        The relationships that lead to the records, one for each, or none at all.
+
     Attributes
     ----------
     cursor
@@ -66,24 +72,24 @@ class Connection:
         What is selected below has come with it, or is being loaded for who asked.
     """
 
-    __slots__ = ("begins", "cursor", "cursor_of", "loaded", "nodes", "pairs", "settled", "total")
+    __slots__ = ("_links", "begins", "cursor", "cursor_of", "nodes", "settled", "total")
 
     def __init__(
         self,
-        pairs: Sequence[tuple[View, Relationship | None]],
+        nodes: Sequence[View],
         cursor: str | None,
         total: int | None,
         begins: bool,
         cursor_of: Any,
+        links: Sequence[Relationship | None] = (),
     ) -> None:
-        self.pairs, self.nodes = pairs, [view for view, _ in pairs]
+        self.nodes, self._links = nodes, links
         self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
         self.settled = False
-        self.loaded: dict[Any, Any] = {}
 
     @property
     def edges(self) -> list[Edge]:
-        return [Edge(view, relationship, self) for view, relationship in self.pairs]
+        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self._links)]
 
     @property
     def start_cursor(self) -> str | None:

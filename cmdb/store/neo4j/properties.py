@@ -82,13 +82,22 @@ class Properties:
         """How records are read of which all is asked (`record`), or [labels, [id, revision, attribute, …]]."""
         if attributes is None:
             return self.record
+        names, plain = ("", "", *attributes), self._read.keys().isdisjoint(attributes)
+        types = self._types
 
         def read(element: Sequence[Any]) -> Record:
-            labels, (id, revision, *values) = element
+            labels, values = element
+            id, revision = values[0], values[1]
             if id is None or revision is None:
                 raise _foreign(labels)
-            said = {n: v for n, v in zip(attributes, values, strict=True) if v is not None}
-            return Record(id, self.type_of(frozenset(labels)), revision, self._converted(said, id))
+            said = dict(zip(names, values, strict=True))
+            del said[""]
+            if None in values:
+                said = {name: value for name, value in said.items() if value is not None}
+            if not plain:
+                said = self._converted(said, id)
+            kinds = frozenset(labels)
+            return Record(id, types.get(kinds) or self.type_of(kinds), revision, said)
 
         return read
 
