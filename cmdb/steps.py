@@ -29,11 +29,14 @@ class Step(NamedTuple):
         record, that it came from. Its ``steps`` go on from there.
     attributes
         Names of the attributes that are wanted of the relationships; None for all.
+    only_records
+        Not even the relationships themselves are wanted.
     """
 
     relationship: str
     query: Query = Query()
     attributes: Collection[str] | None = None
+    only_records: bool = False
 
 
 class ParsedStep(NamedTuple):
@@ -44,6 +47,7 @@ class ParsedStep(NamedTuple):
     query: ParsedQuery
     total: bool
     attributes: tuple[str, ...] | None
+    only_records: bool
     steps: tuple[ParsedStep, ...]
 
 
@@ -69,7 +73,7 @@ def parse_step(model: Model, step: Step, past: bool) -> ParsedStep:
     ends = relationship_type.targets if direction == "out" else relationship_type.sources
     if not past and ends <= frozenset(query.types):
         query = query._replace(label=ROOT, subtypes=True)
-    attributes = None
+    attributes: tuple[str, ...] | None = () if step.only_records else None
     if step.attributes is not None:
         attributes = tuple(sorted(set(step.attributes)))
         if unknown := set(attributes) - relationship_type.attributes.keys():
@@ -78,7 +82,15 @@ def parse_step(model: Model, step: Step, past: bool) -> ParsedStep:
                 "`cmdb schema show` lists the names.",
             )
     below = parse_steps(model, step.query.steps, past)
-    return ParsedStep(relationship_type.name, direction, query, step.query.total, attributes, below)
+    return ParsedStep(
+        type=relationship_type.name,
+        direction=direction,
+        query=query,
+        total=step.query.total,
+        attributes=attributes,
+        only_records=step.only_records,
+        steps=below,
+    )
 
 
 def parse_steps(model: Model, steps: Sequence[Step], past: bool) -> tuple[ParsedStep, ...]:

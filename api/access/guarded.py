@@ -185,7 +185,7 @@ class GuardedStore(GraphStore):
     def _page(self, query: Query, page: Page) -> Page:
         scope, whole = self.scope, page.records
         if scope.bounded:
-            whole = [*whole, *(n.record for n in _neighbours(page.below))]
+            whole = [*whole, *_records(page.below)]
             if query.as_of is None:
                 self._seen.update((record.id, True) for record in whole)
         if _tells_all(query, scope):
@@ -218,12 +218,11 @@ class GuardedStore(GraphStore):
             if index not in behind:
                 further = steps[index].query.steps
                 behind[index] = self._below(page.below, further, seen, scope)
-            shown = self._with_values([n.record for n in page.neighbours], seen)
-            near = [
-                n._replace(record=record, relationship=self._relationship(n.relationship))
-                for n, record in zip(page.neighbours, shown, strict=True)
-            ]
-            found[key] = page._replace(neighbours=near, below=behind[index])
+            found[key] = page._replace(
+                records=self._with_values(page.records, seen),
+                relationships=[self._relationship(link) for link in page.relationships],
+                below=behind[index],
+            )
         return found
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
@@ -269,7 +268,7 @@ class GuardedStore(GraphStore):
         asked = {id for id, _ in pages}
         if not scope.bounded:
             return self._below(pages, steps, set(), scope)
-        records = [n.record for n in _neighbours(pages)]
+        records = list(_records(pages))
         named = self._named(records)
         if as_of is None:
             self._seen.update((record.id, True) for record in records)
@@ -748,18 +747,18 @@ def _tells_all(query: Query, scope: Scope) -> bool:
 
 def _tells_all_of(step: Step, scope: Scope) -> bool:
     """Likewise, of a step and its relationships."""
-    if step.attributes is None or not scope.kept_back.isdisjoint(step.attributes):
-        return False
-    return _tells_all(step.query, scope)
+    asked = () if step.only_records else step.attributes
+    whole = asked is not None and scope.kept_back.isdisjoint(asked)
+    return whole and _tells_all(step.query, scope)
 
 
-def _neighbours(pages: Mapping[tuple[str, int], Connected]) -> Iterator[Neighbour]:
+def _records(pages: Mapping[tuple[str, int], Connected]) -> Iterator[Record]:
     """All that pages have, and those behind them."""
     behind = {id(page.below): page.below for page in pages.values()}
     for page in pages.values():
-        yield from page.neighbours
+        yield from page.records
     for below in behind.values():
-        yield from _neighbours(below)
+        yield from _records(below)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -62,6 +62,7 @@ class _Wish:
 
     attributes: set[str] | None = field(default_factory=set)
     relationship: set[str] | None = field(default_factory=set)
+    only_records: bool = True
     total: bool = False
     links: dict[str, tuple[Any, Mapping[str, Any], _Wish]] = field(default_factory=dict)
 
@@ -126,6 +127,7 @@ class Fetching:
             if name == "node":
                 self._records(get_named_type(owner.fields[name].type), node.selection_set, wish)
             elif name != TYPENAME:
+                wish.only_records &= name == "cursor"
                 wish.relationship = _with(wish.relationship, model_field_of(owner.fields[name]))
 
     def _records(self, type_: Any, selection: SelectionSetNode | None, wish: _Wish) -> None:
@@ -173,7 +175,8 @@ class Fetching:
             first=PAGE if first is None else first,
             after=arguments.get("after"),
         )
-        return Step(level.relationship, fetch.of(query), wish.relationship), fetch
+        relationship = wish.relationship, wish.only_records
+        return Step(level.relationship, fetch.of(query), *relationship), fetch
 
 
 def key_of(level: Any, arguments: Mapping[str, Any]) -> str:

@@ -115,10 +115,9 @@ class Levels:
             return Connection((), None, 0 if step.query.total else None, begins, cursors)
         if (fetched := self._fetched.get(id(page.below))) is None:
             fetched = self._fetched[id(page.below)] = Fetched(fetch, page.below)
-        neighbours, view = page.neighbours, self.context.view
-        views = [view(near.record, at, fetched) for near in neighbours]
-        links = [near.relationship for near in neighbours]
-        return Connection(views, page.cursor, page.total, begins, cursors, links)
+        view = self.context.view
+        views = [view(record, at, fetched) for record in page.records]
+        return Connection(views, page.cursor, page.total, begins, cursors, page.relationships)
 
     def load(self, asks: Sequence[Ask]) -> asyncio.Future[None]:
         """Load what is asked, with all that asks in this turn of the event loop."""

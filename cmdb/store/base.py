@@ -66,11 +66,13 @@ class Neighbour(NamedTuple):
 class Connected(NamedTuple):
     """One page of the records next to one that was asked for.
 
+    `relationships` lead to the records, one to each; there are none where the step asks for none.
     `cursor` continues after the last one; None says there are no more, or that none was asked for.
     `total` counts all that match, where the step asked for it. `below` is as of `Page`.
     """
 
-    neighbours: list[Neighbour]
+    records: list[Record]
+    relationships: list[Relationship]
     cursor: str | None
     total: int | None = None
     below: Mapping[tuple[str, int], Connected] = MappingProxyType({})
@@ -112,14 +114,17 @@ class Entry(NamedTuple):
 
 def connected(
     query: ParsedQuery,
-    near: list[Neighbour],
+    records: list[Record],
+    relationships: list[Relationship],
     total: int | None,
     below: Mapping[tuple[str, int], Connected],
 ) -> Connected:
-    """A page of a step's query, of one neighbour more than it takes."""
-    page = near[: query.first]
-    cursor = query.cursor(page[-1].record) if page and len(near) > len(page) else None
-    return Connected(page, cursor, total, below)
+    """A page of a step's query, of one record more than it takes."""
+    if len(records) <= query.first:
+        return Connected(records, relationships, None, total, below)
+    page = records[: query.first]
+    cursor = query.cursor(page[-1]) if page else None
+    return Connected(page, relationships[: query.first], cursor, total, below)
 
 
 class GraphStore(ABC):

@@ -184,32 +184,29 @@ def test_steps_are_subqueries_of_one_statement(model: Model) -> None:
     total = Query("Server", first=0, total=True)
     assert connected(model, None, Step("RUNS", apps), Step("RUNS_ON", total)) == (
         (
-            "UNWIND $ids AS id MATCH (n:`Record` {id: id})"
-            " CALL (n) { MATCH (n)<-[x:`RUNS_ON`]-(n1:`Record`) WHERE n1.`note` = $p1"
-            " WITH n1, x ORDER BY n1.`name`, n1.id LIMIT $p0"
-            " RETURN collect([properties(x), [labels(n1), n1 {.*}]]) AS page0 }"
-            " CALL (n) { MATCH (n)-[x:`RUNS_ON`]->(n1:`Record`:`Server`) RETURN count(*) AS total1 }"
-            " RETURN collect([id, [page0, null], [[], total1]]) AS answer"
+            "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect([id,"
+            " [COLLECT { MATCH (n)<-[x1:`RUNS_ON`]-(n1:`Record`) WHERE n1.`note` = $p1"
+            " WITH n1, x1 ORDER BY n1.`name`, n1.id LIMIT $p0"
+            " RETURN [[labels(n1), n1 {.*}], properties(x1)] }, null],"
+            " [[], COUNT { MATCH (n)-[x1:`RUNS_ON`]->(n1:`Record`:`Server`) RETURN 1 }]]) AS answer"
         ),
         {"p0": 3, "p1": "x"},
     )
 
 
 def test_steps_behind_a_page_ask_for_what_is_wanted(model: Model) -> None:
-    calls = Step("CALLED_BY", Query("App", attributes=[]), attributes=[])
+    calls = Step("CALLED_BY", Query("App", attributes=[]), only_records=True)
     runs = Step("RUNS", Query("App", first=3, attributes=["note"], steps=[calls]), ["port"])
     query = Query("Server", first=2, attributes=["size", "name"], sort=[Sort("row")], steps=[runs])
     compiler = Compiler(model, None)
     steps = parse_steps(model, query.steps, past=False)
     assert compiler.page(parse_query(model, query), steps) == (
         "MATCH (n:`Record`:`Server`) WITH n ORDER BY n.`row`, n.id LIMIT $p0"
-        " CALL (n) { MATCH (n)<-[x:`RUNS_ON`]-(n1:`Record`) WITH n1, x ORDER BY n1.id LIMIT $p1"
-        " CALL (n1) { MATCH (n1)<-[x:`CALLS`]-(n2:`Record`) WITH n2, x ORDER BY n2.id LIMIT $p2"
-        " RETURN collect([[x.`revision`], [labels(n2), [n2.`id`, n2.`revision`]]]) AS page0 }"
-        " RETURN collect([[x.`revision`, x.`port`],"
-        " [labels(n1), [n1.`id`, n1.`revision`, n1.`note`]], [page0, null]]) AS page0 }"
         " RETURN collect([[labels(n), [n.`id`, n.`revision`, n.`name`, n.`row`, n.`size`]],"
-        " [page0, null]]) AS answer"
+        " [COLLECT { MATCH (n)<-[x1:`RUNS_ON`]-(n1:`Record`) WITH n1, x1 ORDER BY n1.id LIMIT $p1"
+        " RETURN [[labels(n1), [n1.`id`, n1.`revision`, n1.`note`]], [x1.`revision`, x1.`port`],"
+        " [COLLECT { MATCH (n1)<-[x2:`CALLS`]-(n2:`Record`) WITH n2, x2 ORDER BY n2.id LIMIT $p2"
+        " RETURN [[labels(n2), [n2.`id`, n2.`revision`]]] }, null]] }, null]]) AS answer"
     )
     assert compiler.parameters == {"p0": 3, "p1": 4, "p2": 51}
 
@@ -220,20 +217,19 @@ def test_a_step_of_the_past(model: Model) -> None:
     assert statement == (
         "UNWIND $ids AS id MATCH (n:`Record` {id: id}) WHERE n.revision <= $at"
         " OR EXISTS { MATCH (i:`_RecordImage` {id: id}) WHERE i.revision <= $at }"
-        " CALL (n) { WITH n.id AS of CALL (of) {"
-        " MATCH (a:`Record` {id: of})-[x:`RUNS_ON`]->(y:`Record`) WHERE x.revision <= $at"
-        " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
-        " UNION ALL MATCH (x:`_RelationshipImage` {source: of})"
+        " RETURN collect([id, [COLLECT { WITH n.id AS of1 CALL (of1) {"
+        " MATCH (a:`Record` {id: of1})-[x:`RUNS_ON`]->(y:`Record`) WHERE x.revision <= $at"
+        " RETURN type(x) AS type1, properties(x) AS link1, y.id AS other1"
+        " UNION ALL MATCH (x:`_RelationshipImage` {source: of1})"
         " USING INDEX SEEK x:`_RelationshipImage`(`source`)"
         " WHERE x.revision <= $at AND x.until > $at AND x.type = 'RUNS_ON'"
-        " RETURN x.type AS type, properties(x) AS link, x.target AS other }"
-        " CALL (other) { MATCH (n1:`Record` {id: other}) WHERE n1.revision <= $at RETURN n1"
-        " UNION ALL MATCH (n1:`_RecordImage` {id: other}) USING INDEX SEEK n1:`_RecordImage`(`id`)"
+        " RETURN x.type AS type1, properties(x) AS link1, x.target AS other1 }"
+        " CALL (other1) { MATCH (n1:`Record` {id: other1}) WHERE n1.revision <= $at RETURN n1"
+        " UNION ALL MATCH (n1:`_RecordImage` {id: other1}) USING INDEX SEEK n1:`_RecordImage`(`id`)"
         " WHERE n1.revision <= $at AND n1.until > $at RETURN n1 }"
-        " WITH n1, link AS x WHERE (n1:`Server` OR n1.type IN $p2)"
-        " WITH n1, x ORDER BY n1.id LIMIT $p1 RETURN collect([properties(x),"
-        " [CASE WHEN n1:`_RecordImage` THEN [n1.type] ELSE labels(n1) END,"
-        " [n1.`id`, n1.`revision`, n1.`size`]]]) AS page0 }"
-        " RETURN collect([id, [page0, null]]) AS answer"
+        " WITH n1, link1 AS x1 WHERE (n1:`Server` OR n1.type IN $p2)"
+        " WITH n1, x1 ORDER BY n1.id LIMIT $p1"
+        " RETURN [[CASE WHEN n1:`_RecordImage` THEN [n1.type] ELSE labels(n1) END,"
+        " [n1.`id`, n1.`revision`, n1.`size`]], properties(x1)] }, null]]) AS answer"
     )
     assert parameters == {"at": 7, "p1": 3, "p2": ["Server"]}

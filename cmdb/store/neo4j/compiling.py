@@ -13,7 +13,7 @@ from typing import Any, Final
 from cmdb.commits import End
 from cmdb.queries import AllOf, ParsedQuery
 from cmdb.steps import ParsedStep, organisations_of
-from cmdb.store.neo4j.conditions import Conditions, lucene
+from cmdb.store.neo4j.conditions import Conditions, arrow_of, lucene
 from cmdb.store.neo4j.statements import SEARCH_INDEX, labelled, link_image, record
 from cmdb.store.topology import sides
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT, STATE_ATTRIBUTE
@@ -35,14 +35,14 @@ class Compiler(Conditions):
     def page(self, query: ParsedQuery, steps: Sequence[ParsedStep] = ()) -> str:
         """The answer is a list of [record, [page, total] of each step, …], one more than the page takes.
 
-        A page of a step is a list of [relationship, record, [page, total] of each step behind it, …].
+        A page of a step is a list of [record, relationship, [page, total] of each step behind it, …],
+        without the relationship where only records are asked for.
         """
         order, limit = self.order(query), self.parameter(query.first + 1)
         members = self._bind_members([query], steps)
-        below, answers = self._below(steps)
         return (
             f"{members}{self._page(query)} WITH {self._with('n')} ORDER BY {order} LIMIT {limit}"
-            f"{below} RETURN collect([{self._told(query.attributes)}{answers}]) AS answer"
+            f" RETURN collect([{self._told(query.attributes)}{self._below(steps)}]) AS answer"
         )
 
     def page_with_total(self, query: ParsedQuery, steps: Sequence[ParsedStep] = ()) -> str:
@@ -86,10 +86,9 @@ class Compiler(Conditions):
             " OR EXISTS { MATCH (i:`_RecordImage` {id: id}) WHERE i.revision <= $at }"
         )  # fmt: skip
         members = self._bind_members([], steps)
-        below, answers = self._below(steps)
         return (
-            f"{members}UNWIND $ids AS id MATCH (n:`Record` {{id: id}}){existed}{below}"
-            f" RETURN collect([id{answers}]) AS answer"
+            f"{members}UNWIND $ids AS id MATCH (n:`Record` {{id: id}}){existed}"
+            f" RETURN collect([id{self._below(steps)}]) AS answer"
         )
 
     def dependencies(self, ends: Mapping[str, End], of_dependents: bool) -> str:
@@ -164,27 +163,28 @@ class Compiler(Conditions):
 
     # -- steps ------------------------------------------------------------------------------------------
 
-    def _below(self, steps: Sequence[ParsedStep]) -> tuple[str, str]:
-        """Where steps lead from the row: subqueries, and what they add to its answer."""
-        parts, answers = "", ""
-        for number, step in enumerate(steps):
+    def _below(self, steps: Sequence[ParsedStep]) -> str:
+        """What steps from the row add to its answer."""
+        answers = ""
+        for step in steps:
             page, total = "[]", "null"
             if step.query.first:
-                page = f"page{number}"
-                parts += f" CALL ({self._with(self.row)}) {{ {self._page_of(step)} AS {page} }}"
+                page = f"COLLECT {{ {self._page_of(step)} }}"
             if step.total:
-                total = f"total{number}"
                 with self._next_row() as of:
-                    count = f"{self._beside(of, step, '')} RETURN count(*)"
-                parts += f" CALL ({self._with(self.row)}) {{ {count} AS {total} }}"
+                    total = f"COUNT {{ {self._beside(of, step, '')} RETURN 1 }}"
             answers += f", [{page}, {total}]"
-        return parts, answers
+        return answers
+
+    def _own(self, name: str) -> str:
+        """What something of this level is called: subqueries see the names of the levels above, too."""
+        return f"{name}{self._level or ''}"
 
     @contextmanager
     def _next_row(self) -> Iterator[str]:
         """Names rows of the next level; gives what those of this one are called."""
         of, self._level = self.row, self._level + 1
-        self.row = f"n{self._level}"
+        self.row = self._own("n")
         yield of
         self.row, self._level = of, self._level - 1
 
@@ -192,29 +192,34 @@ class Compiler(Conditions):
         with self._next_row() as of:
             order, limit = self.order(step.query), self.parameter(step.query.first + 1)
             beside = self._beside(of, step, self.after(step.query))
-            below, answers = self._below(step.steps)
             return (
-                f"{beside} WITH {self.row}, x ORDER BY {order} LIMIT {limit}{below}"
-                f" RETURN collect([{self._link_of(step)}, {self._told(step.query.attributes)}{answers}])"
+                f"{beside} WITH {self.row}, {self._own('x')} ORDER BY {order} LIMIT {limit}"
+                f" RETURN [{self._told(step.query.attributes)}{self._link_of(step)}{self._below(step.steps)}]"
             )
 
     def _link_of(self, step: ParsedStep) -> str:
-        """What is asked of the relationship of a step: all, or its revision and some attributes."""
+        """What is asked of the relationship of a step: nothing, all, or its revision and some attributes."""
+        link = self._own("x")
         if step.attributes is None:
-            return "properties(x)"
-        return f"[{', '.join(f'x.`{name}`' for name in ('revision', *step.attributes))}]"
+            return f", properties({link})"
+        if step.only_records:
+            return ""
+        return f", [{', '.join(f'{link}.`{n}`' for n in ('revision', *step.attributes))}]"
 
     def _beside(self, of: str, step: ParsedStep, after: str) -> str:
-        """Binds the row to the records that a step leads to, ``x`` to the relationships or what they were."""
-        query, row, chosen = step.query, self.row, f"[x:`{step.type}`]"
-        arrow = f"-{chosen}->" if step.direction == "out" else f"<-{chosen}-"
+        """Binds the row to the records that a step leads to, its ``x`` to the relationships or what they
+        were."""
+        query, row = step.query, self.row
         conditions = [*self._conditions(query), *filter(None, [after])]
         if self.as_of is None:
+            arrow = arrow_of((step.direction, (step.type,)), self._own("x"))
             match = f"MATCH ({of}){arrow}({row}{labelled(query.label)})"
         else:
+            arrow = arrow_of((step.direction, (step.type,)), "x")
             then = self._links_then(step.direction, arrow, f" AND x.type = '{step.type}'")
             match = (
-                f"WITH {of}.id AS of {then} {self._record_of('other', row)} WITH {row}, link AS x"
+                f"WITH {of}.id AS {self._own('of')} {then} {self._record_of(self._own('other'), row)}"
+                f" WITH {row}, {self._own('link')} AS {self._own('x')}"
             )
             if query.label != ROOT or not query.subtypes:
                 types = self.parameter(list(query.types))
@@ -225,13 +230,14 @@ class Compiler(Conditions):
         """Binds ``type``, ``link`` and ``other`` to the relationships that an ``of`` had, and to the
         ids at their other ends."""
         near, far = ("source", "target") if way == "out" else ("target", "source")
+        of, type_, link, other = map(self._own, ("of", "type", "link", "other"))
         return (
-            "CALL (of) {"
-            f" MATCH (a:`Record` {{id: of}}){arrow}(y:`Record`) WHERE x.revision <= $at"
-            " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
-            f" UNION ALL {link_image('x', **{near: 'of'})}"
+            f"CALL ({of}) {{"
+            f" MATCH (a:`Record` {{id: {of}}}){arrow}(y:`Record`) WHERE x.revision <= $at"
+            f" RETURN type(x) AS {type_}, properties(x) AS {link}, y.id AS {other}"
+            f" UNION ALL {link_image('x', **{near: of})}"
             f" WHERE x.revision <= $at AND x.until > $at{narrowed}"
-            f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
+            f" RETURN x.type AS {type_}, properties(x) AS {link}, x.{far} AS {other} }}"
         )
 
     def _links_of(self, ends: Mapping[str, End], providers: bool) -> str:

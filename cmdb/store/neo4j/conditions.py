@@ -80,12 +80,12 @@ class Conditions(QueryCompiler):
         """Whether a way, and then any number of steps of another, leads to what is looked for."""
         self._depth += 1
         far, on, path = f"m{self._depth}", f"o{self._depth}", f"q{self._depth}"
-        pattern, steps = f"({alias}){_arrow(way)}", len(reaching.steps)
+        pattern, steps = f"({alias}){arrow_of(way)}", len(reaching.steps)
         if further and further[0] == way[0]:
             both = (way[0], tuple(sorted({*way[1], *further[1]})))
-            pattern = f"({alias}){_arrow(both, length=f'*1..{steps}')}"
+            pattern = f"({alias}){arrow_of(both, length=f'*1..{steps}')}"
         elif further:
-            pattern += f"(:`Record`){_arrow(further, length=f'*0..{steps - 1}')}"
+            pattern += f"(:`Record`){arrow_of(further, length=f'*0..{steps - 1}')}"
         through = self.all_of(on, reaching.through)
         return (
             f"EXISTS {{ MATCH {path} = {pattern}({far}:`Record`)"
@@ -105,7 +105,7 @@ class Conditions(QueryCompiler):
     def _along(self, alias: str, hops: Sequence[tuple[Way, str, str]]) -> str:
         """Whether ways lead on to records, each of a name, that conditions hold for."""
         if self.as_of is None:
-            arrows = (f"{_arrow(way)}({far}:`Record`)" for way, far, _ in hops)
+            arrows = (f"{arrow_of(way)}({far}:`Record`)" for way, far, _ in hops)
             conditions = " AND ".join(condition for *_, condition in hops)
             return f"EXISTS {{ MATCH ({alias}){''.join(arrows)} WHERE {conditions} }}"
         then, near = "", alias
@@ -121,7 +121,7 @@ class Conditions(QueryCompiler):
         link, other = f"x{far[1:]}", f"other{far[1:]}"
         return (
             f"CALL ({alias}) {{"
-            f" MATCH (:`Record` {{id: {alias}.id}}){_arrow(way, link)}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
+            f" MATCH (:`Record` {{id: {alias}.id}}){arrow_of(way, link)}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
             f" UNION {link_image(link, **{near: f'{alias}.id'})}"
             f" WHERE {link}.type IN {self.parameter(list(types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
             f" {self._record_of(other, far)}"
@@ -206,7 +206,7 @@ _RUNS = re.compile(
 )
 
 
-def _arrow(way: Way, link: str = "", length: str = "") -> str:
+def arrow_of(way: Way, link: str = "", length: str = "") -> str:
     """The relationships of a way, in a pattern."""
     types = "|".join(f"`{name}`" for name in way[1])
     return f"-[{link}:{types}{length}]->" if way[0] == "out" else f"<-[{link}:{types}{length}]-"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
-from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -19,7 +18,6 @@ from cmdb.steps import ParsedStep
 from schema.model import Model
 
 IMAGE: Final = "_RecordImage"
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NOT_ATTRIBUTES: Final = ("id", "type", "revision", "until", "source", "target")
 
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -109,8 +107,6 @@ class Properties:
         def read(of: str, id: str, said: Any) -> Relationship:
             source, target = (of, id) if out else (id, of)
             if attributes is not None:
-                if attributes == () and said[0] is not None:
-                    return Relationship(source, type_, target, said[0], _NOTHING)
                 said = dict(zip(("revision", *attributes), said, strict=True))
             return self.relationship(RelationshipKey(source, type_, target), said)
 

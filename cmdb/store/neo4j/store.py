@@ -375,7 +375,8 @@ class Neo4jStore(GraphStore):
         more, rows = len(found) > query.first, found[: query.first]
         read = self.properties.reader(parsed.attributes)
         records = [read(row[0]) for row in rows]
-        below = self._below({record.id: row[1:] for record, row in zip(records, rows)}, steps)
+        answers = {record.id: row[1:] for record, row in zip(records, rows, strict=True)}
+        below = self._below(answers, steps)
         return Page(records, parsed.cursor(records[-1]) if more else None, total, below)
 
     def _below(
@@ -385,17 +386,19 @@ class Neo4jStore(GraphStore):
         found: dict[tuple[str, int], Connected] = {}
         for index, step in enumerate(steps):
             read, link = self.properties.reader(step.query.attributes), self.properties.link(step)
+            behind_from = 1 if step.only_records else 2
             behind: dict[tuple[str, int], Connected] = {}
             answers_behind: dict[str, Sequence[Any]] = {}
             for of, said in answers.items():
                 rows, total = said[index]
-                near = [
-                    Neighbour(of, link(of, r.id, row[0]), r) for row in rows for r in [read(row[1])]
-                ]
-                page = found[of, index] = connected(step.query, near, total, behind)
+                records, links = [read(row[0]) for row in rows], []
+                if not step.only_records:
+                    links = [link(of, r.id, row[1]) for r, row in zip(records, rows, strict=True)]
+                page = connected(step.query, records, links, total, behind)
+                found[of, index] = page
                 if step.steps:
-                    pairs = zip(page.neighbours, rows, strict=False)
-                    answers_behind.update((n.record.id, row[2:]) for n, row in pairs)
+                    for record, row in zip(page.records, rows, strict=False):
+                        answers_behind[record.id] = row[behind_from:]
             behind.update(self._below(answers_behind, step.steps))
         return found
 

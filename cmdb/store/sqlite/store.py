@@ -404,20 +404,27 @@ class SqliteStore(GraphStore):
         for of, *answers in self._looked_up(at, lambda c: c.connections(ids, steps)):
             for index, step in enumerate(steps):
                 text, total = answers[2 * index : 2 * index + 2]
-                near = [self._neighbour(of, step, row) for row in orjson.loads(text or "[]")]
-                page = found[of, index] = connected(step.query, near, total, below[index])
-                far[index].update(neighbour.record.id for neighbour in page.neighbours)
+                rows = orjson.loads(text or "[]")
+                records = [self._far(step, row) for row in rows]
+                links = [] if step.only_records else [self._link(of, step, row) for row in rows]
+                page = connected(step.query, records, links, total, below[index])
+                found[of, index] = page
+                far[index].update(record.id for record in page.records)
         for index, step in enumerate(steps):
             if step.steps and far[index]:
                 below[index].update(self._level(sorted(far[index]), step.steps, at))
         return found
 
-    def _neighbour(self, of: str, step: ParsedStep, row: Sequence[Any]) -> Neighbour:
-        id, type_, revision, attributes, since, said = row
-        source, target = (of, id) if step.direction == "out" else (id, of)
-        record = Record(id, type_, revision, self._values(attributes, step.query.attributes))
-        told = self._values(said, step.attributes)
-        return Neighbour(of, Relationship(source, step.type, target, since, told), record)
+    def _far(self, step: ParsedStep, row: Sequence[Any]) -> Record:
+        """The record that a step leads to."""
+        id, type_, revision, said, *_ = row
+        return Record(id, type_, revision, self._values(said, step.query.attributes))
+
+    def _link(self, of: str, step: ParsedStep, row: Sequence[Any]) -> Relationship:
+        """The relationship of a step."""
+        source, target = (of, row[0]) if step.direction == "out" else (row[0], of)
+        said = self._values(row[5], step.attributes)
+        return Relationship(source, step.type, target, row[4], said)
 
     def _dependencies(
         self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
