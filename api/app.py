@@ -26,7 +26,7 @@ from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
 from api.access.throttle import Throttle
 from api.follower import Follower
-from api.graphql.subscriptions import Subscriptions
+from api.graphql.subscribing import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
 from api.rest.metrics import DeskCollector, Metrics, Position, StoreCollector
