@@ -53,6 +53,8 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "dump_invalid": (9, "the dump is damaged or could not be written"),
     "settings_invalid": (2, "a setting of the server is wrong"),
     "roles_invalid": (2, "the roles file has mistakes"),
+    "alert_rules_invalid": (2, "the file of rules for alerts has mistakes"),
+    "alerts_unreadable": (10, "what was sent as alerts could not be read; it was kept"),
     "serving_refused": (
         13,
         "the server does not start as it is set: reachable without TLS or accounts, or the port is taken",

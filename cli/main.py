@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from cli import (
     accounts,
+    alerts,
     attachments,
     changes,
     deciding,
@@ -94,6 +95,8 @@ app.add_typer(stocktaking.app, name="stocktake")
 app.add_typer(organisations.app, name="org")
 app.command()(due.due)
 app.command()(due.timers)
+app.add_typer(alerts.alert_app, name="alert")
+app.add_typer(alerts.desk_app, name="desk")
 app.command()(attachments.attach)
 app.command()(attachments.attachment)
 app.add_typer(accounts.account_app, name="account")

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 
 from cmdb.errors import StoreError
@@ -91,12 +92,15 @@ class Condition:
         Whether this process does the work.
     backlog
         Received alerts that are not taken in yet.
+    unmatched
+        Alerts that fire, and whose CI is not known.
     failing
         Name of a job -> what it failed by last.
     """
 
     holds: bool
     backlog: int
+    unmatched: int
     ran_at: datetime | None
     failing: dict[str, str] = field(default_factory=dict)
 
@@ -123,15 +127,14 @@ class Desk:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store, self.rules = store, rules or load_alert_rules()
-        self.engine = Engine(store, clock)
         self.tally = Tally()
         self._snapshot: Snapshot | None = None
         self._clock, self._monotonic = clock, monotonic
         self._lease = Lease(store, "desk", f"{socket.gethostname()} {os.getpid()}", LEASE)
         self._seen = topology or self._topology
-        self._correlator = Correlator(self.engine, self.rules, self._seen)
         self._intake: Intake | None = None
         self._looked_at = -1
+        self._waits: datetime | None = None
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -184,6 +187,21 @@ class Desk:
         except StoreError:
             logger.warning("the lease of the desk was not released: it ends by itself")
 
+    def once(self) -> bool:
+        """Do each job once, if no other process holds the lease; gives whether. What was received is taken
+        in to the end, and it is waited until what waits for others has waited long enough."""
+        if not self._lease.acquire():
+            return False
+        try:
+            while not self._stopping and (self.turn() or self._waits is not None):
+                if self._waits is not None and not any(job.failures for job in self.jobs):
+                    left = (self._waits - self._clock()).total_seconds()
+                    self._asked.wait(max(0.01, min(left, LEASE / 2)))
+                    self._lease.renew()
+        finally:
+            self._lease.release()
+        return True
+
     def turn(self) -> int:
         """Do what is due, each job once; gives how much was done."""
         done = 0
@@ -220,12 +238,24 @@ class Desk:
     # -- how it is --------------------------------------------------------------------------------------
 
     def condition(self) -> Condition:
-        """How the desk is; asks the store how much is waiting to be taken in."""
-        held = self._lease.held
+        """How the desk is; asks the store how much is waiting."""
         failing = {job.name: job.error for job in self.jobs if job.failures}
-        return Condition(held, self._taking().backlog(), self.jobs[0].ran_at, failing)
+        held, ran_at = self._lease.held, self.jobs[0].ran_at
+        if ALERT not in self.store.model.record_types:
+            return Condition(held, 0, 0, ran_at, failing)
+        taking = self._taking()
+        return Condition(held, taking.backlog(), taking.unmatched(), ran_at, failing)
 
     # -- the jobs ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Decides and commits; made when it is needed, as a model may have to be applied first."""
+        return Engine(self.store, self._clock)
+
+    @cached_property
+    def _correlator(self) -> Correlator:
+        return Correlator(self.engine, self.rules, self._seen)
 
     def _taking(self) -> Intake:
         if self._intake is None:
@@ -259,6 +289,7 @@ class Desk:
         return count
 
     def _note(self, made: Made) -> None:
+        self._waits = made.next_at
         self.tally.opened += made.opened
         self.tally.joined += made.joined
         self.tally.merged += made.merged

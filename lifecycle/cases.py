@@ -32,8 +32,9 @@ class Room:
         Ids of the records that go through the same at once.
     procedures
         The standard operating procedures in force, once they were read.
-    concerned
-        The items of processes, once they were read.
+    concerned, linked
+        The items of processes, once they were read; those of them of which it was read, too, which processes
+        their records are concerned by.
     kept
         What rules have read and want to find again, by names of their own.
     brief
@@ -49,6 +50,7 @@ class Room:
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
     concerned: dict[str, list[Item]] = field(default_factory=dict)
+    linked: set[str] = field(default_factory=set)
     kept: dict[str, Any] = field(default_factory=dict)
     brief: bool = False
 
@@ -71,7 +73,9 @@ class Room:
             holders=bool(processes),
         )
         if processes:
-            self.concerned |= items_of(self.store, [r.id for r in processes])
+            ids = [r.id for r in processes]
+            self.concerned |= items_of(self.store, ids, linked=True)
+            self.linked.update(ids)
             self.directory.load(
                 {
                     o
@@ -81,11 +85,20 @@ class Room:
                 }
             )
 
-    def items(self, process: str) -> list[Item]:
-        """What a process concerns, read once for all guards and effects of a decision."""
-        if process not in self.concerned:
+    def items(self, process: str, *, linked: bool = True) -> list[Item]:
+        """What a process concerns, read once for all guards and effects of a decision.
+
+        Parameters
+        ----------
+        linked
+            Whether it must be known which processes these records are concerned by; it costs more.
+        """
+        if linked and process not in self.linked:
             pages = items(self.store, process)
             self.concerned[process] = [item for page in pages for item in page]
+            self.linked.add(process)
+        elif process not in self.concerned:
+            self.concerned |= items_of(self.store, [process])
         return self.concerned[process]
 
 

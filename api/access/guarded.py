@@ -5,8 +5,9 @@ totals and counts are those of the visible records. What cannot be bounded there
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
 Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
-secret ones (`Model.secret`) from everybody. Who made a revision, and why, is told with what is seen of it.
-They are absent, and `GuardedStore.masked` tells their names. Relationships to what is not seen are left
+secret ones (`Model.secret`) from everybody; those that tell of others (`Model.telling`) from who does not see
+everything. They are absent, and `GuardedStore.masked` tells their names. Who made a revision, and why, is told
+with what is seen of it. Relationships to what is not seen are left
 out. `GuardedStore.hidden` counts what a question does not show.
 """
 
@@ -23,7 +24,7 @@ from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
 from api.access.roles import Roles
-from api.access.scope import Reach, Scope, scope_of
+from api.access.scope import LEVELS, Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
@@ -82,7 +83,7 @@ class GuardedStore(GraphStore):
     def __init__(
         self, inner: GraphStore, principal: Principal, organisations: Organisations, roles: Roles
     ) -> None:
-        self.url = inner.url
+        self.url, self.clock = inner.url, inner.clock
         self.principal, self.roles = principal, roles
         self._inner, self._organisations = inner, organisations
         self._seen: dict[str, bool] = {}
@@ -292,7 +293,7 @@ class GuardedStore(GraphStore):
         that is nothing."""
         for commit in self._inner.feed(after, upto):
             self._seen.clear()
-            changes = self._seen_changes(commit.changes)
+            changes = self.seen_changes(commit.changes)
             told = changes.records or changes.relationships or changes.model is not None
             revision = commit.revision if told else self._anonymous(commit.revision)
             yield Commit(revision, changes)
@@ -300,7 +301,7 @@ class GuardedStore(GraphStore):
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         """As of every store, between what was seen and what is: a record that came into an organisation
         that is seen appears as new."""
-        return self._seen_changes(self._inner.compare(earlier, later))
+        return self.seen_changes(self._inner.compare(earlier, later))
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
         for batch in _batches(self._inner.scan_records(as_of), BATCH):
@@ -430,7 +431,7 @@ class GuardedStore(GraphStore):
         try:
             return super().commit(replace(change_set, actor=self.principal.name), prepared)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         finally:
             self._seen.clear()
 
@@ -450,7 +451,7 @@ class GuardedStore(GraphStore):
         try:
             plan = pending.prepare(change_set, self._inner.last_revision().number + 1)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         except StaleError as stale:
             raise self.conflict(stale) from None
         GuardedTransaction(pending.view, self.scope, self._refusal).allow(plan)
@@ -490,7 +491,7 @@ class GuardedStore(GraphStore):
             if id not in seen:
                 raise NotFoundError(f"There is no record {id}.", SEARCH)
 
-    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
+    def told(self, error: InvalidChangeError) -> InvalidChangeError:
         """Problems that tell of no record that is not seen."""
         named = {id for problem in error.problems for id in IDS.findall(problem.message)}
         named |= {id for problem in error.problems for id in problem.names}
@@ -636,6 +637,8 @@ class GuardedStore(GraphStore):
         kept_back = scope.model.secret if able else scope.model.sensitive
         withheld = set() if able else set(scope.model.sensitive.intersection(said))
         changed: dict[str, Any] = {}
+        if not scope.held.whole:
+            withheld |= scope.model.telling.intersection(said)
         if scope.bounded:
             for attribute in scope.model.record_types[record.type].references:
                 value = said.get(attribute.name)
@@ -659,7 +662,7 @@ class GuardedStore(GraphStore):
 
     # -- changes ----------------------------------------------------------------------------------------
 
-    def _seen_changes(self, changes: Changes) -> Changes:
+    def seen_changes(self, changes: Changes) -> Changes:
         """What is seen of some changes: each state judged by what it was. One statement at most."""
         if not self.scope.bounded:
             return self._changes(changes, set())
@@ -678,6 +681,25 @@ class GuardedStore(GraphStore):
         pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
         kept = [pair for pair in pairs if pair != (None, None)]
         return self._changes(changes._replace(records=kept), seen)
+
+    def supposed(self, changes: Changes) -> Changes:
+        """What is seen of changes that are not made yet: what is new in them and names no organisation is seen
+        where what it would be a part of is. One statement more at most."""
+        scope = self.scope
+        new = {c.id: c.after for c in changes.records if c.before is None and c.after is not None}
+        verdicts = {id: scope.sees(record) for id, record in new.items()}
+        made = {id for id, verdict in verdicts.items() if verdict}
+        wholes: dict[str, set[str]] = {id: set() for id, v in verdicts.items() if v is None}
+        for key in (c.key for c in changes.relationships if c.after is not None):
+            part = self.model.relationship_types[key.type].part
+            ends = (key.source, key.target) if part == "source" else (key.target, key.source)
+            if part is not None and ends[0] in wholes:
+                wholes[ends[0]].add(ends[1])
+        made |= self._visible({whole for some in wholes.values() for whole in some} - new.keys())
+        for _ in range(LEVELS):
+            made |= {id for id, some in wholes.items() if not some or not some.isdisjoint(made)}
+        self._seen.update((id, id in made) for id in new)
+        return self.seen_changes(changes)
 
     def _changes(self, changes: Changes, seen: set[str]) -> Changes:
         """Changes without what is withheld, and without relationships to what is not seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import strawberry
 
@@ -15,6 +15,8 @@ from api.graphql.scalars import JSON, OF_KIND, Int64
 from api.graphql.views import Connection, Edge, View
 from schema.attributes import Attribute
 from schema.model import Model, RecordType
+
+T = TypeVar("T")
 
 PAGE: Final = 50
 """Records of a page where none is asked for."""
@@ -52,7 +54,7 @@ class Records:
     Parameters
     ----------
     shared
-        Further fields of every record, such as its history: they belong to other modules.
+        Further fields of a record type, such as the history of every record: they belong to other modules.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class Records:
     """
 
     def __init__(
-        self, model: Model, shared: Callable[[Records], list[ModelField]] = lambda _: []
+        self, model: Model, shared: Callable[[Records, str], list[ModelField]] = lambda *_: []
     ) -> None:
         self.model, self.shared = model, shared
         self.enums = Enums(model)
@@ -70,6 +72,7 @@ class Records:
         self.types: dict[str, type] = {}
         self.interfaces: dict[str, type] = {}
         self.results: Any = None
+        self._once: dict[str, Any] = {}
         self._connections: dict[str, type] = {}
         self._links: dict[str, type] = {}
         self._arguments: dict[str, list[Any]] = {}
@@ -106,6 +109,13 @@ class Records:
         return Lazy(
             record_type, self, lambda: self.interfaces.get(record_type) or self.types[record_type]
         )
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What several modules need, and only one of it may be in a schema: made when it is first asked for."""
+        if name not in self._once:
+            self._once[name] = make()
+        found: T = self._once[name]
+        return found
 
     def page_arguments(self, record_type: str) -> list[Any]:
         """The arguments of a list of records."""
@@ -146,7 +156,8 @@ class Records:
     def _fields(self, record_type: RecordType) -> list[ModelField]:
         """What a type has beside what it inherits."""
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
-        fields = [] if parent else [*_system_fields(self.model), *self.shared(self)]
+        fields = [] if parent else _system_fields(self.model)
+        fields += self.shared(self, record_type.name)
         fields += [
             self._attribute(attribute, _of_record(attribute))
             for attribute in record_type.attributes.values()

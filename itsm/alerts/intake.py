@@ -16,7 +16,7 @@ from cmdb.ids import new_id
 from cmdb.queries import Query, Sort
 from cmdb.store import GraphStore
 from cmdb.store.base import Entry as Kept
-from itsm.alerts.folding import Folded, fold, folded_of
+from itsm.alerts.folding import FIRING, Folded, fold, folded_of
 from itsm.alerts.outcomes import ALERT, UNMATCHED, Change, Outcomes, calmed
 from itsm.alerts.received import Entry, entry_of, malformed
 from itsm.alerts.receiving import INTAKE, JOURNAL, TAKEN_IN, intake_name, intake_of
@@ -33,6 +33,7 @@ BATCH: Final = 2_000
 """Most that is taken in at once."""
 LEAST: Final = 50
 """So few are tried where others keep committing meanwhile."""
+WITHOUT_CI: Final = {UNMATCHED: {"null": False}, STATE_ATTRIBUTE: {"eq": FIRING}}
 AGAIN: Final = 1_000
 """So many unmatched alerts are looked at again at once, those that were seen last."""
 
@@ -149,8 +150,12 @@ class Intake:
     def match_again(self) -> int:
         """Look again for the CIs of alerts that fire and have none, those seen last first; gives how many
         have one now."""
-        where = {UNMATCHED: {"null": False}, STATE_ATTRIBUTE: {"eq": "firing"}}
-        return self._look(Query(ALERT, where, sort=[Sort("last_seen", True)], first=AGAIN), "match")
+        latest = [Sort("last_seen", True)]
+        return self._look(Query(ALERT, WITHOUT_CI, sort=latest, first=AGAIN), "match")
+
+    def unmatched(self) -> int:
+        """How many alerts fire, and have no CI."""
+        return self.store.find(Query(ALERT, WITHOUT_CI, first=1, total=True)).total or 0
 
     def _look(self, query: Query, what: str) -> int:
         def work() -> Decision:

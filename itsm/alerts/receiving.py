@@ -15,11 +15,25 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from itsm.alerts.received import Entry
+from schema.errors import CmdbError
 
 JOURNAL: Final = "alerts"
 INTAKE: Final = "AlertIntake"
 TAKEN_IN: Final = "taken_in"
 MARK: Final = "alerts/intake"
+
+
+class UnreadableAlertsError(CmdbError):
+    """Nothing of what was sent could be read as an alert. It is kept all the same, and shown."""
+
+    code = "alerts_unreadable"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"{problems[0]} It is kept, and shown among the alerts without a CI.",
+            "docs/alerts.md tells what each tool is to send.",
+        )
+        self.problems = tuple(problems)
 
 
 def receive(store: GraphStore, entries: Sequence[Entry]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -13,7 +13,7 @@ from api.context import Context
 from api.graphql.records import PAGE, PageInfo
 from api.graphql.views import View
 from cmdb.errors import QueryError
-from cmdb.queries import PAGE_LIMIT, Query
+from cmdb.queries import PAGE_LIMIT, AsOf, Query
 from impact.analysis import GroupState
 from schema.model import ORGANISATION_ATTRIBUTE
 
@@ -26,12 +26,12 @@ class Teller:
     Parameters
     ----------
     at
-        The revision that was asked for; None for now.
+        The moment that was asked for; None for now.
     revision
         The revision of the answer: cursors belong to it.
     """
 
-    def __init__(self, context: Context, at: int | None, revision: int) -> None:
+    def __init__(self, context: Context, at: AsOf, revision: int) -> None:
         self.context, self.store, self.at, self.revision = context, context.store, at, revision
         self._judged: dict[str, bool] = {}
 
@@ -102,6 +102,15 @@ class Teller:
                 f"Ask for all pages with `asOf: {at}`.",
             )
         return start
+
+
+def asked(work: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
+    """A resolver that does its work in a thread."""
+
+    async def resolve(source: Any, info: Any, **given: Any) -> Any:
+        return await info.context.call(lambda: work(source, given))
+
+    return resolve
 
 
 class Slice(NamedTuple, Generic[T]):
