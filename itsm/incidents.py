@@ -44,21 +44,10 @@ class Incidents(Drafting):
     meanwhile, it is a conflict.
     """
 
+    kind = INCIDENT
+    command = "incident"
     givers = ("assignee", "service_desk", "operator", "engineer", "administrator")
     takers = ("service_desk", "operator", "engineer")
-
-    def find(self, text: str) -> Record:
-        """An incident by number or id.
-
-        Raises
-        ------
-        NotFoundError
-        """
-        for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query(INCIDENT, {attribute: {"eq": text}}, first=1)
-            if found := self.store.find(query).records:
-                return found[0]
-        raise NotFoundError(f"There is no incident {text!r}.", "`cmdb incident list` lists them.")
 
     def team(self, text: str) -> Record | None:
         """A team by its id or name; None where none is called so.
