@@ -333,7 +333,11 @@ def staying(room: Room, incident: Record, leaving: Sequence[str]) -> list[str]:
     RefusedError
         None would stay.
     """
-    there = [item.record.id for item in room.items(incident.id) if item.outcome != "dropped"]
+    there = [
+        item.record.id
+        for item in room.items(incident.id, linked=False)
+        if item.outcome != "dropped"
+    ]
     if strange := [id for id in leaving if id not in there]:
         raise NotFoundError(
             f"{called(incident)} does not concern {strange[0]}.",

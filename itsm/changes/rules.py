@@ -129,9 +129,11 @@ def _planned(case: Case, room: Room) -> Planned:
     return found
 
 
-def _would_break(case: Case, room: Room) -> None:
+def _would_break(case: Case, room: Room) -> bool:
+    """Refuse what breaks a rule for hand-made changes; gives whether something does."""
     planned = _planned(case, room)
-    for problem in planned.problems():
+    problems = planned.problems()
+    for problem in problems:
         message = problem.message.rstrip(".")
         named = {
             *problem.names,
@@ -140,6 +142,7 @@ def _would_break(case: Case, room: Room) -> None:
         } - planned.created.keys()
         about = [{"id": id} for id in sorted(named) if is_id(id)]
         case.refuse("planned_fits", message, problem=problem.code, about=about, blind=UNFIT)
+    return bool(problems)
 
 
 @guard
@@ -229,9 +232,8 @@ def apply_planned(case: Case, room: Room) -> None:
     """
     planned = _planned(case, room)
     _ended(case, room, "successful", DONE)
-    if not planned or room.brief:
+    if not planned or room.brief or _would_break(case, room):
         return
-    _would_break(case, room)
     case.sets[APPLIED] = room.store.last_revision().number + 1
     case.more += planned.remaining()
     concerned = _items(case, room)

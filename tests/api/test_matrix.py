@@ -235,12 +235,13 @@ ROUTES: Final[dict[str, Route]] = {
     "POST /password": Route(lambda s: "/password", None, '{"password": "x", "new_password": "y"}'),
     "GET /exports/records": Route(lambda s: f"/exports/records?type=Server&organisation={s.organisation}", Permission.EXPORT),
     "GET /exports/graph": Route(lambda s: f"/exports/graph?type=Item&organisation={s.organisation}", Permission.EXPORT),
+    "GET /exports/figures": Route(lambda s: f"/exports/figures?format=json&organisation={s.organisation}", None),
     "GET /exports/ledger": Route(lambda s: f"/exports/ledger?format=csv&organisation={s.organisation}", None),
     "GET /attachments/{evidence}": Route(lambda s: f"/attachments/{s.device}", None),
     "POST /attachments": Route(lambda s: f"/attachments?order={s.device}&name=x", None, "text"),
     "POST /observations/{source}": Route(lambda s: "/observations/tool", None, '{"type": "Box", "key": "b"}'),
 }  # fmt: skip
-"""Method and route -> who is answered. Of attachments and the ledger the small model has nothing:
+"""Method and route -> who is answered. Of attachments, figures and the ledger the small model has nothing:
 tests/api/test_attachments.py and test_exports.py have them."""
 
 
