@@ -301,6 +301,10 @@ class Incidents(Drafting):
             raise RefusedError([Refusal(incident, called(record), "state", why)])
         return record, room
 
+    def _draft(self, order: str, actor: str) -> Record:
+        """An incident is never a draft: what it concerns decides what it hits."""
+        raise RequestError("An incident is no draft.", "Include CIs in it, or exclude them.")
+
     def _decided(
         self, record: Record, operations: Sequence[Operation], what: str, reason: str = ""
     ) -> Decision:

@@ -110,13 +110,12 @@ def refresh(engine: Engine, seen: Callable[[], Seen] | None = None) -> Refreshed
         looked_at += len(page)
         if seen is None and len(page) > FEW:
             seen = Snapshot(store).shared
-        room, topology = engine.own_room(), seen() if seen is not None else None
+        topology = seen() if seen is not None else None
         for record in page:
             concerned_by = details_of(items[record.id])
             if topology is not None and _spared(concern, record, concerned_by, topology):
                 continue
-            found = reassessed(engine, room, record, concerned_by, topology)
-            if different(record, found) and _renewed(engine, record.id, seen):
+            if _renewed(engine, record.id, seen):
                 changed.append(record.id)
     store.swap(MARK, before, str(newest).encode())
     return Refreshed(looked_at, changed, newest)

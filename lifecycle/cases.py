@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.records import Record, Relationship, RelationshipKey
@@ -16,6 +16,9 @@ from lifecycle.people import Actor, Directory
 from lifecycle.refusals import Refusal
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
 from schema.processes import StepDeclaration
+
+LOOKING_AROUND: Final = frozenset({"items_free", "all_settled"})
+"""Guards that ask which other processes concern the items of one."""
 
 
 @dataclass
@@ -73,9 +76,11 @@ class Room:
             holders=bool(processes),
         )
         if processes:
-            ids = [r.id for r in processes]
-            self.concerned |= items_of(self.store, ids, linked=True)
-            self.linked.update(ids)
+            linked = {r.id for r in processes if _looks_around(types[r.type])}
+            self.linked |= linked
+            for ids in (linked, {r.id for r in processes} - linked):
+                if ids:
+                    self.concerned |= items_of(self.store, ids, linked=ids is linked)
             self.directory.load(
                 {
                     o
@@ -100,6 +105,13 @@ class Room:
         elif process not in self.concerned:
             self.concerned |= items_of(self.store, [process])
         return self.concerned[process]
+
+
+def _looks_around(type_: RecordType) -> bool:
+    """Whether a process of a type is asked which others concern its items."""
+    machine = type_.state_machine
+    ways = machine.transitions.values() if machine is not None else ()
+    return any(not LOOKING_AROUND.isdisjoint(way.guards) for way in ways)
 
 
 @dataclass

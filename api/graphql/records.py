@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import strawberry
 
@@ -15,6 +15,8 @@ from api.graphql.scalars import JSON, OF_KIND, Int64
 from api.graphql.views import Connection, Edge, View
 from schema.attributes import Attribute
 from schema.model import Model, RecordType
+
+T = TypeVar("T")
 
 PAGE: Final = 50
 """Records of a page where none is asked for."""
@@ -52,7 +54,7 @@ class Records:
     Parameters
     ----------
     shared
-        Further fields of every record, such as its history: they belong to other modules.
+        Further fields of a record type, such as the history of every record: they belong to other modules.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class Records:
     """
 
     def __init__(
-        self, model: Model, shared: Callable[[Records], list[ModelField]] = lambda _: []
+        self, model: Model, shared: Callable[[Records, str], list[ModelField]] = lambda *_: []
     ) -> None:
         self.model, self.shared = model, shared
         self.enums = Enums(model)
@@ -70,6 +72,7 @@ class Records:
         self.types: dict[str, type] = {}
         self.interfaces: dict[str, type] = {}
         self.results: Any = None
+        self._once: dict[str, Any] = {}
         self._connections: dict[str, type] = {}
         self._links: dict[str, type] = {}
         self._arguments: dict[str, list[Any]] = {}
@@ -106,6 +109,13 @@ class Records:
         return Lazy(
             record_type, self, lambda: self.interfaces.get(record_type) or self.types[record_type]
         )
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What several modules need, and only one of it may be in a schema: made when it is first asked for."""
+        if name not in self._once:
+            self._once[name] = make()
+        found: T = self._once[name]
+        return found
 
     def page_arguments(self, record_type: str) -> list[Any]:
         """The arguments of a list of records."""
@@ -146,9 +156,10 @@ class Records:
     def _fields(self, record_type: RecordType) -> list[ModelField]:
         """What a type has beside what it inherits."""
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
-        fields = [] if parent else [*_system_fields(self.model), *self.shared(self)]
+        fields = [] if parent else _system_fields(self.model)
+        fields += self.shared(self, record_type.name)
         fields += [
-            self._attribute(attribute, _of_record(attribute))
+            self._of_record(attribute)
             for attribute in record_type.attributes.values()
             if attribute.name not in self.model.secret
             and (parent is None or attribute.name not in parent.attributes)
@@ -159,6 +170,12 @@ class Records:
                 fields.append(self._relationship(field, relationship, far))
         return fields
 
+    def _of_record(self, attribute: Attribute) -> ModelField:
+        made = self._attribute(attribute, _of_record(attribute))
+        if made.level is None and attribute.kind.plain:
+            made.attribute = attribute.name
+        return made
+
     def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
         name, label = attribute_field(attribute.name), attribute.label
         text = f"{label.en} · {label.zh}"
@@ -167,9 +184,11 @@ class Records:
         if attribute.kind.name == "reference" and attribute.to is not None:
             far = self.lazy(attribute.to)
             level = Reference(attribute.name, attribute.many)
-            return model_field(name, _listed(far, attribute.many), text, level=level)
+            needs = (attribute.name,)
+            return model_field(name, _listed(far, attribute.many), text, level=level, needs=needs)
         value = self.enums.types.get(attribute.name, OF_KIND[attribute.kind.name])
-        return model_field(name, _listed(value, attribute.many), text, read=read)
+        type_ = _listed(value, attribute.many)
+        return model_field(name, type_, text, read=read, needs=(attribute.name,))
 
     def _relationship(self, field: str, relationship: str, far: str) -> ModelField:
         relationship_type, direction = self.model.direction(relationship)
@@ -219,13 +238,16 @@ def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
 
 def _system_fields(model: Model) -> list[ModelField]:
     return [
-        model_field("id", strawberry.ID, read=lambda view: view.record.id),
-        model_field("type", str, "Name of its record type.", read=lambda view: view.record.type),
+        model_field("id", strawberry.ID, read=lambda view: view.record.id, needs=()),
+        model_field(
+            "type", str, "Name of its record type.", read=lambda view: view.record.type, needs=()
+        ),
         model_field(
             "revision",
             Int64,
             "The revision that made it what it is here; give it back as `expectedRevision`.",
             read=lambda view: view.record.revision,
+            needs=(),
         ),
         model_field(
             "attributes",
@@ -247,7 +269,9 @@ def _node(type_: Any) -> ModelField:
 
 
 def _cursor() -> ModelField:
-    return model_field("cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record))
+    return model_field(
+        "cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record), needs=()
+    )
 
 
 def _revision() -> ModelField:
@@ -256,6 +280,7 @@ def _revision() -> ModelField:
         Int64,
         "The revision from which on the relationship is as it is here.",
         read=lambda edge: edge.relationship.revision,
+        needs=(),
     )
 
 
