@@ -91,11 +91,7 @@ class Incidents(Drafting):
         RequestError
             It concerns nothing that is there, or a managed attribute is given.
         """
-        type_ = self.store.model.record_type(INCIDENT)
-        if managed := sorted(type_.managed & attributes.keys()):
-            raise RequestError(
-                f"{', '.join(managed)} of an incident is worked out.", "Give urgency and effects."
-            )
+        self.refuse_managed(INCIDENT, attributes)
         concerned = items if isinstance(items, Mapping) else {id: {} for id in items}
         if not concerned:
             raise RequestError("An incident concerns at least one CI.", "Name one.")
