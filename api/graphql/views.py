@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from cmdb.queries import AsOf
 from cmdb.records import Record, Relationship
-
-if TYPE_CHECKING:
-    from api.graphql.fetching import Fetched
 
 
 class View:
@@ -20,28 +16,17 @@ class View:
     ----------
     at
         The moment it was asked for; what is reached from it is asked as of the same.
-    fetched
-        What has come with it; None where nothing was asked to come with it.
+    masked
+        Names of attributes that were withheld from who asks.
     loaded
         Values of level fields by key (`levels.Levels`).
     """
 
-    __slots__ = ("_masks", "at", "fetched", "loaded", "record")
+    __slots__ = ("at", "loaded", "masked", "record")
 
-    def __init__(
-        self,
-        record: Record,
-        at: AsOf = None,
-        masks: Callable[[Record], Collection[str]] = lambda _: (),
-        fetched: Fetched | None = None,
-    ) -> None:
-        self.record, self.at, self.fetched, self._masks = record, at, fetched, masks
+    def __init__(self, record: Record, at: AsOf = None, masked: Sequence[str] = ()) -> None:
+        self.record, self.at, self.masked = record, at, masked
         self.loaded: dict[Any, Any] = {}
-
-    @property
-    def masked(self) -> Collection[str]:
-        """Names of attributes that were withheld from who asks."""
-        return self._masks(self.record)
 
 
 class Edge(NamedTuple):
@@ -55,11 +40,6 @@ class Edge(NamedTuple):
 class Connection:
     """One page of records.
 
-    Parameters
-    ----------
-    links
-        The relationships that lead to the records, one for each, or none at all.
-
     Attributes
     ----------
     cursor
@@ -69,32 +49,33 @@ class Connection:
     cursor_of
         Gives the cursor of one record of the page.
     settled
-        What is selected below has come with it, or is being loaded for who asked.
+        All that is selected below has been loaded.
     """
 
-    __slots__ = ("_links", "begins", "cursor", "cursor_of", "nodes", "settled", "total")
+    __slots__ = ("begins", "cursor", "cursor_of", "edges", "loaded", "settled", "total")
 
     def __init__(
         self,
-        nodes: Sequence[View],
+        pairs: Sequence[tuple[View, Relationship | None]],
         cursor: str | None,
         total: int | None,
         begins: bool,
         cursor_of: Any,
-        links: Sequence[Relationship | None] = (),
+        settled: bool = False,
     ) -> None:
-        self.nodes, self._links = nodes, links
+        self.edges = [Edge(view, relationship, self) for view, relationship in pairs]
         self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
-        self.settled = False
+        self.settled = settled
+        self.loaded: dict[Any, Any] = {}
 
     @property
-    def edges(self) -> list[Edge]:
-        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self._links)]
+    def nodes(self) -> list[View]:
+        return [edge.node for edge in self.edges]
 
     @property
     def start_cursor(self) -> str | None:
-        return self.cursor_of(self.nodes[0].record) if self.nodes else None
+        return self.cursor_of(self.edges[0].node.record) if self.edges else None
 
     @property
     def end_cursor(self) -> str | None:
-        return self.cursor_of(self.nodes[-1].record) if self.nodes else None
+        return self.cursor_of(self.edges[-1].node.record) if self.edges else None
