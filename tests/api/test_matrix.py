@@ -239,6 +239,10 @@ ROUTES: Final[dict[str, Route]] = {
     "GET /exports/ledger": Route(lambda s: f"/exports/ledger?format=csv&organisation={s.organisation}", None),
     "GET /attachments/{evidence}": Route(lambda s: f"/attachments/{s.device}", None),
     "POST /attachments": Route(lambda s: f"/attachments?order={s.device}&name=x", None, "text"),
+    **{
+        f"POST /alerts/{tool}": Route(lambda s, tool=tool: f"/alerts/{tool}", None, "text")  # type: ignore[misc]
+        for tool in ("alertmanager", "cloudevents", "zabbix")
+    },
     "POST /observations/{source}": Route(lambda s: "/observations/tool", None, '{"type": "Box", "key": "b"}'),
 }  # fmt: skip
 """Method and route -> who is answered. Of attachments, figures and the ledger the small model has nothing:

@@ -258,6 +258,7 @@ def test_every_operation_is_in_the_matrix() -> None:
         "commit",
         "last_revision",
         "revisions",
+        "instants",
         "statistics",
         "damage",
         "type_usage",
