@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +19,7 @@ from cmdb.records import Record
 from cmdb.store import Deadline, GraphStore
 
 if TYPE_CHECKING:
+    from api.graphql.fetching import Fetched
     from api.graphql.persisted import Served
     from api.graphql.records import Records
 
@@ -69,6 +70,7 @@ class Context(BaseContext):
         self.cost: float | None = None
         self.begin()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._masks = getattr(store, "masked", lambda _: ())
 
     def begin(self, *, stoppable: bool = False) -> None:
         """An operation begins, or an event of a subscription: its time begins.
@@ -90,14 +92,9 @@ class Context(BaseContext):
 
         return await run_in_threadpool(context.run, limited)
 
-    def view(self, record: Record, at: AsOf = None) -> View:
-        """A record as its fields need it."""
-        return View(record, at, self.masked(record))
-
-    def masked(self, record: Record) -> Sequence[str]:
-        """The attributes of a record that are withheld from who asks."""
-        masked = getattr(self.store, "masked", None)
-        return masked(record) if masked else ()
+    def view(self, record: Record, at: AsOf = None, fetched: Fetched | None = None) -> View:
+        """A record as its fields need it, and what has come with it."""
+        return View(record, at, self._masks, fetched)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work beside the request, and keep it until it is done."""

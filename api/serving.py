@@ -5,7 +5,6 @@ A server that others can reach has accounts, and its passwords and tokens go by 
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import socket
@@ -18,6 +17,7 @@ import uvicorn
 
 from api.access.accounts import FIRST, first_administrator
 from api.app import Services, create_app, make_services
+from api.graphql.current import settle
 from api.logs import configure_logs
 from api.requests import LOOPBACK_HOSTS
 from api.settings import Settings
@@ -178,10 +178,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
         await super().startup(list(sockets) if sockets else None)
-        # The schema of a large model is hundreds of thousands of objects that stay: collecting what
-        # requests leave behind must not go through them again and again.
-        gc.collect()
-        gc.freeze()
+        settle()
         self.ready()
 
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:

@@ -166,8 +166,15 @@ class GuardedStore(GraphStore):
             return revision
         return revision._replace(actor="", source="", reason="", effective_on=None, digest=None)
 
-    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
-        records = list(self._inner.get(ids, as_of).values())
+    def get(
+        self,
+        ids: Collection[str],
+        as_of: AsOf = None,
+        attributes: Collection[str] | None = None,
+    ) -> dict[str, Record]:
+        if attributes is not None:
+            attributes = {*attributes, ORGANISATION_ATTRIBUTE, *self.model.sharing}
+        records = list(self._inner.get(ids, as_of, attributes).values())
         return {record.id: record for record in self._shown(records, as_of)}
 
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
@@ -182,9 +189,47 @@ class GuardedStore(GraphStore):
         return self._page(query, self._inner.search(text, self._bounded(query, self.scope)))
 
     def _page(self, query: Query, page: Page) -> Page:
-        if query.as_of is None:
-            self._seen.update((record.id, True) for record in page.records)
-        return replace(page, records=self._with_values(page.records))
+        scope, whole = self.scope, page.records
+        if scope.bounded:
+            whole = [*whole, *_records(page.below)]
+            if query.as_of is None:
+                self._seen.update((record.id, True) for record in whole)
+        if _tells_all(query, scope):
+            return page
+        seen = self._visible(self._named(whole))
+        below = self._below(page.below, query.steps, seen, scope)
+        return replace(page, records=self._with_values(page.records, seen), below=below)
+
+    def _below(
+        self,
+        pages: Mapping[tuple[str, int], Connected],
+        steps: Sequence[Step],
+        seen: set[str],
+        scope: Scope,
+    ) -> dict[tuple[str, int], Connected]:
+        """Pages of connected records, which are seen, without what is withheld; and those behind them.
+
+        Parameters
+        ----------
+        seen
+            Of what the records name.
+        """
+        behind: dict[int, Mapping[tuple[str, int], Connected]] = {}
+        found, whole = {}, [_tells_all_of(step, scope) for step in steps]
+        for key, page in pages.items():
+            index = key[1]
+            if whole[index]:
+                found[key] = page
+                continue
+            if index not in behind:
+                further = steps[index].query.steps
+                behind[index] = self._below(page.below, further, seen, scope)
+            found[key] = page._replace(
+                records=self._with_values(page.records, seen),
+                relationships=[self._relationship(link) for link in page.relationships],
+                below=behind[index],
+            )
+        return found
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         """As of every store; references to records that are not seen are counted as no value."""
@@ -214,7 +259,7 @@ class GuardedStore(GraphStore):
             others |= self._named(records)
         seen = self._judged(records, as_of, others)
         near = [n for n in near if n.of in seen and n.record.id in seen]
-        shown = self._with_values([n.record for n in near])
+        shown = self._with_values([n.record for n in near], self._visible(self._named(records)))
         return [
             n._replace(record=record, relationship=self._relationship(n.relationship))
             for n, record in zip(near, shown, strict=True)
@@ -227,22 +272,17 @@ class GuardedStore(GraphStore):
         bounded = [step._replace(query=self._bounded(step.query, scope)) for step in steps]
         pages = self._inner.connections(ids, bounded, as_of)
         asked = {id for id, _ in pages}
-        records = {n.record.id: n.record for page in pages.values() for n in page.neighbours}
+        if not scope.bounded:
+            return self._below(pages, steps, set(), scope)
+        records = list(_records(pages))
+        named = self._named(records)
         if as_of is None:
-            self._seen.update(dict.fromkeys(records, True))
-            seen = self._visible(asked | self._named(records.values()))
+            self._seen.update((record.id, True) for record in records)
+            seen = self._visible(asked | named)
         else:
-            seen = self._asked(asked, as_of) if scope.bounded else asked
-        found = {}
-        for (id, index), page in pages.items():
-            if id in seen:
-                shown = self._with_values([n.record for n in page.neighbours])
-                near = [
-                    n._replace(record=record, relationship=self._relationship(n.relationship))
-                    for n, record in zip(page.neighbours, shown, strict=True)
-                ]
-                found[id, index] = page._replace(neighbours=near)
-        return found
+            seen = self._asked(asked, as_of)
+        pages = {key: page for key, page in pages.items() if key[0] in seen}
+        return self._below(pages, steps, self._visible(named), scope)
 
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
@@ -354,7 +394,7 @@ class GuardedStore(GraphStore):
 
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+    ) -> dict[tuple[str, int], Connected]:
         return self._inner._connected(ids, steps, at)
 
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
@@ -548,7 +588,15 @@ class GuardedStore(GraphStore):
     def _bounded(self, query: Query, scope: Scope) -> Query:
         if query.where:
             self._ask_of_sensitive(_names(query.where))
-        return replace(query, within=scope.bounds) if scope.bounded else query
+        attributes = query.attributes
+        if attributes is not None and not self.model.sensitive.isdisjoint(attributes):
+            attributes = {*attributes, ORGANISATION_ATTRIBUTE}
+        return replace(
+            query,
+            within=scope.bounds if scope.bounded else query.within,
+            attributes=attributes,
+            steps=[s._replace(query=self._bounded(s.query, scope)) for s in query.steps],
+        )
 
     def _ask_of_sensitive(self, names: Iterable[str]) -> None:
         """A filter on a sensitive attribute tells its values: it is for those who may read all of them."""
@@ -568,7 +616,8 @@ class GuardedStore(GraphStore):
         """Those of some records that are seen, without what is withheld."""
         named = self._named(records) if as_of is None else ()
         seen = self._judged(records, as_of, named)
-        return self._with_values([record for record in records if record.id in seen])
+        shown = [record for record in records if record.id in seen]
+        return self._with_values(shown, self._visible(self._named(shown)))
 
     def _judged(
         self, records: Iterable[Record], as_of: AsOf, others: Collection[str] = ()
@@ -604,16 +653,16 @@ class GuardedStore(GraphStore):
         for batch in _batches(sorted(ids), PAGE_LIMIT):
             where = {"id": {"in": batch}}
             page = self._inner.find(
-                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within)
+                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within, attributes=())
             )
             found.update(record.id for record in page.records)
         return found
 
     # -- what is withheld ---------------------------------------------------------------------------------
 
-    def _with_values(self, records: list[Record]) -> list[Record]:
-        """Records without what is withheld; they are seen. One statement at most."""
-        seen, scope = self._visible(self._named(records)), self.scope
+    def _with_values(self, records: Iterable[Record], seen: set[str]) -> list[Record]:
+        """Records without what is withheld; they are seen, and so are some of what they name."""
+        scope = self.scope
         return [self._record(record, seen, scope) for record in records]
 
     def _named(self, records: Iterable[Record]) -> set[str]:
@@ -646,10 +695,10 @@ class GuardedStore(GraphStore):
                     withheld.add(attribute.name)
                     changed[attribute.name] = _kept(value, seen)
         hidden = withheld | kept_back
-        if not hidden:
+        if hidden.isdisjoint(said) and PROVENANCE not in said:
             return record
         if withheld:
-            self._withheld[record.id, record.revision] = frozenset(withheld)
+            self._withheld[record.id, record.revision] = self.masked(record) | withheld
         attributes = _without(said, hidden)
         attributes.update((name, value) for name, value in changed.items() if value is not None)
         return record._replace(attributes=attributes)
@@ -657,8 +706,10 @@ class GuardedStore(GraphStore):
     def _relationship(self, link: Relationship) -> Relationship:
         """Relationships have no organisation: their sensitive attributes are for those who may read all."""
         able = self.reach(Permission.READ_SENSITIVE).shared
-        hidden = self.model.secret if able else self.model.sensitive
-        return link._replace(attributes=_without(link.attributes, hidden)) if hidden else link
+        hidden, said = self.model.secret if able else self.model.sensitive, link.attributes
+        if hidden.isdisjoint(said) and PROVENANCE not in said:
+            return link
+        return link._replace(attributes=_without(said, hidden))
 
     # -- changes ----------------------------------------------------------------------------------------
 
@@ -735,6 +786,30 @@ def _never(why: str) -> NotAllowedError:
     return NotAllowedError(
         f"That is not done on behalf of somebody. {why}", "Ask for what it is done for."
     )
+
+
+def _tells_all(query: Query, scope: Scope) -> bool:
+    """Whether nothing of what a query asks can be withheld, nor of what its steps lead to."""
+    if query.attributes is None:
+        return False
+    asked = {*query.attributes, *(sort.attribute for sort in query.sort)}
+    return scope.masking.isdisjoint(asked) and all(_tells_all_of(s, scope) for s in query.steps)
+
+
+def _tells_all_of(step: Step, scope: Scope) -> bool:
+    """Likewise, of a step and its relationships."""
+    asked = () if step.only_records else step.attributes
+    whole = asked is not None and scope.kept_back.isdisjoint(asked)
+    return whole and _tells_all(step.query, scope)
+
+
+def _records(pages: Mapping[tuple[str, int], Connected]) -> Iterator[Record]:
+    """All that pages have, and those behind them."""
+    behind = {id(page.below): page.below for page in pages.values()}
+    for page in pages.values():
+        yield from page.records
+    for below in behind.values():
+        yield from _records(below)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -49,6 +49,11 @@ class ModelField(StrawberryField):
         something is loaded for it, else nothing.
     page
         Of a field with an argument ``first``: how many it gives where none is asked for.
+    needs
+        Of a field of records, or of relationships: the names of the attributes that it takes; None for
+        all of them.
+    attribute
+        Of a field of records that tells an attribute just as it is: its name.
     """
 
     read: Callable[[Any], Any] | None = None
@@ -56,6 +61,8 @@ class ModelField(StrawberryField):
     resolve: Callable[..., Any] | None = None
     cost: int | None = None
     page: int | None = None
+    needs: Collection[str] | None = None
+    attribute: str = ""
     _type: Any = None
 
     def resolve_type(self, *, type_definition: Any = None) -> Any:
@@ -99,6 +106,7 @@ def model_field(
     arguments: Sequence[StrawberryArgument] = (),
     cost: int | None = None,
     page: int | None = None,
+    needs: Collection[str] | None = None,
 ) -> ModelField:
     """A field of that GraphQL name."""
     field = ModelField(
@@ -108,7 +116,7 @@ def model_field(
         description=description,
     )
     field.read, field.level, field.resolve = read, level, resolve
-    field.cost, field.page = cost, page
+    field.cost, field.page, field.needs = cost, page, needs
     if arguments:
         field.arguments = list(arguments)
     return field

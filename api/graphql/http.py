@@ -23,9 +23,10 @@ from api.access.errors import UnauthenticatedError
 from api.access.principals import Principal
 from api.context import Context
 from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
+from api.graphql.current import CurrentSchema
 from api.graphql.errors import extensions
 from api.graphql.persisted import Persisted, Served, UnknownOperationError
-from api.graphql.schema import ModelSchema, build_schema
+from api.graphql.schema import ModelSchema
 from api.graphql.sockets import Socket, Wire
 from lifecycle.refusals import NotAllowedError
 from schema.errors import CmdbError
@@ -43,14 +44,15 @@ OPERATIONS: Final = 50
 
 
 class Door(GraphQLRouter[Context, None]):
-    """The one path of GraphQL; its schema is that of the model the store has now."""
+    """The one path of GraphQL; its schema is that of the model the store has, once it has been built."""
 
     graphql_transport_ws_handler_class = Socket
     websocket_adapter_class = Wire
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        schema = build_schema(services.store.model)
+        self.current = services.schema = CurrentSchema(services.store)
+        schema = self.current.schema
         folder = services.settings.persisted_queries
         self.served = Served(folder) if folder else None
         if self.served is not None:
@@ -73,7 +75,7 @@ class Door(GraphQLRouter[Context, None]):
 
     @property  # type: ignore[override]
     def schema(self) -> ModelSchema:
-        return build_schema(self.services.store.model)
+        return self.current.schema
 
     @schema.setter
     def schema(self, schema: ModelSchema) -> None:
@@ -99,6 +101,7 @@ class Door(GraphQLRouter[Context, None]):
 
     def _signed_in(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
+        self.current.look()
         records = self.schema.records
         made = Context(
             self.services, base.principal, base.store, records, base.request_id, connection

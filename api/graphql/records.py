@@ -159,7 +159,7 @@ class Records:
         fields = [] if parent else _system_fields(self.model)
         fields += self.shared(self, record_type.name)
         fields += [
-            self._attribute(attribute, _of_record(attribute))
+            self._of_record(attribute)
             for attribute in record_type.attributes.values()
             if attribute.name not in self.model.secret
             and (parent is None or attribute.name not in parent.attributes)
@@ -170,6 +170,12 @@ class Records:
                 fields.append(self._relationship(field, relationship, far))
         return fields
 
+    def _of_record(self, attribute: Attribute) -> ModelField:
+        made = self._attribute(attribute, _of_record(attribute))
+        if made.level is None and attribute.kind.plain:
+            made.attribute = attribute.name
+        return made
+
     def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
         name, label = attribute_field(attribute.name), attribute.label
         text = f"{label.en} · {label.zh}"
@@ -178,9 +184,11 @@ class Records:
         if attribute.kind.name == "reference" and attribute.to is not None:
             far = self.lazy(attribute.to)
             level = Reference(attribute.name, attribute.many)
-            return model_field(name, _listed(far, attribute.many), text, level=level)
+            needs = (attribute.name,)
+            return model_field(name, _listed(far, attribute.many), text, level=level, needs=needs)
         value = self.enums.types.get(attribute.name, OF_KIND[attribute.kind.name])
-        return model_field(name, _listed(value, attribute.many), text, read=read)
+        type_ = _listed(value, attribute.many)
+        return model_field(name, type_, text, read=read, needs=(attribute.name,))
 
     def _relationship(self, field: str, relationship: str, far: str) -> ModelField:
         relationship_type, direction = self.model.direction(relationship)
@@ -230,13 +238,16 @@ def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
 
 def _system_fields(model: Model) -> list[ModelField]:
     return [
-        model_field("id", strawberry.ID, read=lambda view: view.record.id),
-        model_field("type", str, "Name of its record type.", read=lambda view: view.record.type),
+        model_field("id", strawberry.ID, read=lambda view: view.record.id, needs=()),
+        model_field(
+            "type", str, "Name of its record type.", read=lambda view: view.record.type, needs=()
+        ),
         model_field(
             "revision",
             Int64,
             "The revision that made it what it is here; give it back as `expectedRevision`.",
             read=lambda view: view.record.revision,
+            needs=(),
         ),
         model_field(
             "attributes",
@@ -258,7 +269,9 @@ def _node(type_: Any) -> ModelField:
 
 
 def _cursor() -> ModelField:
-    return model_field("cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record))
+    return model_field(
+        "cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record), needs=()
+    )
 
 
 def _revision() -> ModelField:
@@ -267,6 +280,7 @@ def _revision() -> ModelField:
         Int64,
         "The revision from which on the relationship is as it is here.",
         read=lambda edge: edge.relationship.revision,
+        needs=(),
     )
 
 

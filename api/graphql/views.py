@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmdb.queries import AsOf
 from cmdb.records import Record, Relationship
+
+if TYPE_CHECKING:
+    from api.graphql.fetching import Fetched
 
 
 class View:
@@ -16,17 +20,28 @@ class View:
     ----------
     at
         The moment it was asked for; what is reached from it is asked as of the same.
-    masked
-        Names of attributes that were withheld from who asks.
+    fetched
+        What has come with it; None where nothing was asked to come with it.
     loaded
         Values of level fields by key (`levels.Levels`).
     """
 
-    __slots__ = ("at", "loaded", "masked", "record")
+    __slots__ = ("_masks", "at", "fetched", "loaded", "record")
 
-    def __init__(self, record: Record, at: AsOf = None, masked: Sequence[str] = ()) -> None:
-        self.record, self.at, self.masked = record, at, masked
+    def __init__(
+        self,
+        record: Record,
+        at: AsOf = None,
+        masks: Callable[[Record], Collection[str]] = lambda _: (),
+        fetched: Fetched | None = None,
+    ) -> None:
+        self.record, self.at, self.fetched, self._masks = record, at, fetched, masks
         self.loaded: dict[Any, Any] = {}
+
+    @property
+    def masked(self) -> Collection[str]:
+        """Names of attributes that were withheld from who asks."""
+        return self._masks(self.record)
 
 
 class Edge(NamedTuple):
@@ -40,6 +55,11 @@ class Edge(NamedTuple):
 class Connection:
     """One page of records.
 
+    Parameters
+    ----------
+    links
+        The relationships that lead to the records, one for each, or none at all.
+
     Attributes
     ----------
     cursor
@@ -49,33 +69,32 @@ class Connection:
     cursor_of
         Gives the cursor of one record of the page.
     settled
-        All that is selected below has been loaded.
+        What is selected below has come with it, or is being loaded for who asked.
     """
 
-    __slots__ = ("begins", "cursor", "cursor_of", "edges", "loaded", "settled", "total")
+    __slots__ = ("_links", "begins", "cursor", "cursor_of", "nodes", "settled", "total")
 
     def __init__(
         self,
-        pairs: Sequence[tuple[View, Relationship | None]],
+        nodes: Sequence[View],
         cursor: str | None,
         total: int | None,
         begins: bool,
         cursor_of: Any,
-        settled: bool = False,
+        links: Sequence[Relationship | None] = (),
     ) -> None:
-        self.edges = [Edge(view, relationship, self) for view, relationship in pairs]
+        self.nodes, self._links = nodes, links
         self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
-        self.settled = settled
-        self.loaded: dict[Any, Any] = {}
+        self.settled = False
 
     @property
-    def nodes(self) -> list[View]:
-        return [edge.node for edge in self.edges]
+    def edges(self) -> list[Edge]:
+        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self._links)]
 
     @property
     def start_cursor(self) -> str | None:
-        return self.cursor_of(self.edges[0].node.record) if self.edges else None
+        return self.cursor_of(self.nodes[0].record) if self.nodes else None
 
     @property
     def end_cursor(self) -> str | None:
-        return self.cursor_of(self.edges[-1].node.record) if self.edges else None
+        return self.cursor_of(self.nodes[-1].record) if self.nodes else None

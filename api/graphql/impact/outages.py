@@ -23,8 +23,9 @@ from api.graphql.impact.types import (
     hypothesis_type,
     word,
 )
-from api.graphql.queries import AS_OF, selects_below
+from api.graphql.queries import AS_OF
 from api.graphql.scalars import AsOf, Int64
+from api.graphql.selections import selects_below
 from api.graphql.views import View
 from cmdb.errors import QueryError
 from cmdb.reconciliation.sources import sources

@@ -6,6 +6,8 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -15,7 +17,9 @@ from api.graphql.views import View
 from cmdb.errors import QueryError
 from cmdb.queries import PAGE_LIMIT, AsOf, Query
 from impact.analysis import GroupState
-from schema.model import ORGANISATION_ATTRIBUTE
+from impact.rules import Rules
+from impact.snapshots import concerned
+from schema.model import ORGANISATION_ATTRIBUTE, Model
 
 T = TypeVar("T")
 
@@ -36,14 +40,14 @@ class Teller:
         self._judged: dict[str, bool] = {}
 
     def seen(self, ids: Iterable[str]) -> set[str]:
-        """Those of some CIs that are seen. One statement for 10,000, none where all is seen."""
+        """Those of some CIs that are seen. One statement for 10,000, none where all CIs are."""
         asked = set(ids)
         scope = getattr(self.store, "scope", None)
-        if scope is None or not scope.bounded:
+        if scope is None or scope.sees_all(_of_topologies(self.store.model)):
             return asked
         unknown = sorted(asked - self._judged.keys())
         for query in self._of(unknown):
-            found = self.store.find(query).records
+            found = self.store.find(replace(query, attributes=())).records
             self._judged.update({record.id: True for record in found})
         for id in unknown:
             self._judged.setdefault(id, False)
@@ -111,6 +115,12 @@ def asked(work: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
         return await info.context.call(lambda: work(source, given))
 
     return resolve
+
+
+@lru_cache(4)
+def _of_topologies(model: Model) -> frozenset[str]:
+    """The record types that answers are about."""
+    return concerned(Rules(model))
 
 
 class Slice(NamedTuple, Generic[T]):

@@ -101,14 +101,13 @@ async def _orders(_: Any, info: Any, **given: Any) -> Connection:
         return await context.call(lambda: _waiting(context, query))
     page = await context.call(lambda: context.store.find(query))
     made = page_of(context, query, page)
-    pairs = [(edge.node, None) for edge in made.edges]
-    return _listed(pairs, made.cursor, made.total, made.begins, made.cursor_of, {})
+    return _listed(made.nodes, made.cursor, made.total, made.begins, made.cursor_of, {})
 
 
 def _listed(
-    pairs: Any, cursor: str | None, total: int | None, begins: bool, cursor_of: Any, waits: Any
+    views: Any, cursor: str | None, total: int | None, begins: bool, cursor_of: Any, waits: Any
 ) -> Listed:
-    listed = Listed(pairs, cursor, total, begins, cursor_of)
+    listed = Listed(views, cursor, total, begins, cursor_of)
     listed.waits = waits
     return listed
 
@@ -127,8 +126,8 @@ def _waiting(context: Context, query: Query) -> Listed:
     begin = ids.index(query.after) + 1 if query.after in ids else 0
     part = ids[begin : begin + query.first]
     more = part[-1] if part and begin + query.first < len(ids) else None
-    pairs = [(context.view(found[id]), None) for id in part]
-    return _listed(pairs, more, len(ids), begin == 0, lambda record: record.id, waits)
+    views = [context.view(found[id]) for id in part]
+    return _listed(views, more, len(ids), begin == 0, lambda record: record.id, waits)
 
 
 async def _order(_: Any, info: Any, **given: Any) -> Detail | None:
@@ -151,10 +150,9 @@ async def _items(detail: Detail, info: Any, **given: Any) -> Listing:
         found = with_links(context.store, detail.id, page.records, False)
         made = page_of(context, query, page)
         by_id = {item.record.id: item for item in found}
-        pairs = [
-            (e.node, by_id[e.node.record.id].link) for e in made.edges if e.node.record.id in by_id
-        ]
-        listing = Listing(pairs, made.cursor, made.total, made.begins, made.cursor_of)
+        views = [view for view in made.nodes if view.record.id in by_id]
+        links = [by_id[view.record.id].link for view in views]
+        listing = Listing(views, made.cursor, made.total, made.begins, made.cursor_of, links)
         listing.items = by_id
         listing.procedure = context.store.model.record_types[detail.view.record.type].procedure
         return listing
