@@ -37,12 +37,15 @@ class Fetch(NamedTuple):
     below
         By what tells a relationship field and its arguments (`key_of`): the index of its step, and what
         is read of the records there.
+    whole
+        Whether no field of these records, nor of those below, needs anything else to be loaded.
     """
 
     attributes: frozenset[str] | None
     steps: tuple[Step, ...]
     below: Mapping[str, tuple[int, Fetch]]
     total: bool
+    whole: bool
 
     def of(self, query: Query) -> Query:
         """A question with all this."""
@@ -64,6 +67,7 @@ class _Wish:
     relationship: set[str] | None = field(default_factory=set)
     only_records: bool = True
     total: bool = False
+    whole: bool = True
     links: dict[str, tuple[Any, Mapping[str, Any], _Wish]] = field(default_factory=dict)
 
 
@@ -136,19 +140,23 @@ class Fetching:
                 continue
             asked = owner.fields[node.name.value]
             made = model_field_of(asked)
-            if made is not None and made.level is not None and made.level.kind == "links":
-                self._link(made.level, asked, node, wish)
+            level = made.level if made is not None else None
+            if level is not None and level.kind == "links":
+                self._link(level, asked, node, wish)
             else:
+                wish.whole &= level is None
                 wish.attributes = _with(wish.attributes, made)
 
     def _link(self, level: Any, asked: Any, node: FieldNode, wish: _Wish) -> None:
         try:
             arguments = self.selections.arguments(asked, node)
         except GraphQLError:
+            wish.whole = False
             return
         key = key_of(level, arguments)
         if key not in wish.links:
             if self._steps == STEPS:
+                wish.whole = False
                 return
             self._steps += 1
             wish.links[key] = (level, arguments, _Wish())
@@ -163,7 +171,8 @@ class Fetching:
             steps.append(step)
             below[key] = (index, fetch)
         attributes = None if wish.attributes is None else frozenset(wish.attributes)
-        return Fetch(attributes, tuple(steps), below, wish.total)
+        whole = wish.whole and all(fetch.whole for _, fetch in below.values())
+        return Fetch(attributes, tuple(steps), below, wish.total, whole)
 
     def _step(self, level: Any, arguments: Mapping[str, Any], wish: _Wish) -> tuple[Step, Fetch]:
         first, filters = arguments.get("first"), self.filters

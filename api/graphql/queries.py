@@ -142,10 +142,9 @@ def page_of(
         What came with it.
     """
     cursors = Cursors(parse_query, context.store.model, query, text)
-    fetched = Fetched(fetch, page.below) if fetch else None
-    views = [context.view(record, query.as_of, fetched) for record in page.records]
+    place = context.place(query.as_of, Fetched(fetch, page.below) if fetch else None)
     begins = query.after is None
-    return Connection(views, page.cursor, page.total, begins, cursors)
+    return Connection(page.records, place, page.cursor, page.total, begins, cursors)
 
 
 def _query(

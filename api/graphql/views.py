@@ -13,35 +13,47 @@ if TYPE_CHECKING:
     from api.graphql.fetching import Fetched
 
 
-class View:
-    """A record as of a moment, and what the level fields of its selection have loaded for it.
+class Place(NamedTuple):
+    """Where records were met.
 
     Attributes
     ----------
     at
-        The moment it was asked for; what is reached from it is asked as of the same.
+        The moment they were asked for; what is reached from them is asked as of the same.
+    masks
+        Gives the names of a record's attributes that were withheld from who asks.
     fetched
-        What has come with it; None where nothing was asked to come with it.
+        What has come with them; None where nothing was asked to come with them.
+    """
+
+    at: AsOf = None
+    masks: Callable[[Record], Collection[str]] = lambda _: ()
+    fetched: Fetched | None = None
+
+
+class View:
+    """A record at a place, and what the level fields of its selection have loaded for it.
+
+    Attributes
+    ----------
     loaded
         Values of level fields by key (`levels.Levels`).
     """
 
-    __slots__ = ("_masks", "at", "fetched", "loaded", "record")
+    __slots__ = ("loaded", "place", "record")
 
-    def __init__(
-        self,
-        record: Record,
-        at: AsOf = None,
-        masks: Callable[[Record], Collection[str]] = lambda _: (),
-        fetched: Fetched | None = None,
-    ) -> None:
-        self.record, self.at, self.fetched, self._masks = record, at, fetched, masks
+    def __init__(self, record: Record, place: Place) -> None:
+        self.record, self.place = record, place
         self.loaded: dict[Any, Any] = {}
+
+    @property
+    def at(self) -> AsOf:
+        return self.place.at
 
     @property
     def masked(self) -> Collection[str]:
         """Names of attributes that were withheld from who asks."""
-        return self._masks(self.record)
+        return self.place.masks(self.record)
 
 
 class Edge(NamedTuple):
@@ -53,7 +65,7 @@ class Edge(NamedTuple):
 
 
 class Connection:
-    """One page of records.
+    """One page of records, all met at one place.
 
     Parameters
     ----------
@@ -68,33 +80,42 @@ class Connection:
         Whether it is the first page.
     cursor_of
         Gives the cursor of one record of the page.
-    settled
-        What is selected below has come with it, or is being loaded for who asked.
+    views
+        The records as what is loaded for them stands on; None until something needs that.
     """
 
-    __slots__ = ("_links", "begins", "cursor", "cursor_of", "nodes", "settled", "total")
+    __slots__ = (
+        "begins", "cursor", "cursor_of", "links", "place", "records", "total", "views",
+    )  # fmt: skip
 
     def __init__(
         self,
-        nodes: Sequence[View],
+        records: Sequence[Record],
+        place: Place,
         cursor: str | None,
         total: int | None,
         begins: bool,
         cursor_of: Any,
         links: Sequence[Relationship | None] = (),
     ) -> None:
-        self.nodes, self._links = nodes, links
+        self.records, self.place, self.links = records, place, links
         self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
-        self.settled = False
+        self.views: list[View] | None = None
+
+    @property
+    def nodes(self) -> list[View]:
+        if self.views is None:
+            self.views = [View(record, self.place) for record in self.records]
+        return self.views
 
     @property
     def edges(self) -> list[Edge]:
-        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self._links)]
+        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self.links)]
 
     @property
     def start_cursor(self) -> str | None:
-        return self.cursor_of(self.nodes[0].record) if self.nodes else None
+        return self.cursor_of(self.records[0]) if self.records else None
 
     @property
     def end_cursor(self) -> str | None:
-        return self.cursor_of(self.nodes[-1].record) if self.nodes else None
+        return self.cursor_of(self.records[-1]) if self.records else None
