@@ -19,7 +19,6 @@ from cmdb.records import Record
 from cmdb.store import GraphStore
 
 if TYPE_CHECKING:
-    from api.graphql.fetching import Fetched
     from api.graphql.persisted import Served
     from api.graphql.records import Records
 
@@ -86,9 +85,9 @@ class Context(BaseContext):
         """A record as its fields need it."""
         return View(record, self.place(at))
 
-    def place(self, at: AsOf = None, fetched: Fetched | None = None) -> Place:
-        """Where records are met as of a moment, with what has come with them."""
-        return Place(at, self._masks, fetched)
+    def place(self, at: AsOf = None) -> Place:
+        """Where records are met as of a moment."""
+        return Place(at, self._masks)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work beside the request, and keep it until it is done."""

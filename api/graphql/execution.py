@@ -13,7 +13,6 @@ from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType
 from graphql.pyutils import Path
-from graphql.type import get_nullable_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.graphql.errors import told
@@ -22,6 +21,9 @@ from api.graphql.levels import Ask, Levels
 from api.graphql.plans import Plan, Plans, Told
 from api.graphql.views import Connection, Edge, Place, View
 from cmdb.records import Record
+
+Trail = tuple[Any, str | int, str | None]
+"""A path: what is above, a key or an index, and the name of the type; made a `Path` where it is needed."""
 
 
 class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -88,21 +90,21 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
         value = self._fields(plan, result, path)
         return await value if self.is_awaitable(value) else value
 
-    def _fields(self, plan: Plan, source: Any, path: Path) -> Any:
+    def _fields(self, plan: Plan, source: Any, trail: Trail) -> Any:
         """The completed fields of a selection on a value for which all levels are loaded."""
         if isinstance(source, View):
-            return self._record(plan, source.record, source.place, source, path)
+            return self._record(plan, source.record, source.place, source, trail)
         values = dict.fromkeys(plan.names)
         for name, read in plan.plain:
             values[name] = read(source)
         waiting = False
         for field in plan.nodes:
-            value = values[field.name] = self._nodes(plan.type, field, source, path)
-            waiting = waiting or self.is_awaitable(value)
-        return self._others(plan, values, source, path, waiting)
+            value = values[field.name] = self._nodes(plan.type.name, field, source, trail)
+            waiting = waiting or value.__class__ is not list
+        return self._others(plan, values, source, trail, waiting)
 
     def _record(
-        self, plan: Plan, record: Record, place: Place, view: View | None, path: Path
+        self, plan: Plan, record: Record, place: Place, view: View | None, trail: Trail
     ) -> Any:
         """The completed fields of a selection on a record for which all levels are loaded.
 
@@ -120,23 +122,23 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             page = view.loaded.get(id(link.details)) if view is not None else None
             if page is None:
                 page = self.levels.near(record, place, link.key)
-            value = values[link.name] = self._page(plan.type, link, page, path)
+            value = values[link.name] = self._page(plan.type.name, link, page, trail)
             waiting = waiting or self.is_awaitable(value)
-        if not plan.plain and not plan.told and not plan.left:
-            return self._gathered(values) if waiting else values
-        view = view or View(record, place)
-        for name, read in plan.plain:
-            values[name] = read(view)
-        return self._others(plan, values, view, path, waiting)
+        if plan.viewed:
+            view = view or View(record, place)
+            for name, read in plan.plain:
+                values[name] = read(view)
+        return self._others(plan, values, view, trail, waiting)
 
     def _others(
-        self, plan: Plan, values: dict[str, Any], source: Any, path: Path, waiting: bool
+        self, plan: Plan, values: dict[str, Any], source: Any, trail: Trail, waiting: bool
     ) -> Any:
         """Values with those of the fields that are completed one by one."""
         for field in plan.told:
-            value = values[field.name] = self._completed(plan.type, field, source, path)
+            value = values[field.name] = self._completed(plan.type, field, source, trail)
             waiting = waiting or self.is_awaitable(value)
         if plan.left:
+            path = path_of(trail)
             left: Any = self.execute_fields(plan.type, source, path, plan.left, None)
             if self.is_awaitable(left):
                 return self._gathered(values, left)
@@ -149,10 +151,10 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
         values |= dict(zip(waiting, found, strict=False))
         return values if left is None else values | found[-1]
 
-    def _completed(self, type_: GraphQLObjectType, told: Told, source: Any, path: Path) -> Any:
+    def _completed(self, type_: GraphQLObjectType, told: Told, source: Any, trail: Trail) -> Any:
         """The completed value of a field that is read, in an error boundary of its own."""
         field, details = told.field, told.details
-        here = Path(path, told.name, type_.name)
+        here = path_of((trail, told.name, type_.name))
         try:
             assert told.read is not None
             value = told.read(source)
@@ -168,35 +170,34 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
         return self._guarded(completed, field.type, details, here)
 
-    def _page(
-        self, type_: GraphQLObjectType, link: Told, page: Connection | None, path: Path
-    ) -> Any:
+    def _page(self, owner: str, link: Told, page: Connection | None, trail: Trail) -> Any:
         """The completed page of a relationship, for which all levels are loaded."""
-        here = Path(path, link.name, type_.name)
+        here = (trail, link.name, owner)
         try:
             assert page is not None
             completed = self._fields(self._plans.of(link.details)[link.named.name], page, here)
+            if completed.__class__ is dict:
+                return completed
         except Exception as error:
-            self.handle_field_error(error, link.field.type, link.details, here)
+            self.handle_field_error(error, link.field.type, link.details, path_of(here))
             return None
         return self._guarded(completed, link.field.type, link.details, here)
 
-    def _nodes(self, type_: GraphQLObjectType, told: Told, page: Connection, path: Path) -> Any:
+    def _nodes(self, owner: str, told: Told, connection: Connection, trail: Trail) -> Any:
         """The completed records of a page for which all levels are loaded."""
-        nodes_path = Path(path, told.name, type_.name)
-        details, list_type = told.details, get_nullable_type(told.field.type)
-        item_type: Any = getattr(list_type, "of_type")  # noqa: B009
-        plans, place, views = self._plans.of(details), page.place, page.views
-        found, waiting = [], False
-        for index, record in enumerate(page.records):
-            here = Path(nodes_path, index, None)
+        above, plans = (trail, told.name, owner), self._plans.of(told.details)
+        place, views = connection.place, connection.views
+        found, waiting, view = [], False, None
+        for index, record in enumerate(connection.page.records):
+            here = (above, index, None)
             try:
-                view = views[index] if views is not None else None
+                if views is not None:
+                    view = views[index]
                 value = self._record(plans[record.type], record, place, view, here)
-                if self.is_awaitable(value):
-                    value, waiting = self._guarded(value, item_type, details, here), True
+                if value.__class__ is not dict:
+                    value, waiting = self._guarded(value, told.item, told.details, here), True
             except Exception as error:
-                self.handle_field_error(error, item_type, details, here)
+                self.handle_field_error(error, told.item, told.details, path_of(here))
                 value = None
             found.append(value)
         return self._all(found) if waiting else found
@@ -207,7 +208,7 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return list(await asyncio.gather(*map(one, items)))
 
-    def _guarded(self, completed: Any, type_: Any, details: Any, path: Path) -> Any:
+    def _guarded(self, completed: Any, type_: Any, details: Any, trail: Trail) -> Any:
         if not self.is_awaitable(completed):
             return completed
 
@@ -215,10 +216,18 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             try:
                 return await completed
             except Exception as error:
-                self.handle_field_error(error, type_, details, path)
+                self.handle_field_error(error, type_, details, path_of(trail))
                 return None
 
         return guarded()
+
+
+def path_of(trail: Trail) -> Path:
+    """A trail as graphql-core has it."""
+    if isinstance(trail, Path):
+        return trail
+    above, key, type_name = trail
+    return Path(None if above is None else path_of(above), key, type_name)
 
 
 def bind(schema: GraphQLSchema) -> None:

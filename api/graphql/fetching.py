@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from graphql import FieldNode, GraphQLError, SelectionSetNode
 from graphql.type import get_named_type
@@ -21,6 +21,9 @@ from api.graphql.selections import Selections
 from cmdb.queries import Query
 from cmdb.steps import Step
 from cmdb.store.base import Connected
+
+if TYPE_CHECKING:
+    from api.graphql.views import Place
 
 STEPS: Final = 20
 """Most steps that go with one question: each is a part of a statement that the store has to plan."""
@@ -52,11 +55,20 @@ class Fetch(NamedTuple):
         return replace(query, attributes=self.attributes, steps=self.steps, total=self.total)
 
 
-class Fetched(NamedTuple):
-    """What has come with the records of a page, as of `cmdb.queries.Page.below`."""
+class Fetched:
+    """What has come with the records of a page, as of `cmdb.queries.Page.below`.
 
-    fetch: Fetch
-    pages: Mapping[tuple[str, int], Connected]
+    Attributes
+    ----------
+    places
+        Where the records at the other ends are met, by the key of the field (`key_of`).
+    """
+
+    __slots__ = ("fetch", "pages", "places")
+
+    def __init__(self, fetch: Fetch, pages: Mapping[tuple[str, int], Connected]) -> None:
+        self.fetch, self.pages = fetch, pages
+        self.places: dict[str, tuple[int, Place]] = {}
 
 
 @dataclass

@@ -64,8 +64,6 @@ class Levels:
         self.plans, self.context = plans, context
         self._waiting: list[Ask] = []
         self._turn: asyncio.Future[None] | None = None
-        self._cursors: dict[int, Cursors] = {}
-        self._places: dict[int, Place] = {}
 
     def missing(self, page: Connection, selections: Sequence[Any]) -> list[Ask]:
         """The records, of a page and of those that have come with it, for which something is yet to be
@@ -98,26 +96,31 @@ class Levels:
     def near(self, record: Record, place: Place, key: str) -> Connection | None:
         """The page of a relationship that has come with a record; None where none has."""
         fetched = place.fetched
-        if fetched is None or key not in fetched.fetch.below:
+        if fetched is None:
             return None
-        index, fetch = fetched.fetch.below[key]
+        known = fetched.places.get(key)
+        if known is None:
+            if key not in fetched.fetch.below:
+                return None
+            known = fetched.places[key] = self._place(fetched, place.at, key)
+        index, there = known
         page = fetched.pages.get((record.id, index))
-        return self._connection(page, fetched.fetch.steps[index], fetch, place.at)
-
-    def _connection(self, page: Connected | None, step: Step, fetch: Fetch, at: AsOf) -> Connection:
-        """A page of a step as a connection; an empty one where the record is not there."""
-        if (cursors := self._cursors.get(id(step))) is None:
-            model = self.context.store.model
-            cursors = self._cursors[id(step)] = Cursors(parse_step, model, step, at is not None)
-        begins = step.query.after is None
         if page is None:
-            total = 0 if step.query.total else None
-            return Connection((), self.context.place(at), None, total, begins, cursors)
-        if (place := self._places.get(id(page.below))) is None:
-            place = self.context.place(at, Fetched(fetch, page.below))
-            self._places[id(page.below)] = place
-        records, links = page.records, page.relationships
-        return Connection(records, place, page.cursor, page.total, begins, cursors, links)
+            total = 0 if fetched.fetch.steps[index].query.total else None
+            page = Connected([], [], None, total)
+        return Connection(page, there)
+
+    def _place(self, fetched: Fetched, at: AsOf, key: str) -> tuple[int, Place]:
+        """Where the records are met that a relationship leads to, and the index of its step."""
+        index, fetch = fetched.fetch.below[key]
+        below = next((p.below for (_, i), p in fetched.pages.items() if i == index), {})
+        return index, self.place(fetched.fetch.steps[index], Fetched(fetch, below), at)
+
+    def place(self, step: Step, fetched: Fetched, at: AsOf) -> Place:
+        """Where records are met that a step leads to."""
+        cursors = Cursors(parse_step, self.context.store.model, step, at is not None)
+        begins = step.query.after is None
+        return self.context.place(at)._replace(fetched=fetched, begins=begins, cursor_of=cursors)
 
     def load(self, asks: Sequence[Ask]) -> asyncio.Future[None]:
         """Load what is asked, with all that asks in this turn of the event loop."""
@@ -194,24 +197,30 @@ class _Near:
         if id(wanted.details) not in self.steps:
             self.steps[id(wanted.details)] = self.levels.plans.step(wanted)
 
+    def fetch(self) -> Fetch:
+        """What is read of the records, by the fields that want it."""
+        below = {str(key): (n, fetch) for n, (key, (_, fetch)) in enumerate(self.steps.items())}
+        steps = tuple(step for step, _ in self.steps.values())
+        return Fetch(None, steps, below, total=False, whole=False)
+
     async def load(self) -> list[Ask]:
         """Load them; gives what is yet to be loaded of the records there."""
-        levels, store = self.levels, self.context.store
-        steps = [step for step, _ in self.steps.values()]
+        levels, store, fetch = self.levels, self.context.store, self.fetch()
         ids = list({view.record.id for view, _ in self.following})
         found, records = await self.context.call(
             lambda: (
-                store.connections(ids, steps, self.at) if steps else {},
+                store.connections(ids, fetch.steps, self.at) if fetch.steps else {},
                 store.get(self.referred, self.at) if self.referred else {},
             )
         )
-        index = {key: number for number, key in enumerate(self.steps)}
+        # As if it had come with the records that follow it.
+        fetched = Fetched(fetch, found)
+        place = self.context.place(self.at)._replace(fetched=fetched)
         below: list[Ask] = []
         for view, wanted in self.following:
-            key = id(wanted.details)
-            page = found.get((view.record.id, index[key]))
-            connection = levels._connection(page, *self.steps[key], self.at)
-            view.loaded[key] = connection
+            connection = levels.near(view.record, place, str(id(wanted.details)))
+            assert connection is not None
+            view.loaded[id(wanted.details)] = connection
             below += levels.missing(connection, wanted.nodes)
         for view, wanted in self.referring:
             below += levels.missing_of(self._refer(view, wanted, records), [wanted.details])
@@ -228,7 +237,7 @@ class _Near:
 def _whole(page: Connection) -> bool:
     """Whether all that is selected of the records of a page has come with it."""
     fetched = page.place.fetched
-    return not page.records or (fetched is not None and fetched.fetch.whole)
+    return not page.page.records or (fetched is not None and fetched.fetch.whole)
 
 
 def _ids(value: Any) -> list[str]:

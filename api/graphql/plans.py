@@ -45,6 +45,8 @@ class Told(NamedTuple):
         Gives its value; None of one that is handled by what it is.
     named
         The field's type, without lists and what may be null.
+    item
+        The type of the items of a list.
     key
         Of a relationship field: `fetching.key_of`.
     """
@@ -55,6 +57,7 @@ class Told(NamedTuple):
     named: Any
     nullable: bool
     read: Callable[[Any], Any] | None = None
+    item: Any = None
     key: str = ""
 
 
@@ -79,6 +82,8 @@ class Plan(NamedTuple):
         Others that are read.
     left
         Those that go graphql-core's way.
+    viewed
+        Of records: whether there are others than those of the record, and relationships.
     """
 
     type: GraphQLObjectType
@@ -90,6 +95,7 @@ class Plan(NamedTuple):
     plain: tuple[tuple[str, Callable[[Any], Any]], ...]
     told: tuple[Told, ...]
     left: dict[str, Any]
+    viewed: bool
 
 
 class ByType(dict[str, Entry]):
@@ -222,7 +228,8 @@ class Plans:
                 named, nullable = get_named_type(field.type), not is_non_null_type(field.type)
                 one = Told(name, details, field, named, nullable, made.read)
                 if made.read is nodes_of:
-                    nodes.append(one)
+                    listed: Any = get_nullable_type(field.type)
+                    nodes.append(one._replace(item=listed.of_type))
                 elif made.level is None:
                     told.append(one)
                 elif made.level.kind == "links":
@@ -240,6 +247,7 @@ class Plans:
             tuple(plain),
             tuple(told),
             left,
+            bool(plain or told or left),
         )
 
 

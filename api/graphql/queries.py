@@ -142,9 +142,11 @@ def page_of(
         What came with it.
     """
     cursors = Cursors(parse_query, context.store.model, query, text)
-    place = context.place(query.as_of, Fetched(fetch, page.below) if fetch else None)
-    begins = query.after is None
-    return Connection(page.records, place, page.cursor, page.total, begins, cursors)
+    fetched = Fetched(fetch, page.below) if fetch else None
+    place = context.place(query.as_of)._replace(
+        fetched=fetched, begins=query.after is None, cursor_of=cursors
+    )
+    return Connection(page, place)
 
 
 def _query(

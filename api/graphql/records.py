@@ -276,7 +276,7 @@ def _node(type_: Any) -> ModelField:
 
 def _cursor() -> ModelField:
     return model_field(
-        "cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record), needs=()
+        "cursor", str, read=lambda edge: edge.connection.place.cursor_of(edge.node.record), needs=()
     )
 
 
@@ -292,8 +292,8 @@ def _revision() -> ModelField:
 
 def _page_info(connection: Connection) -> PageInfo:
     return PageInfo(
-        has_next_page=connection.cursor is not None,
-        has_previous_page=not connection.begins,
+        has_next_page=connection.page.cursor is not None,
+        has_previous_page=not connection.place.begins,
         start_cursor=connection.start_cursor,
         end_cursor=connection.end_cursor,
     )
@@ -310,7 +310,7 @@ def _connection(name: str, edge: type, node: Any) -> type:
                 "totalCount",
                 Int64,
                 "All that match, on this page or not.",
-                read=lambda connection: connection.total,
+                read=lambda connection: connection.page.total,
                 cost=TOTAL,
                 level=None,
             ),

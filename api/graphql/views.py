@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cmdb.queries import AsOf
+from cmdb.queries import AsOf, Page
 from cmdb.records import Record, Relationship
+from cmdb.store.base import Connected
 
 if TYPE_CHECKING:
     from api.graphql.fetching import Fetched
+
+
+def no_cursor(record: Record) -> str:
+    """Of records that are no page."""
+    raise TypeError(f"{record.id} is on no page")
 
 
 class Place(NamedTuple):
@@ -24,11 +30,17 @@ class Place(NamedTuple):
         Gives the names of a record's attributes that were withheld from who asks.
     fetched
         What has come with them; None where nothing was asked to come with them.
+    begins
+        Whether theirs is the first page.
+    cursor_of
+        Gives the cursor of one record of a page.
     """
 
     at: AsOf = None
     masks: Callable[[Record], Collection[str]] = lambda _: ()
     fetched: Fetched | None = None
+    begins: bool = True
+    cursor_of: Callable[[Record], str] = no_cursor
 
 
 class View:
@@ -67,55 +79,37 @@ class Edge(NamedTuple):
 class Connection:
     """One page of records, all met at one place.
 
-    Parameters
-    ----------
-    links
-        The relationships that lead to the records, one for each, or none at all.
-
     Attributes
     ----------
-    cursor
-        Continues after the last one; None if there are no more.
-    begins
-        Whether it is the first page.
-    cursor_of
-        Gives the cursor of one record of the page.
+    page
+        As the store gives it. A page that follows relationships has these, too.
     views
         The records as what is loaded for them stands on; None until something needs that.
     """
 
-    __slots__ = (
-        "begins", "cursor", "cursor_of", "links", "place", "records", "total", "views",
-    )  # fmt: skip
+    __slots__ = ("page", "place", "views")
 
-    def __init__(
-        self,
-        records: Sequence[Record],
-        place: Place,
-        cursor: str | None,
-        total: int | None,
-        begins: bool,
-        cursor_of: Any,
-        links: Sequence[Relationship | None] = (),
-    ) -> None:
-        self.records, self.place, self.links = records, place, links
-        self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
+    def __init__(self, page: Page | Connected, place: Place) -> None:
+        self.page, self.place = page, place
         self.views: list[View] | None = None
 
     @property
     def nodes(self) -> list[View]:
         if self.views is None:
-            self.views = [View(record, self.place) for record in self.records]
+            self.views = [View(record, self.place) for record in self.page.records]
         return self.views
 
     @property
     def edges(self) -> list[Edge]:
-        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self.links)]
+        links = getattr(self.page, "relationships", ())
+        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, links)]
 
     @property
     def start_cursor(self) -> str | None:
-        return self.cursor_of(self.records[0]) if self.records else None
+        records = self.page.records
+        return self.place.cursor_of(records[0]) if records else None
 
     @property
     def end_cursor(self) -> str | None:
-        return self.cursor_of(self.records[-1]) if self.records else None
+        records = self.page.records
+        return self.place.cursor_of(records[-1]) if records else None
