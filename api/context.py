@@ -13,13 +13,12 @@ from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
 from api.access.roles import STANDARD, Limits
-from api.graphql.views import View
+from api.graphql.views import Place, View
 from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.store import Deadline, GraphStore
 
 if TYPE_CHECKING:
-    from api.graphql.fetching import Fetched
     from api.graphql.persisted import Served
     from api.graphql.records import Records
 
@@ -92,9 +91,13 @@ class Context(BaseContext):
 
         return await run_in_threadpool(context.run, limited)
 
-    def view(self, record: Record, at: AsOf = None, fetched: Fetched | None = None) -> View:
-        """A record as its fields need it, and what has come with it."""
-        return View(record, at, self._masks, fetched)
+    def view(self, record: Record, at: AsOf = None) -> View:
+        """A record as its fields need it."""
+        return View(record, self.place(at))
+
+    def place(self, at: AsOf = None) -> Place:
+        """Where records are met as of a moment."""
+        return Place(at, self._masks)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work beside the request, and keep it until it is done."""

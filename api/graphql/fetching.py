@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from graphql import FieldNode, GraphQLError, SelectionSetNode
 from graphql.type import get_named_type
@@ -21,6 +21,9 @@ from api.graphql.selections import Selections
 from cmdb.queries import Query
 from cmdb.steps import Step
 from cmdb.store.base import Connected
+
+if TYPE_CHECKING:
+    from api.graphql.views import Place
 
 STEPS: Final = 20
 """Most steps that go with one question: each is a part of a statement that the store has to plan."""
@@ -37,23 +40,35 @@ class Fetch(NamedTuple):
     below
         By what tells a relationship field and its arguments (`key_of`): the index of its step, and what
         is read of the records there.
+    whole
+        Whether no field of these records, nor of those below, needs anything else to be loaded.
     """
 
     attributes: frozenset[str] | None
     steps: tuple[Step, ...]
     below: Mapping[str, tuple[int, Fetch]]
     total: bool
+    whole: bool
 
     def of(self, query: Query) -> Query:
         """A question with all this."""
         return replace(query, attributes=self.attributes, steps=self.steps, total=self.total)
 
 
-class Fetched(NamedTuple):
-    """What has come with the records of a page, as of `cmdb.queries.Page.below`."""
+class Fetched:
+    """What has come with the records of a page, as of `cmdb.queries.Page.below`.
 
-    fetch: Fetch
-    pages: Mapping[tuple[str, int], Connected]
+    Attributes
+    ----------
+    places
+        Where the records at the other ends are met, by the key of the field (`key_of`).
+    """
+
+    __slots__ = ("fetch", "pages", "places")
+
+    def __init__(self, fetch: Fetch, pages: Mapping[tuple[str, int], Connected]) -> None:
+        self.fetch, self.pages = fetch, pages
+        self.places: dict[str, tuple[int, Place]] = {}
 
 
 @dataclass
@@ -64,6 +79,7 @@ class _Wish:
     relationship: set[str] | None = field(default_factory=set)
     only_records: bool = True
     total: bool = False
+    whole: bool = True
     links: dict[str, tuple[Any, Mapping[str, Any], _Wish]] = field(default_factory=dict)
 
 
@@ -136,19 +152,23 @@ class Fetching:
                 continue
             asked = owner.fields[node.name.value]
             made = model_field_of(asked)
-            if made is not None and made.level is not None and made.level.kind == "links":
-                self._link(made.level, asked, node, wish)
+            level = made.level if made is not None else None
+            if level is not None and level.kind == "links":
+                self._link(level, asked, node, wish)
             else:
+                wish.whole &= level is None
                 wish.attributes = _with(wish.attributes, made)
 
     def _link(self, level: Any, asked: Any, node: FieldNode, wish: _Wish) -> None:
         try:
             arguments = self.selections.arguments(asked, node)
         except GraphQLError:
+            wish.whole = False
             return
         key = key_of(level, arguments)
         if key not in wish.links:
             if self._steps == STEPS:
+                wish.whole = False
                 return
             self._steps += 1
             wish.links[key] = (level, arguments, _Wish())
@@ -163,7 +183,8 @@ class Fetching:
             steps.append(step)
             below[key] = (index, fetch)
         attributes = None if wish.attributes is None else frozenset(wish.attributes)
-        return Fetch(attributes, tuple(steps), below, wish.total)
+        whole = wish.whole and all(fetch.whole for _, fetch in below.values())
+        return Fetch(attributes, tuple(steps), below, wish.total, whole)
 
     def _step(self, level: Any, arguments: Mapping[str, Any], wish: _Wish) -> tuple[Step, Fetch]:
         first, filters = arguments.get("first"), self.filters

@@ -19,6 +19,8 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
+from cmdb.records import Record
+
 FIELD: Final = "strawberry-definition"
 """Under which a field of the schema names what it was made from."""
 
@@ -54,6 +56,8 @@ class ModelField(StrawberryField):
         all of them.
     attribute
         Of a field of records that tells an attribute just as it is: its name.
+    of_record
+        Of a field of records that takes nothing but the record: gives its value, as `read`.
     """
 
     read: Callable[[Any], Any] | None = None
@@ -63,6 +67,7 @@ class ModelField(StrawberryField):
     page: int | None = None
     needs: Collection[str] | None = None
     attribute: str = ""
+    of_record: Callable[[Record], Any] | None = None
     _type: Any = None
 
     def resolve_type(self, *, type_definition: Any = None) -> Any:

@@ -58,6 +58,7 @@ class Door(GraphQLRouter[Context, None]):
         if self.served is not None:
             self.served.check(schema.documents)
         self.persisted = self.served or Persisted()
+        self._turns = asyncio.Semaphore(services.settings.threads)
 
         async def context(connection: HTTPConnection) -> Context:
             return await run_in_threadpool(self._context, connection)
@@ -151,7 +152,8 @@ class Door(GraphQLRouter[Context, None]):
             if request.method != "POST":
                 raise HTTPException(405, "GraphQL is asked by POST")
             await request.body()
-            return await _while_there(request, context, super().run(request, context, root_value))
+            work = self._in_turn(super().run(request, context, root_value))
+            return await _while_there(request, context, work)
         except RequestError as error:
             return _answer(error.status, error)
         except UnknownOperationError as error:
@@ -159,6 +161,15 @@ class Door(GraphQLRouter[Context, None]):
         except HTTPException as error:
             status = error.status_code
             return _answer(status, RequestError(f"{error.reason}.", SEND))
+
+    async def _in_turn(self, work: Coroutine[Any, Any, Response]) -> Response:
+        """Do a request's work when it is its turn: its seconds begin then, and no more are under way at
+        once than may use the store."""
+        try:
+            async with self._turns:
+                return await work
+        finally:
+            work.close()  # of one that never began
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         check_media_type(request.content_type or "")

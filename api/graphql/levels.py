@@ -9,13 +9,14 @@ in the same turn of the event loop are loaded together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from api.graphql.fetching import Fetch, Fetched
-from api.graphql.views import Connection, View
+from api.graphql.views import Connection, Place, View
 from cmdb.queries import AsOf
+from cmdb.records import Record
 from cmdb.steps import Step, parse_step
 from cmdb.store.base import Connected
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from graphql import GraphQLObjectType
 
     from api.context import Context
-    from api.graphql.execution import RecordExecutor
+    from api.graphql.plans import Plans
 
 
 class Ask(NamedTuple):
@@ -59,65 +60,67 @@ class Wanted(NamedTuple):
 class Levels:
     """What the selections of one operation ask for, level by level."""
 
-    def __init__(self, executor: RecordExecutor, context: Context) -> None:
-        self.executor, self.context = executor, context
+    def __init__(self, plans: Plans, context: Context) -> None:
+        self.plans, self.context = plans, context
         self._waiting: list[Ask] = []
         self._turn: asyncio.Future[None] | None = None
-        self._cursors: dict[int, Cursors] = {}
-        self._fetched: dict[int, Fetched] = {}
 
-    def missing(self, views: Sequence[View], selections: Iterable[Any]) -> list[Ask]:
-        """The records, of some and of those that have come with them, for which something is yet to be
+    def missing(self, page: Connection, selections: Sequence[Any]) -> list[Ask]:
+        """The records, of a page and of those that have come with it, for which something is yet to be
         loaded."""
+        return [] if _whole(page) else self.missing_of(page.nodes, selections)
+
+    def missing_of(self, views: Sequence[View], selections: Sequence[Any]) -> list[Ask]:
+        """Likewise, of some records."""
         found: list[Ask] = []
         waiting = [(views, selection) for selection in selections]
         while waiting:
             views, selection = waiting.pop()
-            wanted_of = self.executor.wanted_of(selection)
+            wanted_of = self.plans.wanted_of(selection)
             for view in views:
                 short = False
                 for wanted in wanted_of[view.record.type]:
                     if id(wanted.details) in view.loaded:
                         continue
-                    connection = self._come(view, wanted)
-                    if connection is None:
+                    page = self.near(view.record, view.place, wanted.key)
+                    if page is None:
                         short = True
-                    else:
-                        waiting += self._loaded(view, wanted, connection)
+                        continue
+                    view.loaded[id(wanted.details)] = page
+                    if not _whole(page):
+                        waiting += [(page.nodes, each) for each in wanted.nodes]
                 if short:
                     found.append(Ask(view, selection))
         return found
 
-    def _loaded(
-        self, view: View, wanted: Wanted, connection: Connection
-    ) -> list[tuple[Sequence[View], Any]]:
-        """Take up the page of a relationship field; gives what is selected of its records."""
-        view.loaded[id(wanted.details)] = connection
-        connection.settled = True
-        return [(connection.nodes, selection) for selection in wanted.nodes]
-
-    def _come(self, view: View, wanted: Wanted) -> Connection | None:
-        """The page of a relationship that has come with a record."""
-        fetched = view.fetched
-        if fetched is None or wanted.key not in fetched.fetch.below:
+    def near(self, record: Record, place: Place, key: str) -> Connection | None:
+        """The page of a relationship that has come with a record; None where none has."""
+        fetched = place.fetched
+        if fetched is None:
             return None
-        index, fetch = fetched.fetch.below[wanted.key]
-        page = fetched.pages.get((view.record.id, index))
-        return self._connection(page, fetched.fetch.steps[index], fetch, view.at)
-
-    def _connection(self, page: Connected | None, step: Step, fetch: Fetch, at: AsOf) -> Connection:
-        """A page of a step as a connection; an empty one where the record is not there."""
-        if (cursors := self._cursors.get(id(step))) is None:
-            model = self.context.store.model
-            cursors = self._cursors[id(step)] = Cursors(parse_step, model, step, at is not None)
-        begins = step.query.after is None
+        known = fetched.places.get(key)
+        if known is None:
+            if key not in fetched.fetch.below:
+                return None
+            known = fetched.places[key] = self._place(fetched, place.at, key)
+        index, there = known
+        page = fetched.pages.get((record.id, index))
         if page is None:
-            return Connection((), None, 0 if step.query.total else None, begins, cursors)
-        if (fetched := self._fetched.get(id(page.below))) is None:
-            fetched = self._fetched[id(page.below)] = Fetched(fetch, page.below)
-        view = self.context.view
-        views = [view(record, at, fetched) for record in page.records]
-        return Connection(views, page.cursor, page.total, begins, cursors, page.relationships)
+            total = 0 if fetched.fetch.steps[index].query.total else None
+            page = Connected([], [], None, total)
+        return Connection(page, there)
+
+    def _place(self, fetched: Fetched, at: AsOf, key: str) -> tuple[int, Place]:
+        """Where the records are met that a relationship leads to, and the index of its step."""
+        index, fetch = fetched.fetch.below[key]
+        below = next((p.below for (_, i), p in fetched.pages.items() if i == index), {})
+        return index, self.place(fetched.fetch.steps[index], Fetched(fetch, below), at)
+
+    def place(self, step: Step, fetched: Fetched, at: AsOf) -> Place:
+        """Where records are met that a step leads to."""
+        cursors = Cursors(parse_step, self.context.store.model, step, at is not None)
+        begins = step.query.after is None
+        return self.context.place(at)._replace(fetched=fetched, begins=begins, cursor_of=cursors)
 
     def load(self, asks: Sequence[Ask]) -> asyncio.Future[None]:
         """Load what is asked, with all that asks in this turn of the event loop."""
@@ -153,7 +156,7 @@ class Levels:
             near: dict[AsOf, _Near] = {}
             others: dict[int, tuple[Wanted, list[View]]] = {}
             for view, selection in asks:
-                for wanted in self.executor.wanted_of(selection)[view.record.type]:
+                for wanted in self.plans.wanted_of(selection)[view.record.type]:
                     if id(wanted.details) in view.loaded:
                         continue
                     if wanted.level.kind in ("links", "reference"):
@@ -192,29 +195,35 @@ class _Near:
             return
         self.following.append((view, wanted))
         if id(wanted.details) not in self.steps:
-            self.steps[id(wanted.details)] = self.levels.executor.step(wanted)
+            self.steps[id(wanted.details)] = self.levels.plans.step(wanted)
+
+    def fetch(self) -> Fetch:
+        """What is read of the records, by the fields that want it."""
+        below = {str(key): (n, fetch) for n, (key, (_, fetch)) in enumerate(self.steps.items())}
+        steps = tuple(step for step, _ in self.steps.values())
+        return Fetch(None, steps, below, total=False, whole=False)
 
     async def load(self) -> list[Ask]:
         """Load them; gives what is yet to be loaded of the records there."""
-        levels, store = self.levels, self.context.store
-        steps = [step for step, _ in self.steps.values()]
+        levels, store, fetch = self.levels, self.context.store, self.fetch()
         ids = list({view.record.id for view, _ in self.following})
         found, records = await self.context.call(
             lambda: (
-                store.connections(ids, steps, self.at) if steps else {},
+                store.connections(ids, fetch.steps, self.at) if fetch.steps else {},
                 store.get(self.referred, self.at) if self.referred else {},
             )
         )
-        index = {key: number for number, key in enumerate(self.steps)}
+        # As if it had come with the records that follow it.
+        fetched = Fetched(fetch, found)
+        place = self.context.place(self.at)._replace(fetched=fetched)
         below: list[Ask] = []
         for view, wanted in self.following:
-            key = id(wanted.details)
-            page = found.get((view.record.id, index[key]))
-            connection = levels._connection(page, *self.steps[key], self.at)
-            for views, selection in levels._loaded(view, wanted, connection):
-                below += levels.missing(views, [selection])
+            connection = levels.near(view.record, place, str(id(wanted.details)))
+            assert connection is not None
+            view.loaded[id(wanted.details)] = connection
+            below += levels.missing(connection, wanted.nodes)
         for view, wanted in self.referring:
-            below += levels.missing(self._refer(view, wanted, records), [wanted.details])
+            below += levels.missing_of(self._refer(view, wanted, records), [wanted.details])
         return below
 
     def _refer(self, view: View, wanted: Wanted, records: Mapping[str, Any]) -> list[View]:
@@ -223,6 +232,12 @@ class _Near:
         views = [self.context.view(records[id], self.at) for id in ids if id in records]
         view.loaded[id(wanted.details)] = views if level.many else views[0] if views else None
         return views
+
+
+def _whole(page: Connection) -> bool:
+    """Whether all that is selected of the records of a page has come with it."""
+    fetched = page.place.fetched
+    return not page.page.records or (fetched is not None and fetched.fetch.whole)
 
 
 def _ids(value: Any) -> list[str]:

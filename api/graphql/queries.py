@@ -143,9 +143,10 @@ def page_of(
     """
     cursors = Cursors(parse_query, context.store.model, query, text)
     fetched = Fetched(fetch, page.below) if fetch else None
-    views = [context.view(record, query.as_of, fetched) for record in page.records]
-    begins = query.after is None
-    return Connection(views, page.cursor, page.total, begins, cursors)
+    place = context.place(query.as_of)._replace(
+        fetched=fetched, begins=query.after is None, cursor_of=cursors
+    )
+    return Connection(page, place)
 
 
 def _query(

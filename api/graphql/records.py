@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple, TypeVar
 
 import strawberry
@@ -13,6 +13,7 @@ from api.graphql.filters import Filters, Lazy, common_type, ends_of
 from api.graphql.naming import attribute_field, described, pascal
 from api.graphql.scalars import JSON, OF_KIND, Int64
 from api.graphql.views import Connection, Edge, View
+from cmdb.records import Record
 from schema.attributes import Attribute
 from schema.model import Model, RecordType
 
@@ -171,9 +172,11 @@ class Records:
         return fields
 
     def _of_record(self, attribute: Attribute) -> ModelField:
-        made = self._attribute(attribute, _of_record(attribute))
-        if made.level is None and attribute.kind.plain:
-            made.attribute = attribute.name
+        of_record = _reader(attribute)
+        made = self._attribute(attribute, lambda view: of_record(view.record))
+        if made.level is None:
+            made.of_record = of_record
+            made.attribute = attribute.name if attribute.kind.plain else ""
         return made
 
     def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
@@ -209,13 +212,11 @@ def _listed(type_: Any, many: bool) -> Any:
     return (list[type_] | None) if many else (type_ | None)
 
 
-def _of_record(attribute: Attribute) -> Callable[[View], Any]:
+def _reader(attribute: Attribute) -> Callable[[Record], Any]:
     name, write = attribute.name, _writer(attribute)
     if write is None:
-        return lambda view: view.record.attributes.get(name)
-    return lambda view: (
-        None if (value := view.record.attributes.get(name)) is None else write(value)
-    )
+        return lambda record: record.attributes.get(name)
+    return lambda record: None if (value := record.attributes.get(name)) is None else write(value)
 
 
 def _of_relationship(attribute: Attribute) -> Callable[[Edge], Any]:
@@ -238,22 +239,20 @@ def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
 
 def _system_fields(model: Model) -> list[ModelField]:
     return [
-        model_field("id", strawberry.ID, read=lambda view: view.record.id, needs=()),
-        model_field(
-            "type", str, "Name of its record type.", read=lambda view: view.record.type, needs=()
-        ),
-        model_field(
+        _of_any("id", strawberry.ID, lambda record: record.id),
+        _of_any("type", str, lambda record: record.type, "Name of its record type."),
+        _of_any(
             "revision",
             Int64,
+            lambda record: record.revision,
             "The revision that made it what it is here; give it back as `expectedRevision`.",
-            read=lambda view: view.record.revision,
-            needs=(),
         ),
-        model_field(
+        _of_any(
             "attributes",
             JSON,
+            lambda record: model.to_json(record.attributes),
             "All its attributes by their names in the model: for tools that work on any type.",
-            read=lambda view: model.to_json(view.record.attributes),
+            needs=None,
         ),
         model_field(
             "maskedAttributes",
@@ -264,13 +263,31 @@ def _system_fields(model: Model) -> list[ModelField]:
     ]
 
 
+def _of_any(
+    name: str,
+    type_: Any,
+    of_record: Callable[[Record], Any],
+    text: str | None = None,
+    needs: Collection[str] | None = (),
+) -> ModelField:
+    """A field of records of any type."""
+    made = model_field(name, type_, text, read=lambda view: of_record(view.record), needs=needs)
+    made.of_record = of_record
+    return made
+
+
+def nodes_of(connection: Connection) -> list[View]:
+    """What the field ``nodes`` of a page gives."""
+    return connection.nodes
+
+
 def _node(type_: Any) -> ModelField:
     return model_field("node", type_, read=lambda edge: edge.node)
 
 
 def _cursor() -> ModelField:
     return model_field(
-        "cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record), needs=()
+        "cursor", str, read=lambda edge: edge.connection.place.cursor_of(edge.node.record), needs=()
     )
 
 
@@ -286,8 +303,8 @@ def _revision() -> ModelField:
 
 def _page_info(connection: Connection) -> PageInfo:
     return PageInfo(
-        has_next_page=connection.cursor is not None,
-        has_previous_page=not connection.begins,
+        has_next_page=connection.page.cursor is not None,
+        has_previous_page=not connection.place.begins,
         start_cursor=connection.start_cursor,
         end_cursor=connection.end_cursor,
     )
@@ -298,13 +315,13 @@ def _connection(name: str, edge: type, node: Any) -> type:
         name,
         [
             model_field("edges", list[edge], read=lambda connection: connection.edges),  # type: ignore[valid-type]
-            model_field("nodes", list[node], read=lambda connection: connection.nodes),
+            model_field("nodes", list[node], read=nodes_of),
             model_field("pageInfo", PageInfo, read=_page_info),
             model_field(
                 "totalCount",
                 Int64,
                 "All that match, on this page or not.",
-                read=lambda connection: connection.total,
+                read=lambda connection: connection.page.total,
                 cost=TOTAL,
                 level=None,
             ),

@@ -2,46 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cmdb.queries import AsOf
+from cmdb.queries import AsOf, Page
 from cmdb.records import Record, Relationship
+from cmdb.store.base import Connected
 
 if TYPE_CHECKING:
     from api.graphql.fetching import Fetched
 
 
-class View:
-    """A record as of a moment, and what the level fields of its selection have loaded for it.
+def no_cursor(record: Record) -> str:
+    """Of records that are no page."""
+    raise TypeError(f"{record.id} is on no page")
+
+
+class Place(NamedTuple):
+    """Where records were met.
 
     Attributes
     ----------
     at
-        The moment it was asked for; what is reached from it is asked as of the same.
+        The moment they were asked for; what is reached from them is asked as of the same.
+    masks
+        Gives the names of a record's attributes that were withheld from who asks.
     fetched
-        What has come with it; None where nothing was asked to come with it.
+        What has come with them; None where nothing was asked to come with them.
+    begins
+        Whether theirs is the first page.
+    cursor_of
+        Gives the cursor of one record of a page.
+    """
+
+    at: AsOf = None
+    masks: Callable[[Record], Collection[str]] = lambda _: ()
+    fetched: Fetched | None = None
+    begins: bool = True
+    cursor_of: Callable[[Record], str] = no_cursor
+
+
+class View:
+    """A record at a place, and what the level fields of its selection have loaded for it.
+
+    Attributes
+    ----------
     loaded
         Values of level fields by key (`levels.Levels`).
     """
 
-    __slots__ = ("_masks", "at", "fetched", "loaded", "record")
+    __slots__ = ("loaded", "place", "record")
 
-    def __init__(
-        self,
-        record: Record,
-        at: AsOf = None,
-        masks: Callable[[Record], Collection[str]] = lambda _: (),
-        fetched: Fetched | None = None,
-    ) -> None:
-        self.record, self.at, self.fetched, self._masks = record, at, fetched, masks
+    def __init__(self, record: Record, place: Place) -> None:
+        self.record, self.place = record, place
         self.loaded: dict[Any, Any] = {}
+
+    @property
+    def at(self) -> AsOf:
+        return self.place.at
 
     @property
     def masked(self) -> Collection[str]:
         """Names of attributes that were withheld from who asks."""
-        return self._masks(self.record)
+        return self.place.masks(self.record)
 
 
 class Edge(NamedTuple):
@@ -53,48 +77,39 @@ class Edge(NamedTuple):
 
 
 class Connection:
-    """One page of records.
-
-    Parameters
-    ----------
-    links
-        The relationships that lead to the records, one for each, or none at all.
+    """One page of records, all met at one place.
 
     Attributes
     ----------
-    cursor
-        Continues after the last one; None if there are no more.
-    begins
-        Whether it is the first page.
-    cursor_of
-        Gives the cursor of one record of the page.
-    settled
-        What is selected below has come with it, or is being loaded for who asked.
+    page
+        As the store gives it. A page that follows relationships has these, too.
+    views
+        The records as what is loaded for them stands on; None until something needs that.
     """
 
-    __slots__ = ("_links", "begins", "cursor", "cursor_of", "nodes", "settled", "total")
+    __slots__ = ("page", "place", "views")
 
-    def __init__(
-        self,
-        nodes: Sequence[View],
-        cursor: str | None,
-        total: int | None,
-        begins: bool,
-        cursor_of: Any,
-        links: Sequence[Relationship | None] = (),
-    ) -> None:
-        self.nodes, self._links = nodes, links
-        self.cursor, self.total, self.begins, self.cursor_of = cursor, total, begins, cursor_of
-        self.settled = False
+    def __init__(self, page: Page | Connected, place: Place) -> None:
+        self.page, self.place = page, place
+        self.views: list[View] | None = None
+
+    @property
+    def nodes(self) -> list[View]:
+        if self.views is None:
+            self.views = [View(record, self.place) for record in self.page.records]
+        return self.views
 
     @property
     def edges(self) -> list[Edge]:
-        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, self._links)]
+        links = getattr(self.page, "relationships", ())
+        return [Edge(view, link, self) for view, link in zip_longest(self.nodes, links)]
 
     @property
     def start_cursor(self) -> str | None:
-        return self.cursor_of(self.nodes[0].record) if self.nodes else None
+        records = self.page.records
+        return self.place.cursor_of(records[0]) if records else None
 
     @property
     def end_cursor(self) -> str | None:
-        return self.cursor_of(self.nodes[-1].record) if self.nodes else None
+        records = self.page.records
+        return self.place.cursor_of(records[-1]) if records else None

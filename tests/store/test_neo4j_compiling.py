@@ -43,9 +43,14 @@ def test_a_page_of_the_present(model: Model) -> None:
 def test_the_next_page(model: Model) -> None:
     first = parse_query(model, Query("Box", sort=[Sort("name")], first=2))
     cursor = first.cursor(Record(ORGANISATION, "Box", 2, {"name": "b"}))
+    behind = "((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
     assert compiled(model, Query("Box", sort=[Sort("name")], first=2, after=cursor)) == (
         (
-            "MATCH (n:`Record`:`Box`) WITH n WHERE ((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
+            f"MATCH (n:`Record`:`Box`) WITH n WHERE {behind}"
+            " WITH n, n.`name` AS key ORDER BY key LIMIT $p0"
+            " WITH collect(n) AS first, collect(key)[-1] AS last"
+            " CALL (first, last) { UNWIND first AS n WITH n, last WHERE n.`name` <> last RETURN n"
+            f" UNION MATCH (n:`Record`:`Box`) WITH n WHERE {behind} AND n.`name` = last RETURN n }}"
             " WITH n ORDER BY n.`name`, n.id LIMIT $p0 RETURN collect([[labels(n), n {.*}]]) AS answer"
         ),
         {"p0": 3, "p1": "b", "p2": ORGANISATION},

@@ -48,6 +48,7 @@ class Properties:
                 self._read[name] = _each(read) if attribute.many else read
         concrete = [t for t in model.record_types.values() if not t.abstract]
         self._types = {frozenset(t.ancestors): t.name for t in concrete}
+        self._labelled: dict[str, str] = {}
         self._depths = {t.name: len(t.ancestors) for t in concrete}
 
     def to_properties(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,22 +81,22 @@ class Properties:
         """How records are read of which all is asked (`record`), or [labels, [id, revision, attribute, …]]."""
         if attributes is None:
             return self.record
-        names, plain = ("", "", *attributes), self._read.keys().isdisjoint(attributes)
-        types = self._types
+        plain, types = self._read.keys().isdisjoint(attributes), self._labelled
 
         def read(element: Sequence[Any]) -> Record:
             labels, values = element
             id, revision = values[0], values[1]
             if id is None or revision is None:
                 raise _foreign(labels)
-            said = dict(zip(names, values, strict=True))
-            del said[""]
+            said = dict(zip(attributes, values[2:], strict=True))
             if None in values:
                 said = {name: value for name, value in said.items() if value is not None}
             if not plain:
                 said = self._converted(said, id)
-            kinds = frozenset(labels)
-            return Record(id, types.get(kinds) or self.type_of(kinds), revision, said)
+            key = "".join(labels)
+            if (type_ := types.get(key)) is None:
+                type_ = types[key] = self.type_of(frozenset(labels))
+            return Record(id, type_, revision, said)
 
         return read
 
