@@ -13,7 +13,7 @@ from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
 from api.access.roles import STANDARD, Limits
-from api.graphql.views import Place, View
+from api.graphql.views import Place, View, unmasked
 from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.store import Deadline, GraphStore
@@ -69,7 +69,6 @@ class Context(BaseContext):
         self.cost: float | None = None
         self.begin()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._masks = getattr(store, "masked", lambda _: ())
 
     def begin(self, *, stoppable: bool = False) -> None:
         """An operation begins, or an event of a subscription: its time begins.
@@ -97,7 +96,7 @@ class Context(BaseContext):
 
     def place(self, at: AsOf = None) -> Place:
         """Where records are met as of a moment."""
-        return Place(at, self._masks)
+        return Place(at, getattr(self.store, "masked", unmasked))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work beside the request, and keep it until it is done."""

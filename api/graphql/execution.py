@@ -80,7 +80,7 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().complete_abstract_value(
                 return_type, field_details_list, info, path, result, position_context
             )
-        type_ = self._plans.type(result.record.type)
+        type_ = self._plans.type(result.type)
         return self.complete_object_value(
             type_, field_details_list, info, path, result, position_context
         )
@@ -161,7 +161,7 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             if value is None and told.nullable:
                 return None
             if isinstance(source, Edge) and isinstance(value, View):
-                completed = self._fields(self._plans.of(details)[value.record.type], value, here)
+                completed = self._fields(self._plans.of(details)[value.type], value, here)
             else:
                 info = self.build_resolve_info(field, [d.node for d in details], type_, here)
                 completed = self.complete_value(field.type, details, info, here, value, None)

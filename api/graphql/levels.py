@@ -79,7 +79,7 @@ class Levels:
             wanted_of = self.plans.wanted_of(selection)
             for view in views:
                 short = False
-                for wanted in wanted_of[view.record.type]:
+                for wanted in wanted_of[view.type]:
                     if id(wanted.details) in view.loaded:
                         continue
                     page = self.near(view.record, view.place, wanted.key)
@@ -156,7 +156,7 @@ class Levels:
             near: dict[AsOf, _Near] = {}
             others: dict[int, tuple[Wanted, list[View]]] = {}
             for view, selection in asks:
-                for wanted in self.plans.wanted_of(selection)[view.record.type]:
+                for wanted in self.plans.wanted_of(selection)[view.type]:
                     if id(wanted.details) in view.loaded:
                         continue
                     if wanted.level.kind in ("links", "reference"):

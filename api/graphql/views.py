@@ -19,6 +19,11 @@ def no_cursor(record: Record) -> str:
     raise TypeError(f"{record.id} is on no page")
 
 
+def unmasked(_: Record) -> Collection[str]:
+    """Of a store that withholds nothing."""
+    return ()
+
+
 class Place(NamedTuple):
     """Where records were met.
 
@@ -37,7 +42,7 @@ class Place(NamedTuple):
     """
 
     at: AsOf = None
-    masks: Callable[[Record], Collection[str]] = lambda _: ()
+    masks: Callable[[Record], Collection[str]] = unmasked
     fetched: Fetched | None = None
     begins: bool = True
     cursor_of: Callable[[Record], str] = no_cursor
@@ -57,6 +62,11 @@ class View:
     def __init__(self, record: Record, place: Place) -> None:
         self.record, self.place = record, place
         self.loaded: dict[Any, Any] = {}
+
+    @property
+    def type(self) -> str:
+        """The name of the object type that it is told as."""
+        return self.record.type
 
     @property
     def at(self) -> AsOf:

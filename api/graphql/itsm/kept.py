@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from api.access.guarded import GuardedStore
 from api.access.principals import Permission
@@ -21,12 +21,15 @@ from cmdb.records import Record
 from impact.rules import Effect
 from itsm.hits import Cell, Hit, ServiceHit, read
 
+HIT: Final = "Hit"
+
 
 class HitView(View):
     """What something hits. It is as of its own revision; the records that it names are told as of the moment
     that was asked for."""
 
     __slots__ = ("counts", "hit", "left_out", "reach", "truncated")
+    type = HIT
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class HitView(View):
         hit: Hit,
         kept: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(record, at)
+        super().__init__(record, context.place(at))
         plain = kept or {**hit.plain(), "left_out": {"cells": 0, "services": 0}}
         self.hit, self.counts = hit, plain["counts"]
         self.left_out = plain["left_out"]["services"]
@@ -159,7 +162,7 @@ class ByOrganisation(_OfHits):
 
 def hit_type(records: Records) -> type:
     """What something hits."""
-    return records.once("Hit", lambda: _hit_type(records))
+    return records.once(HIT, lambda: _hit_type(records))
 
 
 def _hit_type(records: Records) -> type:
@@ -182,7 +185,7 @@ def _hit_type(records: Records) -> type:
         description="What was taken to have happened to a CI.",
     )  # fmt: skip
     return make_type(
-        "Hit",
+        HIT,
         [
             model_field("revision", Int64, "That was looked at.", read=lambda h: h.hit.revision),
             model_field("complete", bool, read=lambda h: not h.truncated),
