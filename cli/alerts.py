@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.options import STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
 from cli.words import find_record
 from cmdb.errors import QueryError, SourceError
@@ -25,7 +25,6 @@ from itsm.alerts.received import Malformed
 from itsm.alerts.receiving import UnreadableAlertsError, receive
 from itsm.alerts.rules import AlertRules, load_alert_rules
 from itsm.desk import Desk
-from lifecycle.engine import Engine
 from schema.model import STATE_ATTRIBUTE
 
 alert_app = typer.Typer(
@@ -188,7 +187,9 @@ def attach(
     with opened(store) as graph:
         record, item = attaching.named(graph, alert), find_record(graph, ci)
         who, known = actor_or_me(actor), rules_of(rules)
-        revision = attaching.attach(Engine(graph), record.id, item.id, who, known)
+        revision = attaching.attach(
+            services.engine(graph, "attachAlert of GraphQL"), record.id, item.id, who, known
+        )
         if json:
             output.print_json({"alert": record.id, "ci": item.id, "revision": revision})
         else:

@@ -123,11 +123,23 @@ def organisation_id(graph: GraphStore, text: str) -> str | None:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[GraphStore]:
-    """The store at a URL, or a server as one, closed in the end."""
-    if url.startswith(("http://", "https://")):
-        from cli.remote import RemoteStore
+def opened(url: str, *, here: bool = False) -> Iterator[GraphStore]:
+    """The store at a URL, or a server as one, closed in the end.
 
+    Parameters
+    ----------
+    here
+        A server will not do: the command goes through all of a store.
+
+    Raises
+    ------
+    NotOverServerError
+    """
+    if url.startswith(("http://", "https://")):
+        from cli.remote import RemoteStore, not_over_server
+
+        if here:
+            raise not_over_server("This goes through all of a store.")
         with RemoteStore(url) as remote:
             yield remote
         return

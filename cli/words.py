@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cmdb.errors import NotFoundError, QueryError
-from cmdb.queries import AsOf, Query, Sort
+from cmdb.queries import AsOf, Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from schema.attributes import Attribute
@@ -79,12 +79,6 @@ def _condition(graph: GraphStore, record_type: str, text: str) -> dict[str, Any]
 
 def _is_list(model: Model, types: Iterable[str], name: str) -> bool:
     return name in model.attributes and model.attributes[name].many and bool(tuple(types))
-
-
-def parse_sort(text: str) -> list[Sort]:
-    """``name,-purchase_price``: a minus sorts the other way."""
-    keys = [part.strip() for part in text.split(",") if part.strip()]
-    return [Sort(key.lstrip("-"), key.startswith("-")) for key in keys]
 
 
 def parse_assignments(owner: Mapping[str, Attribute], assignments: Iterable[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.confirming import Yes, confirm
 from cli.incidents.opening import meant
 from cli.incidents.words import CIs, IncidentName, incidents_of, report
@@ -14,7 +14,6 @@ from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, 
 from cli.words import find_record
 from itsm import merging
 from itsm.refreshing import refresh as refresh_all
-from lifecycle.engine import Engine
 
 
 def merge(
@@ -172,7 +171,7 @@ def cause(
 def refresh(store: Store = STORE_DEFAULT, json: Json = False) -> None:
     """Look at open incidents anew, where the graph has changed: impact, priority, clocks. For a scheduler."""
     with opened(store) as graph:
-        found = refresh_all(Engine(graph))
+        found = refresh_all(services.engine(graph))
         if json:
             output.print_json(found._asdict())
             return
