@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli import output, services
-from cli.options import STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
+from cli.options import ALL, STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
 from cli.words import find_record
 from cmdb.errors import QueryError, SourceError
 from cmdb.queries import Query, Sort
@@ -78,7 +78,7 @@ def receive_(
     body = _read(file)
     known = rules_of(rules)
     entries = FORMATS[format_](body, {"content-type": content_type}, source or format_, known)
-    with opened(store) as graph:
+    with opened(store, here="Tools post alerts to a server, at /alerts.") as graph:
         receive(graph, entries)
     unread = [entry for entry in entries if isinstance(entry, Malformed)]
     problems = list(dict.fromkeys(entry.reason for entry in unread))
@@ -238,7 +238,7 @@ def run(
     """Take in alerts, open incidents, look at them anew, fire timers; until Ctrl-C. `cmdb serve` does so, too:
     of several processes one works."""
     known = rules_of(rules)
-    with opened(store) as graph:
+    with opened(store, here=ALL) as graph:
         desk = Desk(graph, known)
         if once:
             held = desk.once()

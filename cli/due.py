@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from cli import output, services
-from cli.options import STORE_DEFAULT, Json, Organisation, Store, opened, organisation_id
+from cli.options import ALL, STORE_DEFAULT, Json, Organisation, Store, opened, organisation_id
 from cmdb.errors import QueryError
 from cmdb.store import GraphStore
 from lifecycle import timers as firing
 from lifecycle.due import IDLE, QUERIES, UNSEEN, WITHIN, Due, Moment
+from lifecycle.engine import Engine
 from lifecycle.timers import Firing
 
 
@@ -108,8 +109,8 @@ def timers(
     json: Json = False,
 ) -> None:
     """Fire the timers whose time has come: escalations, deadlines. For a scheduler to run, at any time."""
-    with opened(store) as graph:
-        engine = services.engine(graph)
+    with opened(store, here=ALL) as graph:
+        engine = Engine(graph)
         found = list(firing.due(graph, engine.clock())) if dry_run else firing.run(engine)
         if json:
             output.print_json([_plain_firing(fired) for fired in found])

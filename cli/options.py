@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -71,6 +71,9 @@ After = Annotated[
     str, typer.Option("--after", metavar="CURSOR", help="Go on behind the page before.")
 ]
 
+ALL: Final = "This goes through all of a store."
+"""Why a server will not do."""
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 STORE_DEFAULT = DEFAULT_URL
@@ -123,13 +126,13 @@ def organisation_id(graph: GraphStore, text: str) -> str | None:
 
 
 @contextmanager
-def opened(url: str, *, here: bool = False) -> Iterator[GraphStore]:
+def opened(url: str, *, here: str = "") -> Iterator[GraphStore]:
     """The store at a URL, or a server as one, closed in the end.
 
     Parameters
     ----------
     here
-        A server will not do: the command goes through all of a store.
+        Why a server will not do, in a sentence.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def opened(url: str, *, here: bool = False) -> Iterator[GraphStore]:
         from cli.remote import RemoteStore, not_over_server
 
         if here:
-            raise not_over_server("This goes through all of a store.")
+            raise not_over_server(here)
         with RemoteStore(url) as remote:
             yield remote
         return

@@ -11,6 +11,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle import due
@@ -18,8 +19,12 @@ from lifecycle.approvals import Stage
 from lifecycle.desk import Desk, Waiting, stages_of
 from lifecycle.drafting import Drafting
 from lifecycle.engine import Choice, Engine
+from lifecycle.figures import evaluate
+from lifecycle.figures.declared import Figure
+from lifecycle.figures.evaluators import Answer, Moment
 from lifecycle.ledger import Ledger, files
 from lifecycle.ledger.columns import Column
+from lifecycle.resume import Resume, resume
 
 S = TypeVar("S", bound=Drafting)
 
@@ -88,6 +93,20 @@ def write_ledger(
     OSError
     """
     return files.write(path, columns, found.rows(columns), language)
+
+
+@singledispatch
+def resume_of(graph: GraphStore, id: str, at: int) -> Resume:
+    """The résumé of a device, up to a revision."""
+    return resume(graph, id, at)
+
+
+@singledispatch
+def figures_of(
+    graph: GraphStore, figures: Sequence[Figure], asked: Moment, as_of: AsOf
+) -> list[tuple[Figure, Answer]]:
+    """What figures come to."""
+    return [(figure, evaluate(figure, asked)) for figure in figures]
 
 
 @singledispatch

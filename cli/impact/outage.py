@@ -11,7 +11,7 @@ from cli.impact.asking import Asked, answer
 from cli.impact.differences import plain_difference, print_difference
 from cli.impact.drawing import DRAWN, drawer, title, write
 from cli.impact.options import CIs, Depth, EffectOption, Verbose, given_effect, revision
-from cli.impact.printing import print_outage
+from cli.impact.printing import plain_hidden, print_hidden, print_outage
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
 from impact import reports
@@ -88,15 +88,12 @@ def impact(
             drawn = reports.picture(outage, told, graph.model, title(told, roots), most)
             write(picture, draw(drawn))
         if json:
-            plain = reports.plain(outage, told, only)
+            plain = {**reports.plain(outage, told, only), **plain_hidden(hidden)}
             if difference is not None:
                 plain["difference"] = plain_difference(difference)
-            if hidden:
-                plain["hidden"] = dict(hidden)
             output.print_json(plain)
             return
         print_outage(outage, told, only, first, table=table)
-        if hidden:
-            output.print_line(f"And {sum(hidden.values()):,} CIs that you may not see.", "dim")
+        print_hidden(hidden)
         if difference is not None:
             print_difference(graph, difference, told, versus)

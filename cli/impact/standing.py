@@ -9,11 +9,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli import output
-from cli.impact.finding import Finder
+from cli.impact.asking import standing
 from cli.impact.options import CIs, Depth, Verbose, revision
+from cli.impact.printing import plain_hidden, print_hidden
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
-from impact.dependencies import dependencies
 
 
 def depends(
@@ -33,16 +33,16 @@ def depends(
         at = revision(graph, as_of)
         roots = [find_record(graph, ci, at) for ci in cis]
         ids = [record.id for record in roots]
-        topology = Finder(graph, verbose).standing(ids, at, depth)
-        found = dependencies(topology, ids, depth=depth)
+        found = standing(graph, ids, at, depth, verbose)
         names = output.names(graph, {d.id for d in found.found}) | {r.id: r.name for r in roots}
         if json:
             output.print_json(
                 {
-                    "revision": topology.revision,
+                    "revision": found.revision,
                     "complete": not found.truncated,
                     "truncated": found.truncated or None,
                     "dependencies": [{**d._asdict(), "name": names.get(d.id)} for d in found.found],
+                    **plain_hidden(found.hidden),
                 }
             )
             return
@@ -72,5 +72,6 @@ def depends(
         more = f"; --first {len(found.found)} prints all" if len(found.found) > first else ""
         whole = f"Truncated: {found.truncated}." if found.truncated else "Complete."
         output.print_line(
-            f"{len(found.found):,} CIs{more} (revision {topology.revision}). {whole}", "dim"
+            f"{len(found.found):,} CIs{more} (revision {found.revision}). {whole}", "dim"
         )
+        print_hidden(found.hidden)

@@ -10,7 +10,7 @@ from cli import output, services
 from cli.confirming import Yes, confirm
 from cli.incidents.opening import meant
 from cli.incidents.words import CIs, IncidentName, incidents_of, report
-from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
+from cli.options import ALL, STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.words import find_record
 from itsm import merging
 from itsm.refreshing import refresh as refresh_all
@@ -170,7 +170,7 @@ def cause(
 
 def refresh(store: Store = STORE_DEFAULT, json: Json = False) -> None:
     """Look at open incidents anew, where the graph has changed: impact, priority, clocks. For a scheduler."""
-    with opened(store) as graph:
+    with opened(store, here=ALL) as graph:
         found = refresh_all(services.engine(graph))
         if json:
             output.print_json(found._asdict())

@@ -10,6 +10,7 @@ from typing import Any, Final
 from cli.impact.asking import Answer, Asked, answer
 from cli.impact.hypotheses import relationship_of
 from cli.remote.instead import NotOverServerError
+from cli.remote.questions import Questions, hidden
 from cli.remote.store import RemoteStore
 from impact import reports
 from impact.analysis import Affected, GroupState, Outage, Reason
@@ -25,67 +26,37 @@ WHY: Final = (
     f"""why {{ effect distance relationshipType record {{ id type name }} group {GROUP} }}"""
 )
 ONE: Final = f"effect distance onlyTogether {NAMED}"
-ABOUT: Final = """revision truncated notFound notOperational hidden { organisation count }
+ABOUT: Final = """truncated notFound notOperational hidden { organisation count }
     contacts { record { id type name } about { id } } passedOver { type count }
     staleSources { source count }"""
-PAGE: Final = 500
+TYPES: Final = {
+    "of": "[ID!]!",
+    "effect": "OutageEffect!",
+    "depth": "Int",
+    "asOf": "AsOf",
+    "versus": "AsOf",
+    "hypothetical": "HypothesisInput",
+}
 PATHS: Final = 100
 """CIs of a page that is told with paths."""
 
 
-class Questions:
-    """Asks for one outage, part by part."""
-
-    def __init__(self, graph: RemoteStore, asked: Asked) -> None:
-        self.graph = graph
-        (effect,) = {effect.name for effect in asked.roots.values()}
-        self.given: dict[str, Any] = {
-            "of": list(asked.roots),
-            "effect": effect,
-            "depth": asked.depth,
-            "at": asked.at,
-            "versus": asked.versus,
+def _questions(graph: RemoteStore, asked: Asked) -> Questions:
+    (effect,) = {effect.name for effect in asked.roots.values()}
+    given: dict[str, Any] = {
+        "of": list(asked.roots),
+        "effect": effect,
+        "depth": asked.depth,
+        "asOf": asked.at,
+        "versus": asked.versus,
+    }
+    if asked.without or asked.with_:
+        rules = Rules(graph.model)
+        texts = {"removed": asked.without, "added": asked.with_}
+        given["hypothetical"] = {
+            name: [_supposed(graph, rules, text) for text in said] for name, said in texts.items()
         }
-        if asked.without or asked.with_:
-            rules = Rules(graph.model)
-            texts = {"removed": asked.without, "added": asked.with_}
-            self.given["if"] = {
-                name: [_supposed(graph, rules, text) for text in said]
-                for name, said in texts.items()
-            }
-
-    def ask(self, selection: str, **more: Any) -> Any:
-        """Something of the answer."""
-        declared = """$of: [ID!]!, $effect: OutageEffect!, $depth: Int, $at: AsOf, $versus: AsOf,
-            $if: HypothesisInput"""
-        if more:
-            declared += ", $first: Int, $after: String"
-        document = f"""query({declared}) {{ impact(of: $of, effect: $effect, depth: $depth, asOf: $at,
-            versus: $versus, hypothetical: $if) {{ {selection} }} }}"""
-        given = {**self.given, **more}
-        return self.graph.asked(lambda client: client.query(document, **given))["impact"]
-
-    def about(self) -> Any:
-        """What there is to know beside the CIs. All else is asked as of the same revision."""
-        found = self.ask(ABOUT)
-        if "if" not in self.given:
-            self.given["at"] = found["revision"]
-        return found
-
-    def every(
-        self, field: str, selection: str, narrowed: str = "", within: str = "", size: int = PAGE
-    ) -> Iterator[Any]:
-        """The items of a list, page by page."""
-        paged = f"""{field}(first: $first, after: $after {narrowed}) {{
-            pageInfo {{ hasNextPage endCursor }} nodes {{ {selection} }} }}"""
-        text, after = f"{within} {{ {paged} }}" if within else paged, None
-        while True:
-            found = self.ask(text, first=size, after=after)
-            page = (found[within] if within else found)[field]
-            yield from page["nodes"]
-            if not page["pageInfo"]["hasNextPage"]:
-                return
-            after = page["pageInfo"]["endCursor"]
+    return Questions(graph, "impact", TYPES, given)
 
 
 class ToldOutage(Outage):
@@ -93,7 +64,7 @@ class ToldOutage(Outage):
 
     def __init__(self, graph: RemoteStore, asked: Asked, questions: Questions) -> None:
         self._rules = Rules(graph.model)
-        self.about = about = questions.about()
+        self.about = about = questions.about(ABOUT, pinned="hypothetical" not in questions.given)
         self.at, self.roots = about["revision"], dict(asked.roots)
         self.truncated = about["truncated"] or ""
         self.unknown, self.idle = about["notFound"], about["notOperational"]
@@ -209,7 +180,7 @@ class ToldOutage(Outage):
 
 @answer.register
 def _(graph: RemoteStore, asked: Asked) -> Answer:
-    questions = Questions(graph, asked)
+    questions = _questions(graph, asked)
     outage = ToldOutage(graph, asked, questions)
     narrowed = f'type: "{asked.record_type}"' if asked.record_type else ""
     narrowed += " serviceOnly: true" if asked.service_only else ""
@@ -221,8 +192,7 @@ def _(graph: RemoteStore, asked: Asked) -> Answer:
     difference = None
     if asked.versus is not None or asked.without or asked.with_:
         difference = _difference(outage, questions)
-    hidden = {told["organisation"] or "": told["count"] for told in outage.about["hidden"]}
-    return Answer(outage, outage.report(services), only, difference, hidden)
+    return Answer(outage, outage.report(services), only, difference, hidden(outage.about))
 
 
 def _difference(outage: ToldOutage, questions: Questions) -> Difference:

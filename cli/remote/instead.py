@@ -8,8 +8,8 @@ from cmdb.errors import CmdbError
 from cmdb.store import GraphStore
 
 INSTEAD: Final = {
-    "dependencies": "dependencies, singlePointsOfFailure, rootCause and outageWindow of GraphQL",
-    "held": "figures, due and resume of GraphQL",
+    "dependencies": "impact and outageWindow of GraphQL",
+    "held": "clocks, impact and history of a record in GraphQL",
     "scan_records": "/exports/records",
     "scan_relationships": "/exports/graph",
     "feed": "recordChanges, history and compare of GraphQL",

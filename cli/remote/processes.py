@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from cli import services
 from cli.remote.instead import DECIDED, not_over_server
-from cli.remote.store import RemoteStore
+from cli.remote.store import RemoteStore, plain
 from client.client import FAILURE, RECORD
 from cmdb.records import Record
 from itsm.changes.desk import Changes
@@ -166,7 +166,7 @@ class Remote(Drafting):
             DRAFTS[self.kind],
             types=CONCERNED,
             type=None if self.kind == Requests.kind else type_,
-            attributes=self.store.model.to_json(attributes),
+            attributes=plain(attributes),
             devices=_devices(devices),
             reason=reason,
         )

@@ -119,14 +119,31 @@ def cmdb(
         "impact YJ-ESX-02 --as-of 5",
         "impact YJ-ESX-01 --without 云江虚拟化集群_RUNS_ON_YJ-ESX-03",
         "impact YJ-ESX-01 --json --with 云江虚拟化集群_RUNS_ON_YJ-ESX-02",
+        "dependencies YJ-ESX-01",
+        "dependencies 营业厅业务 --flat --depth 3 --first 5",
+        "dependencies YJ-ESX-01 YJ-ESX-02 --json --as-of 5",
+        "single-points",
+        "single-points --json --as-of 5",
+        "single-points 营业厅业务 --first 3 --pairs",
+        "single-points 营业厅业务 --pairs --json",
+        "root-cause YJ-ESX-01 YJ-ESX-03 --good UPS-B",
+        "root-cause YJ-ESX-01 --json --first 3 --effect degraded",
         "due --on 2026-03-01 --within 30",
         "due warranties unseen --json",
+        "figures --as-of 5",
+        "figures --as-of 5 --json --since 2026-01-01",
+        "figures --language en --organisation 云江省电力公司",
         "ledger --json",
         "ledger --total-by organisation,state",
         "ledger 'vendor=Inspur' --as-of 4 --columns name,place",
         "resume YJ-ESX-02",
         "resume YJ-ESX-02 --json --kinds order,place",
         "order list",
+        "change list",
+        "problem list",
+        "request list",
+        "alert list",
+        "incident list --mine",
         "find Server --count-by lifecycle_state --as-of 3",
     ],
 )
@@ -162,7 +179,7 @@ def test_who_sees_less_is_told_less_and_how_much(cmdb: Commands) -> None:
     assert terminal["id"] not in cmdb.run("show", "YJ-ESX-01", by=READER).out
 
 
-def test_an_order_goes_its_way_decided_by_the_server(cmdb: Commands) -> None:
+def test_an_order_goes_its_way_decided_by_the_server(cmdb: Commands, tmp_path: Path) -> None:
     number = f"TC-{YEAR}-000001"
     drafted = cmdb.done("order", "new", "decommission", "YJ-ESX-01", "YJ-ESX-02", "--json")
     assert json.loads(drafted)["number"] == number
@@ -200,6 +217,50 @@ def test_an_order_goes_its_way_decided_by_the_server(cmdb: Commands) -> None:
     history = json.loads(cmdb.done("history", shown["id"], "--json"))
     assert {entry["actor"] for entry in history} == {"liming", "lixiaomei"}
     assert "idle" in cmdb.same("show", "YJ-ESX-02")
+    assert number in cmdb.same("resume", "YJ-ESX-02", "--json")
+    pages = tmp_path / "ours.html", tmp_path / "theirs.html"
+    for page, remote in zip(pages, (True, False), strict=True):
+        assert cmdb.run("resume", "YJ-ESX-02", "--page", str(page), remote=remote).code == 0
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+def test_incidents_are_read_and_go_on_over_a_server(cmdb: Commands) -> None:
+    opened = cmdb.run("incident", "open", "营业厅很慢", "YJ-ESX-02", "--json", remote=False)
+    number = json.loads(opened.out)["attributes"]["number"]
+    assert number in cmdb.same("incident", "list")
+    cmdb.same("incident", "list", "--json")
+    cmdb.done("incident", "acknowledge", number)
+    assert number in cmdb.same("incident", "list", "--mine")
+    cmdb.done("incident", "comment", number, "on my way")
+    cmdb.done("incident", "resolve", number, "--code", "restarted")
+    assert "resolved" in cmdb.same("incident", "list", "--all")
+    unseen = cmdb.run("incident", "comment", number, "and I?", by=READER)
+    assert unseen.code == EXIT_CODES["not_found"][0]
+    shown = cmdb.run("incident", "show", number)
+    assert (shown.code, shown.out) == (EXIT_CODES["not_over_server"][0], "")
+    assert "clocks, impact and history" in shown.err
+
+
+def test_changes_and_requests_are_drafted_over_a_server(cmdb: Commands) -> None:
+    window = ("starts_at=2050-03-07T20:00+08:00", "ends_at=2050-03-07T22:00+08:00")
+    made = json.loads(
+        cmdb.done("change", "new", "normal", "YJ-ESX-02", "name=BIOS", *window, "--json")
+    )
+    number = made["number"]
+    assert number in cmdb.same("change", "list")
+    assert "submit" in cmdb.same("change", "list", "normal", "--mine")
+    cmdb.done("change", "add", number, "YJ-ESX-03")
+    cmdb.done("change", "remove", number, "YJ-ESX-02")
+    assert "YJ-ESX-03" in cmdb.same("change", "show", number)
+    cmdb.same("change", "show", number, "--json")
+    assert cmdb.run("change", "submit", number).err.startswith("refused: ")
+    cmdb.done("change", "withdraw", number, "--yes")
+    asked = cmdb.done(
+        "request", "new", "wanted_type=LaptopComputer", "purpose=field work", "--json"
+    )
+    number = json.loads(asked)["number"]
+    assert number in cmdb.same("request", "list", "--mine")
+    cmdb.same("request", "show", number)
 
 
 def test_transitions_are_the_servers_to_refuse(cmdb: Commands) -> None:
@@ -214,9 +275,11 @@ def test_transitions_are_the_servers_to_refuse(cmdb: Commands) -> None:
 @pytest.mark.parametrize(
     ("words", "instead"),
     [
-        ("dependencies YJ-ESX-01", "dependencies"),
-        ("single-points 营业厅业务", "singlePointsOfFailure"),
-        ("figures", "figures"),
+        ("window YJ-ESX-01 + YJ-ESX-02", "outageWindow"),
+        ("incident open slow YJ-ESX-01", "openIncident"),
+        ("incident refresh", "--store"),
+        ("problem open slow YJ-ESX-01", "openProblem"),
+        ("desk run --once", "--store"),
         ("impact UPS-A --picture x.svg", "--store"),
         ("stocktake open --organisation 省公司信通部", "openStocktake"),
         ("check", "--store"),

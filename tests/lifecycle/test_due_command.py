@@ -38,7 +38,7 @@ def test_timers_are_fired_by_the_command(
     office.engine.transition(order, "submit", "ann")
     assert cmdb("timers").strip() == "No timer is due."
     later = datetime.now(UTC) + timedelta(days=6)
-    monkeypatch.setattr("cli.services.Engine", lambda store: Engine(store, lambda: later))
+    monkeypatch.setattr("cli.due.Engine", lambda store: Engine(store, lambda: later))
     [waiting] = json.loads(cmdb("timers", "--dry-run", "--json"))
     assert (waiting["timer"], waiting["revision"]) == ("waiting", None)
     assert office.store.record(order).attributes.get("escalation") is None

@@ -21,6 +21,7 @@ from cmdb.store.base import Connected
 from lifecycle.approvals import Stage, open_stage
 from lifecycle.attachments import DOCUMENTED_BY, EVIDENCE
 from lifecycle.desk import Desk, stages_of
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.items import OPEN, Item, next_step, with_links
 from lifecycle.naming import ORDER, read_inputs
@@ -59,7 +60,7 @@ class Asked(NamedTuple):
 
 async def _order(_: Any, info: Any, **given: Any) -> Detail | None:
     context: Context = info.context
-    found = await context.call(lambda: Orders(Engine(context.store)).find(given["of"]))
+    found = await context.call(lambda: Drafting(Engine(context.store)).find(given["of"]))
     return Detail(context.view(found), context)
 
 
@@ -312,7 +313,7 @@ def query_fields(records: Records) -> list[ModelField]:
         model_field(
             "order",
             _detail_type(records),
-            "An order by number or id.",
+            "An order, or another process, by number or id.",
             arguments=[argument("of", str)],
             resolve=_order,
         ),
