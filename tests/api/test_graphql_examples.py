@@ -54,7 +54,11 @@ def test_examples_are_answered_as_they_say(chapter: str, estate: GraphStore) -> 
             for number, expected in enumerate(example.answers or [None]):
                 got = answer()
                 if expected is None:
-                    refused = [name for name, each in got.items() if isinstance(each, dict) and REFUSED & each.keys()]
+                    refused = [
+                        name
+                        for name, each in got.items()
+                        if isinstance(each, dict) and REFUSED & each.keys()
+                    ]
                     assert not refused, f"{example.document}:\n{got}"
                 else:
                     where = f"answer {number + 1} of {example.document}"
