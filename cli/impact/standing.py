@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
@@ -14,6 +14,9 @@ from cli.impact.options import CIs, Depth, Verbose, revision
 from cli.impact.printing import plain_hidden, print_hidden
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
+
+UNSEEN: Final = ""
+"""What stands for a CI that may not be seen."""
 
 
 def depends(
@@ -63,12 +66,13 @@ def depends(
                 output.print_table(["steps", "name", "type", "by", "of", "id"], rows)
         else:
             branches = {r.id: Tree(Text(f"{output.printable(r.name)} {r.type}")) for r in roots}
+            unseen = branches[UNSEEN] = Tree(Text("(hidden)", style="dim"))
             for d in shown:
                 text = Text(output.printable(names.get(d.id, d.id)))
                 text.append(f" {d.type}  {d.relationship}", style="dim")
                 branches[d.id] = branches[d.by].add(text)
-            for record in roots:
-                output.console().print(branches[record.id])
+            for tree in (*(branches[r.id] for r in roots), *([unseen] if unseen.children else [])):
+                output.console().print(tree)
         more = f"; --first {len(found.found)} prints all" if len(found.found) > first else ""
         whole = f"Truncated: {found.truncated}." if found.truncated else "Complete."
         output.print_line(

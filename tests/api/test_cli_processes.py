@@ -22,6 +22,7 @@ from tests.support.access import CHEAP
 from tests.support.api_process import served
 from tests.support.building import commit
 from tests.support.examples import load_example_estate, meant
+from tests.support.live import until
 from tests.support.observing import shipped_model
 
 PEOPLE = {"liming": "engineer", "lixiaomei": "asset_manager"}
@@ -177,6 +178,14 @@ def test_who_sees_less_is_told_less_and_how_much(cmdb: Commands) -> None:
     seen = cmdb.done("impact", "QS-YYT-PC01", by=READER)
     assert "QS-YYT-PC01 DesktopComputer down" in seen
     assert terminal["id"] not in cmdb.run("show", "YJ-ESX-01", by=READER).out
+    stands = cmdb.done("dependencies", "QS-YYT-PC01", by=READER)
+    assert "CIs that you may not see" in stands
+    assert "YJ-ESX-01" not in stands
+    plain = json.loads(cmdb.done("dependencies", "QS-YYT-PC01", "--json", by=READER))
+    every = json.loads(cmdb.done("dependencies", "QS-YYT-PC01", "--json"))["dependencies"]
+    assert len(plain["dependencies"]) + sum(plain["hidden"].values()) == len(every)
+    cmdb.done("root-cause", "QS-YYT-PC01", by=READER)
+    cmdb.done("single-points", by=READER)
 
 
 def test_an_order_goes_its_way_decided_by_the_server(cmdb: Commands, tmp_path: Path) -> None:
@@ -239,6 +248,19 @@ def test_incidents_are_read_and_go_on_over_a_server(cmdb: Commands) -> None:
     shown = cmdb.run("incident", "show", number)
     assert (shown.code, shown.out) == (EXIT_CODES["not_over_server"][0], "")
     assert "clocks, impact and history" in shown.err
+
+
+def test_alerts_are_read_over_a_server(cmdb: Commands, tmp_path: Path) -> None:
+    labels = {"alertname": "Hot", "instance": "YJ-ESX-02", "severity": "warning"}
+    alert = {"status": "firing", "labels": labels, "startsAt": "2026-03-02T08:00:00Z"}
+    file = tmp_path / "alerts.json"
+    file.write_text(json.dumps({"version": "4", "alerts": [alert]}))
+    kept = cmdb.run("alert", "receive", str(file), "--format", "alertmanager", remote=False)
+    assert kept.code == 0
+    # The server takes it in.
+    [listed] = until(lambda: json.loads(cmdb.done("alert", "list", "--json"))["alerts"])
+    assert "Hot" in cmdb.same("alert", "list")
+    cmdb.same("alert", "show", listed["id"])
 
 
 def test_changes_and_requests_are_drafted_over_a_server(cmdb: Commands) -> None:
