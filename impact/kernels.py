@@ -22,12 +22,17 @@ def reach(
     late: Bools,
     active: Bools,
     dependents: Ints,
-    count: int,
     roots: Longs,
+    seen: Bools,
+    found: Ints,
 ) -> Ints:
-    """Of so many nodes every one that can be reached, by breadth."""
-    seen = np.zeros(count, np.bool_)
-    found = np.empty(count, np.int32)
+    """Every node that can be reached, by breadth.
+
+    Parameters
+    ----------
+    seen, found
+        Room for work, one entry a node; the first false throughout, and left so.
+    """
     known = 0
     for root in roots:
         if not seen[root]:
@@ -56,7 +61,10 @@ def reach(
                     seen[dependent] = True
                     found[known] = dependent
                     known += 1
-    return found[:known].copy()
+    reached = found[:known].copy()
+    for node in reached:
+        seen[node] = False
+    return reached
 
 
 def spread(
@@ -74,10 +82,12 @@ def spread(
     given: NDArray[np.uint8],
     events: Ints,
     effects: NDArray[np.uint8],
-    state: Ints,
+    worst: NDArray[np.uint8],
+    newest: Ints,
     lost: Longs,
     groups: Ints,
     ways: Ints,
+    words: Longs,
 ) -> tuple[Any, ...]:
     """What follows when some roots are given effects, round after round, ``depth`` rounds at most.
 
@@ -94,9 +104,9 @@ def spread(
     events, effects
         Room for events: node, row, the event it followed from and round of each; its effect and, above
         it, whether the node was neither degraded nor down before.
-    state, lost, groups, ways
-        Room for work, zero where it is read before it is written, and left so: for each node its effect
-        and, above it, one more than its newest event; for each group, from 1, how many members it has
+    worst, newest, lost, groups, ways
+        Room for work, zero where it is read before it is written, and left so: for each node its effect,
+        and one more than its newest event; for each group, from 1, how many members it has
         lost, above 32 bits those that are down; for each group and one more; for each row a pair, those
         kept from the front, those in groups from the back.
 
@@ -117,8 +127,9 @@ def spread(
         for event in range(begin, end):
             node = events[event, 0]
             now = np.int64(effects[event])
-            effects[event] = now | np.int64((state[node] & 3) < 2) << 2
-            state[node] = (event + 1) << 2 | now
+            effects[event] = now | np.int64(worst[node] < 2) << 2
+            worst[node] = now
+            newest[node] = event + 1
         kept: Any = 0
         joint: Any = len(ways)
         for event in range(begin, end):
@@ -152,32 +163,33 @@ def spread(
                         groups[touched] = group
                         touched += np.int64(had == 0)
                         joint -= 1
+                        words[joint] = word
                         ways[joint, 0] = row
                         ways[joint, 1] = what
                     else:
                         passed: Any = now - (word & 1)
+                        words[kept] = word
                         ways[kept, 0] = row
                         ways[kept, 1] = event << 3 | passed
-                        kept += np.int64(passed > (state[word >> 32] & 3))
+                        kept += np.int64(passed > worst[word >> 32])
         for way in range(joint, len(ways)):
-            row = int(ways[way, 0])
             what = np.int64(ways[way, 1])
-            word = onward[row]
+            word = words[way]
             group = np.int64((word & 0xFFFFFFFF) >> 1)
             gone = np.int64((lost[group] >> 32) > spare[group - 1])
             short = np.int64((lost[group] & 0xFFFFFFFF) > spare[group - 1])
             counts = np.int64(what & 3 == 3) if gone else what >> 2 & 1
             passed = (1 + short + gone) * counts - (word & 1)
-            ways[kept, 0] = row
+            words[kept] = word
+            ways[kept, 0] = ways[way, 0]
             ways[kept, 1] = what & ~7 | max(passed, 0)
-            kept += np.int64(passed > (state[word >> 32] & 3))
+            kept += np.int64(passed > worst[word >> 32])
         for way in range(kept):
             row = int(ways[way, 0])
             passed = np.int64(ways[way, 1] & 7)
             event = int(ways[way, 1] >> 3)
-            dependent = onward[row] >> 32
-            known = np.int64(state[dependent])
-            other = (known >> 2) - 1
+            dependent = words[way] >> 32
+            other = np.int64(newest[dependent]) - 1
             if other >= end:
                 if passed < effects[other]:
                     continue
@@ -190,28 +202,29 @@ def spread(
             else:
                 other = np.int64(count)
                 count += 1
-                state[dependent] = (other + 1) << 2 | (known & 3)
+                newest[dependent] = other + 1
                 events[other, 0], events[other, 3] = dependent, rounds + 1
             effects[other] = passed
             events[other, 1], events[other, 2] = row, event
         if rounds == depth:
             complete = count == end
             for event in range(end, count):
-                state[events[event, 0]] = 0
+                newest[events[event, 0]] = 0
             count = end
             break
         begin, end = end, count
         rounds += 1
     columns = np.empty((4, count), np.int32)
-    worst = np.empty(count, np.uint8)
+    became = np.empty(count, np.uint8)
     for event in range(count):
-        state[events[event, 0]] = 0
+        node = events[event, 0]
+        worst[node] = newest[node] = 0
         for column in range(4):
             columns[column, event] = events[event, column]
-        worst[event] = effects[event] & 3
+        became[event] = effects[event] & 3
     losses = np.empty((touched, 2), np.int32)
     for place in range(touched):
         group = np.int64(groups[place])
         losses[place, 0], losses[place, 1] = lost[group] & 0xFFFFFFFF, lost[group] >> 32
         lost[group] = 0
-    return columns, worst, groups[:touched] - 1, losses, complete
+    return columns, became, groups[:touched] - 1, losses, complete
