@@ -131,7 +131,6 @@ class _Room(NamedTuple):
     lost: Longs
     groups: Ints
     ways: Ints
-    words: Longs
 
 
 def _taken(topology: Topology) -> _Room:
@@ -155,5 +154,4 @@ def _taken(topology: Topology) -> _Room:
         np.zeros(groups, np.int64),
         np.empty(groups, np.int32),
         np.empty((rows, 2), np.int32),
-        np.empty(rows, np.int64),
     )

@@ -62,8 +62,11 @@ def reach(
                     found[known] = dependent
                     known += 1
     reached = found[:known].copy()
-    for node in reached:
-        seen[node] = False
+    if known > len(seen) >> 4:  # all of it is sooner done
+        seen[:] = False
+    else:
+        for node in reached:
+            seen[node] = False
     return reached
 
 
@@ -87,7 +90,6 @@ def spread(
     lost: Longs,
     groups: Ints,
     ways: Ints,
-    words: Longs,
 ) -> tuple[Any, ...]:
     """What follows when some roots are given effects, round after round, ``depth`` rounds at most.
 
@@ -163,32 +165,30 @@ def spread(
                         groups[touched] = group
                         touched += np.int64(had == 0)
                         joint -= 1
-                        words[joint] = word
                         ways[joint, 0] = row
                         ways[joint, 1] = what
                     else:
                         passed: Any = now - (word & 1)
-                        words[kept] = word
                         ways[kept, 0] = row
                         ways[kept, 1] = event << 3 | passed
                         kept += np.int64(passed > worst[word >> 32])
         for way in range(joint, len(ways)):
+            row = int(ways[way, 0])
             what = np.int64(ways[way, 1])
-            word = words[way]
+            word = onward[row]
             group = np.int64((word & 0xFFFFFFFF) >> 1)
             gone = np.int64((lost[group] >> 32) > spare[group - 1])
             short = np.int64((lost[group] & 0xFFFFFFFF) > spare[group - 1])
             counts = np.int64(what & 3 == 3) if gone else what >> 2 & 1
             passed = (1 + short + gone) * counts - (word & 1)
-            words[kept] = word
-            ways[kept, 0] = ways[way, 0]
+            ways[kept, 0] = row
             ways[kept, 1] = what & ~7 | max(passed, 0)
             kept += np.int64(passed > worst[word >> 32])
         for way in range(kept):
             row = int(ways[way, 0])
             passed = np.int64(ways[way, 1] & 7)
             event = int(ways[way, 1] >> 3)
-            dependent = words[way] >> 32
+            dependent = onward[row] >> 32
             other = np.int64(newest[dependent]) - 1
             if other >= end:
                 if passed < effects[other]:
@@ -216,9 +216,13 @@ def spread(
         rounds += 1
     columns = np.empty((4, count), np.int32)
     became = np.empty(count, np.uint8)
+    if count > len(worst) >> 4:  # all of it is sooner done
+        worst[:] = 0
+        newest[:] = 0
+    else:
+        for event in range(count):
+            worst[events[event, 0]] = newest[events[event, 0]] = 0
     for event in range(count):
-        node = events[event, 0]
-        worst[node] = newest[node] = 0
         for column in range(4):
             columns[column, event] = events[event, column]
         became[event] = effects[event] & 3
