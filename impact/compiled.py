@@ -124,7 +124,10 @@ class _Room(NamedTuple):
 
     seen: Bools
     found: Ints
-    events: Ints
+    nodes: Ints
+    rows: Ints
+    causes: Ints
+    rounds: Ints
     effects: Any
     worst: Any
     newest: Ints
@@ -147,7 +150,10 @@ def _taken(topology: Topology) -> _Room:
     return _Room(
         np.zeros(nodes, np.bool_),
         np.empty(nodes, np.int32),
-        np.empty((3 * nodes, 4), np.int32),  # an effect gets worse three times at most
+        np.empty(3 * nodes, np.int32),  # an effect gets worse three times at most
+        np.empty(3 * nodes, np.int32),
+        np.empty(3 * nodes, np.int32),
+        np.empty(3 * nodes, np.int32),
         np.empty(3 * nodes, np.uint8),
         np.zeros(nodes, np.uint8),
         np.zeros(nodes, np.int32),

@@ -83,7 +83,10 @@ def spread(
     depth: int,
     roots: Ints,
     given: NDArray[np.uint8],
-    events: Ints,
+    nodes: Ints,
+    rows: Ints,
+    causes: Ints,
+    round_of: Ints,
     effects: NDArray[np.uint8],
     worst: NDArray[np.uint8],
     newest: Ints,
@@ -103,7 +106,7 @@ def spread(
         What `Adjacency.onward` takes apart of each row, and its rule; what ascends with a node's id.
     depth
         -1: as many as it takes.
-    events, effects
+    nodes, rows, causes, round_of, effects
         Room for events: node, row, the event it followed from and round of each; its effect and, above
         it, whether the node was neither degraded nor down before.
     worst, newest, lost, groups, ways
@@ -120,14 +123,14 @@ def spread(
     """
     begin, end, rounds, complete = 0, len(roots), 0, True
     for event in range(end):
-        events[event, 0], events[event, 1] = roots[event], -1
-        events[event, 2], events[event, 3] = -1, 0
+        nodes[event], rows[event] = roots[event], -1
+        causes[event], round_of[event] = -1, 0
         effects[event] = given[event]
     count: Any = end
     touched: Any = 0
     while begin < end:
         for event in range(begin, end):
-            node = events[event, 0]
+            node = nodes[event]
             now = np.int64(effects[event])
             effects[event] = now | np.int64(worst[node] < 2) << 2
             worst[node] = now
@@ -139,7 +142,7 @@ def spread(
             now = what & 3
             if now < 2:
                 continue
-            node = events[event, 0]
+            node = nodes[event]
             loss = np.int64(now == 3) << 32 | what >> 2
             what |= event << 3
             begin_late: Any = 0
@@ -194,41 +197,37 @@ def spread(
                 if passed < effects[other]:
                     continue
                 if passed == effects[other]:
-                    node, rival = events[event, 0], events[events[other, 2], 0]
+                    node, rival = nodes[event], nodes[causes[other]]
                     if rank[node] > rank[rival]:
                         continue
-                    if node == rival and rules[row] >= rules[events[other, 1]]:
+                    if node == rival and rules[row] >= rules[rows[other]]:
                         continue
             else:
                 other = np.int64(count)
                 count += 1
                 newest[dependent] = other + 1
-                events[other, 0], events[other, 3] = dependent, rounds + 1
+                nodes[other], round_of[other] = dependent, rounds + 1
             effects[other] = passed
-            events[other, 1], events[other, 2] = row, event
+            rows[other], causes[other] = row, event
         if rounds == depth:
             complete = count == end
             for event in range(end, count):
-                newest[events[event, 0]] = 0
+                newest[nodes[event]] = 0
             count = end
             break
         begin, end = end, count
         rounds += 1
-    columns = np.empty((4, count), np.int32)
-    became = np.empty(count, np.uint8)
     if count > len(worst) >> 4:  # all of it is sooner done
         worst[:] = 0
         newest[:] = 0
     else:
         for event in range(count):
-            worst[events[event, 0]] = newest[events[event, 0]] = 0
-    for event in range(count):
-        for column in range(4):
-            columns[column, event] = events[event, column]
-        became[event] = effects[event] & 3
+            worst[nodes[event]] = newest[nodes[event]] = 0
+    found = nodes[:count].copy(), rows[:count].copy(), causes[:count].copy(), round_of[:count].copy()
+    became = effects[:count] & 3
     losses = np.empty((touched, 2), np.int32)
     for place in range(touched):
         group = np.int64(groups[place])
         losses[place, 0], losses[place, 1] = lost[group] & 0xFFFFFFFF, lost[group] >> 32
         lost[group] = 0
-    return columns, became, groups[:touched] - 1, losses, complete
+    return found, became, groups[:touched] - 1, losses, complete
