@@ -56,8 +56,8 @@ def reach(
             elif node < len(first) - 1:
                 low, high = np.int64(first[node]), np.int64(first[node + 1])
             for row in range(low, high):
-                dependent = dependents[row]
-                if active[row] and not seen[dependent]:
+                dependent = np.uint64(dependents[np.uint64(row)])
+                if active[np.uint64(row)] and not seen[dependent]:
                     seen[dependent] = True
                     found[known] = dependent
                     known += 1
@@ -158,47 +158,48 @@ def spread(
                 elif node < len(first) - 1:
                     low, high = np.int64(first[node]), np.int64(first[node + 1])
                 for row in range(low, high):
-                    if not active[row]:
+                    if not active[np.uint64(row)]:
                         continue
-                    word = onward[row]
-                    group = np.int64((word & 0xFFFFFFFF) >> 1)
+                    word = onward[np.uint64(row)]
+                    group = np.uint64((word & 0xFFFFFFFF) >> 1)
                     if group:
                         had = lost[group]
                         lost[group] = had + loss
                         groups[touched] = group
                         touched += np.int64(had == 0)
                         joint -= 1
-                        ways[joint, 0] = row
-                        ways[joint, 1] = what
+                        ways[np.uint64(joint), 0] = row
+                        ways[np.uint64(joint), 1] = what
                     else:
                         passed: Any = now - (word & 1)
-                        ways[kept, 0] = row
-                        ways[kept, 1] = event << 3 | passed
-                        kept += np.int64(passed > worst[word >> 32])
+                        ways[np.uint64(kept), 0] = row
+                        ways[np.uint64(kept), 1] = event << 3 | passed
+                        kept += np.int64(passed > worst[np.uint64(word >> 32)])
         for way in range(joint, len(ways)):
-            row = int(ways[way, 0])
+            row = np.uint64(ways[way, 0])
             what = np.int64(ways[way, 1])
-            word = onward[row]
-            group = np.int64((word & 0xFFFFFFFF) >> 1)
-            gone = np.int64((lost[group] >> 32) > spare[group - 1])
-            short = np.int64((lost[group] & 0xFFFFFFFF) > spare[group - 1])
+            word = onward[np.uint64(row)]
+            group = np.uint64((word & 0xFFFFFFFF) >> 1)
+            had, may = lost[group], spare[group - np.uint64(1)]
+            gone, short = np.int64(had >> 32 > may), np.int64(had & 0xFFFFFFFF > may)
             counts = np.int64(what & 3 == 3) if gone else what >> 2 & 1
             passed = (1 + short + gone) * counts - (word & 1)
-            ways[kept, 0] = row
-            ways[kept, 1] = what & ~7 | max(passed, 0)
-            kept += np.int64(passed > worst[word >> 32])
+            ways[np.uint64(kept), 0] = row
+            ways[np.uint64(kept), 1] = what & ~7 | max(passed, 0)
+            kept += np.int64(passed > worst[np.uint64(word >> 32)])
         for way in range(kept):
-            row = int(ways[way, 0])
+            row = np.uint64(ways[way, 0])
             passed = np.int64(ways[way, 1] & 7)
-            event = int(ways[way, 1] >> 3)
-            dependent = onward[row] >> 32
+            event = np.uint64(ways[way, 1] >> 3)
+            dependent = np.uint64(onward[row] >> 32)
             other = np.int64(newest[dependent]) - 1
             if other >= end:
-                if passed < effects[other]:
+                now = np.int64(effects[np.uint64(other)])
+                if passed < now:
                     continue
-                if passed == effects[other]:
-                    node, rival = nodes[event], nodes[causes[other]]
-                    if rank[node] > rank[rival]:
+                if passed == now:
+                    node, rival = nodes[event], nodes[np.uint64(causes[np.uint64(other)])]
+                    if rank[np.uint64(node)] > rank[np.uint64(rival)]:
                         continue
                     if node == rival and rules[row] >= rules[rows[other]]:
                         continue
