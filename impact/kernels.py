@@ -130,19 +130,20 @@ def spread(
     touched: Any = 0
     while begin < end:
         for event in range(begin, end):
-            node = nodes[event]
-            now = np.int64(effects[event])
-            effects[event] = now | np.int64(worst[node] < 2) << 2
+            place = np.uint64(event)
+            node = np.uint64(nodes[place])
+            now = np.int64(effects[place])
+            effects[place] = now | np.int64(worst[node] < 2) << 2
             worst[node] = now
             newest[node] = event + 1
         kept: Any = 0
         joint: Any = len(ways)
         for event in range(begin, end):
-            what = np.int64(effects[event])
+            what = np.int64(effects[np.uint64(event)])
             now = what & 3
             if now < 2:
                 continue
-            node = nodes[event]
+            node = nodes[np.uint64(event)]
             loss = np.int64(now == 3) << 32 | what >> 2
             what |= event << 3
             begin_late: Any = 0
@@ -207,9 +208,9 @@ def spread(
                 other = np.int64(count)
                 count += 1
                 newest[dependent] = other + 1
-                nodes[other], round_of[other] = dependent, rounds + 1
-            effects[other] = passed
-            rows[other], causes[other] = row, event
+                nodes[np.uint64(other)], round_of[np.uint64(other)] = dependent, rounds + 1
+            effects[np.uint64(other)] = passed
+            rows[np.uint64(other)], causes[np.uint64(other)] = row, event
         if rounds == depth:
             complete = count == end
             for event in range(end, count):
