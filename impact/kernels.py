@@ -225,7 +225,12 @@ def spread(
     else:
         for event in range(count):
             worst[nodes[event]] = newest[nodes[event]] = 0
-    found = nodes[:count].copy(), rows[:count].copy(), causes[:count].copy(), round_of[:count].copy()
+    found = (
+        nodes[:count].copy(),
+        rows[:count].copy(),
+        causes[:count].copy(),
+        round_of[:count].copy(),
+    )
     became = effects[:count] & 3
     losses = np.empty((touched, 2), np.int32)
     for place in range(touched):
