@@ -177,8 +177,9 @@ class Storm:
         """Send all of it."""
         with ExitStack() as stack:
             self._server = stack.enter_context(self._serve())
-            self._post([self._alert("storm-sw", "warm-up", severity="info")])
+            self._post([self._alert(self.site.troubled[0], "Down")])
             self._wait_until_taken_in()
+            time.sleep(10)  # until it is in an incident: the topology was read for that
             before = self._rss()
             watching = threading.Thread(target=self._watch)
             watching.start()

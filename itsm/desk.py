@@ -34,8 +34,9 @@ from schema.errors import CmdbError
 
 logger = logging.getLogger(__name__)
 
-LEASE: Final = 30.0
-"""Seconds after which another process goes on where this one has died."""
+LEASE: Final = 5.0
+"""Seconds after which another process goes on where this one has died; or stalls, as all of it bears being done
+twice."""
 TICK: Final = 0.5
 """Seconds between two looks at what has come."""
 PACES: Final = {"alerts": TICK, "calm": 20.0, "match": 60.0, "incidents": 30.0, "timers": 30.0}
