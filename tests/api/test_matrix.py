@@ -239,9 +239,12 @@ ROUTES: Final[dict[str, Route]] = {
     "GET /attachments/{evidence}": Route(lambda s: f"/attachments/{s.device}", None),
     "POST /attachments": Route(lambda s: f"/attachments?order={s.device}&name=x", None, "text"),
     "POST /observations/{source}": Route(lambda s: "/observations/tool", None, '{"type": "Box", "key": "b"}'),
+    "POST /alerts/alertmanager": Route(lambda s: "/alerts/alertmanager", None, '{"alerts": []}'),
+    "POST /alerts/zabbix": Route(lambda s: "/alerts/zabbix", None, '{"event_id": "1"}'),
+    "POST /alerts/cloudevents": Route(lambda s: "/alerts/cloudevents", None, "[]"),
 }  # fmt: skip
-"""Method and route -> who is answered. Of attachments and the ledger the small model has nothing:
-tests/api/test_attachments.py and test_exports.py have them."""
+"""Method and route -> who is answered. Of attachments, alerts and the ledger the small model has nothing:
+tests/api/test_attachments.py, test_alerts.py and test_exports.py have them."""
 
 
 def test_every_route_is_in_the_table(world: World) -> None:
