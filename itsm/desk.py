@@ -22,8 +22,8 @@ from cmdb.errors import StoreError
 from cmdb.leases import Lease
 from cmdb.store import GraphStore
 from impact.snapshots import Snapshot
-from itsm.alerts.incidents import Correlator, Made
-from itsm.alerts.intake import Intake
+from itsm.alerts.incidents import Correlator
+from itsm.alerts.intake import Intake, Taken
 from itsm.alerts.outcomes import ALERT
 from itsm.alerts.rules import AlertRules, load_alert_rules
 from itsm.opening import Seen
@@ -136,6 +136,7 @@ class Desk:
         self._intake: Intake | None = None
         self._looked_at = -1
         self._waits: datetime | None = None
+        self._rests_until = 0.0
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -269,14 +270,15 @@ class Desk:
         return self._snapshot.at()
 
     def _alerts(self) -> int:
-        """Take in what was received, a batch at a time, and correlate after each."""
+        """Take in what was received, a batch at a time, and correlate after each; where more is waiting, no
+        more than half of the time."""
         count = 0
         failed: Exception | None = None
         for _ in range(ROUNDS):
             taken = self._taking().take_in()
             try:
                 if failed is None:
-                    self._note(self._correlator.run())
+                    self._correlate(taken)
             except Exception as error:  # what comes in is taken in all the same
                 failed = error
             if taken is None:
@@ -289,7 +291,14 @@ class Desk:
             raise failed
         return count
 
-    def _note(self, made: Made) -> None:
+    def _correlate(self, taken: Taken | None) -> None:
+        begin = self._monotonic()
+        more = taken is not None and taken.full
+        if more and begin < self._rests_until:
+            return
+        made = self._correlator.run(taken.at if taken is not None and more else None)
+        end = self._monotonic()
+        self._rests_until = end + (end - begin)
         self._waits = made.next_at
         self.tally.opened += made.opened
         self.tally.joined += made.joined

@@ -97,8 +97,14 @@ class Correlator:
     def store(self) -> GraphStore:
         return self.engine.store
 
-    def run(self) -> Made:
+    def run(self, until: datetime | None = None) -> Made:
         """Correlate all that waits; gives what came of it.
+
+        Parameters
+        ----------
+        until
+            What was received since then is yet to be taken in: so long others may still come, for which
+            an alert waits. Now, where all has been.
 
         Raises
         ------
@@ -106,7 +112,7 @@ class Correlator:
         """
         while True:
             try:
-                made = self._run(self._most)
+                made = self._run(self._most, until)
             except CmdbError as error:
                 if error.code.startswith("store_") or error.code == "conflict":
                     raise
@@ -117,12 +123,12 @@ class Correlator:
             self._most = min(MOST, self._most * 2)
             return made
 
-    def _run(self, most: int) -> Made:
+    def _run(self, most: int, until: datetime | None) -> Made:
         def work() -> Decision:
             case = self._case(most)
             if case is None:
                 return Decision([], "", result=Made())
-            operations, made = self._operations(case, self._groups(case))
+            operations, made = self._operations(case, self._groups(case, until or case.room.now))
             return Decision(operations, f"{made.alerts} alerts correlated", result=made)
 
         made: Made = self.engine.decide(SYSTEM, work, anew=True)[0].result or Made()
@@ -185,13 +191,13 @@ class Correlator:
         for page in self.store.connections([*cis], [step]).values():
             yield from page.neighbours
 
-    def _groups(self, case: _Case) -> list[Group]:
+    def _groups(self, case: _Case, until: datetime) -> list[Group]:
         now, rules = case.room.now, self.rules
         waiting = [
             Waiting(
                 ci,
                 max(rules.effect(alert.attributes["severity"]) for alert in alerts),
-                min(alert.attributes[OPENS_AT] for alert in alerts) <= now,
+                min(alert.attributes[OPENS_AT] for alert in alerts) <= until,
             )
             for ci, alerts in case.alerts.items()
         ]

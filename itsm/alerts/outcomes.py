@@ -159,7 +159,7 @@ class Outcomes:
             calm = change.before is not None and change.before.flapping and not after.flapping
             if after.flapping or not (after.anew or calm):
                 return None
-        return self.now + self.rules.settle
+        return (after.last_seen or self.now) + self.rules.settle
 
     def _written(self, change: Change, said: Mapping[str, Any]) -> list[Operation]:
         if change.record is None:
