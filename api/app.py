@@ -26,7 +26,8 @@ from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
 from api.access.throttle import Throttle
 from api.follower import Follower
-from api.graphql.subscriptions import Subscriptions
+from api.graphql.current import CurrentSchema
+from api.graphql.subscribing import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
 from api.rest.metrics import DeskCollector, Metrics, Position, StoreCollector
@@ -104,6 +105,8 @@ class Services:
         Takes in alerts, and does all else that goes on by itself, if no other process does.
     throttle
         Slows down who shows bad signatures.
+    schema
+        Of GraphQL; set by its door.
     stopping
         No longer ready: requests that came are finished.
     """
@@ -123,6 +126,7 @@ class Services:
     webhooks: Dispatcher | None = None
     desk: Desk | None = None
     throttle: Throttle | None = None
+    schema: CurrentSchema | None = None
     stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -139,6 +143,7 @@ class Services:
         if self.audit is not None:
             self.audit.start()
         self.follower.start()
+        self.snapshot.prepare()
         self.followers["feed"] = lambda: self.follower.revision
         if (organisations := self.organisations) is not None:
             self.followers["organisations"] = lambda: organisations.revision
@@ -157,6 +162,8 @@ class Services:
             self.desk.close()
         self.follower.close()
         self.snapshot.close()
+        if self.schema is not None:
+            self.schema.close()
         if self.audit is not None:
             self.audit.close()
 

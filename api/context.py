@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +13,7 @@ from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
 from api.access.roles import STANDARD, Limits
-from api.graphql.views import View
+from api.graphql.views import Place, View, unmasked
 from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.store import Deadline, GraphStore
@@ -92,12 +92,11 @@ class Context(BaseContext):
 
     def view(self, record: Record, at: AsOf = None) -> View:
         """A record as its fields need it."""
-        return View(record, at, self.masked(record))
+        return View(record, self.place(at))
 
-    def masked(self, record: Record) -> Sequence[str]:
-        """The attributes of a record that are withheld from who asks."""
-        masked = getattr(self.store, "masked", None)
-        return masked(record) if masked else ()
+    def place(self, at: AsOf = None) -> Place:
+        """Where records are met as of a moment."""
+        return Place(at, getattr(self.store, "masked", unmasked))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work beside the request, and keep it until it is done."""

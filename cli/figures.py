@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,8 +18,8 @@ from cmdb.errors import QueryError
 from lifecycle.figures import chosen, evaluate
 from lifecycle.figures import moment as moment_of
 from lifecycle.figures.declared import Figure
-from lifecycle.figures.evaluators import Answer, Group, Moment
-from lifecycle.figures.words import Answers, Told
+from lifecycle.figures.evaluators import Answer, Group
+from lifecycle.figures.words import Told
 from schema.kinds import write_datetime
 
 
@@ -55,7 +55,8 @@ def figures(
             with writing(out):
                 count = told.write(out)
         if json:
-            output.print_json(_plain(asked, answers, told))
+            instant = write_datetime(asked.instant)
+            output.print_json({"as_of": asked.at, "instant": instant, "figures": told.plain()})
             return
         for figure, answer in answers if out is None else ():
             _print(figure, answer, told)
@@ -68,33 +69,6 @@ def _instant(text: str) -> datetime | None:
     if isinstance(at, int):
         raise QueryError(f"{text} is no instant.", "Write 2026-03-31, or 2026-03-31T08:00+08:00.")
     return at
-
-
-def _plain(asked: Moment, answers: Answers, told: Told) -> dict[str, Any]:
-    return {
-        "as_of": asked.at,
-        "instant": write_datetime(asked.instant),
-        "figures": [_plain_figure(figure, answer, told) for figure, answer in answers],
-    }
-
-
-def _plain_figure(figure: Figure, answer: Answer, told: Told) -> dict[str, Any]:
-    return {
-        "figure": figure.name,
-        "label": {"en": figure.en, "zh": figure.zh},
-        "unit": figure.unit,
-        "value": answer.value,
-        "count": answer.count,
-        "groups": [
-            {
-                **group.key,
-                "label": told.group(figure, group),
-                "value": group.value,
-                "count": group.count,
-            }
-            for group in answer.groups
-        ],
-    }
 
 
 def _print(figure: Figure, answer: Answer, told: Told) -> None:

@@ -103,7 +103,9 @@ def _print_head(graph: GraphStore, process: Record) -> None:
     model, attributes = graph.model, process.attributes
     label = model.record_types[process.type].label
     state = output.state(model, process)
-    output.print_line(f"{attributes.get('number')}  {label.en} {label.zh}  {state}", "bold")
+    number = str(attributes.get("number") or "")
+    name = "" if number in process.name else f"  {process.name}"
+    output.print_line(f"{number}  {label.en} {label.zh}{name}  {state}", "bold")
     named = output.referred(graph, attributes.items())
     told = model.record_types[process.type].attributes
     rows = [

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from cmdb.store import GraphStore
 from impact.analysis import Outage
+from impact.propagation import Propagation
 from impact.reports import is_service
 from impact.rules import Effect
 from impact.snapshots import partial
@@ -63,6 +67,8 @@ class Hit:
         Affected CIs by organisation, criticality and effect; roots included.
     services
         The worst first, then by id.
+    digest
+        Of all affected CIs and their effects (`digest_of`).
     """
 
     revision: int
@@ -70,6 +76,7 @@ class Hit:
     truncated: str
     cells: tuple[Cell, ...]
     services: tuple[ServiceHit, ...]
+    digest: str
 
     @property
     def organisations(self) -> list[str]:
@@ -98,6 +105,7 @@ class Hit:
             "counts": self.counts(),
             "cells": [list(cell) for cell in self.cells[:KEPT]],
             "services": [list(service) for service in self.services[:KEPT]],
+            "digest": self.digest,
             "left_out": {
                 "cells": max(0, len(self.cells) - KEPT),
                 "services": max(0, len(self.services) - KEPT),
@@ -119,6 +127,7 @@ def read(kept: Mapping[str, Any] | None) -> Hit | None:
         kept["truncated"] or "",
         tuple(Cell(*cell) for cell in kept["cells"]),
         tuple(ServiceHit(*service) for service in kept["services"]),
+        kept["digest"],
     )
 
 
@@ -164,4 +173,12 @@ def hit(
     cells = tuple(Cell(*key, items[key], of_services[key]) for key in sorted(items))
     services.sort(key=lambda service: (-WORDS[service.effect], service.id))
     given = {id: effect.word for id, effect in sorted(roots.items())}
-    return Hit(at, given, truncated, cells, tuple(services))
+    digest = digest_of(topology, outage.outcome)
+    return Hit(at, given, truncated, cells, tuple(services), digest)
+
+
+def digest_of(topology: Topology, outcome: Propagation) -> str:
+    """A digest of which CIs are affected and how: the same for the same, however it was found out."""
+    nodes = topology.in_order(outcome.nodes.astype(np.int64))
+    ids, effects = topology.nodes["id"].take(nodes), outcome.effect.take(nodes)
+    return blake2b(ids.tobytes() + effects.tobytes(), digest_size=16).hexdigest()

@@ -32,7 +32,7 @@ def set_clocks(case: Case, room: Room) -> None:
     record = case.record
     stays = stays_of(room.store, [record.id]).get(record.id, [])
     now = entering(stays, case.transition.target, room.now)
-    concerned = details_of(room.items(record.id))
+    concerned = details_of(room.items(record.id, linked=False))
     attributes = {**record.attributes, **case.sets}
     case.sets |= timed(room, case.type(room.model), attributes, concerned, now)
 
@@ -45,7 +45,7 @@ def hand_up(case: Case, room: Room) -> None:
     following = lines[lines.index(level) + 1 :] if level in lines else lines
     if not following:
         return
-    items = [i for i in room.items(case.record.id) if i.outcome != DROPPED]
+    items = [i for i in room.items(case.record.id, linked=False) if i.outcome != DROPPED]
     concerned = leading([(item.record, role_of(item.details)) for item in items])
     line = support(room, following[0], concerned, case.value("organisation"))
     case.sets["support_level"] = line.level

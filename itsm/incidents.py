@@ -44,21 +44,10 @@ class Incidents(Drafting):
     meanwhile, it is a conflict.
     """
 
+    kind = INCIDENT
+    command = "incident"
     givers = ("assignee", "service_desk", "operator", "engineer", "administrator")
     takers = ("service_desk", "operator", "engineer")
-
-    def find(self, text: str) -> Record:
-        """An incident by number or id.
-
-        Raises
-        ------
-        NotFoundError
-        """
-        for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query(INCIDENT, {attribute: {"eq": text}}, first=1)
-            if found := self.store.find(query).records:
-                return found[0]
-        raise NotFoundError(f"There is no incident {text!r}.", "`cmdb incident list` lists them.")
 
     def team(self, text: str) -> Record | None:
         """A team by its id or name; None where none is called so.
@@ -102,11 +91,7 @@ class Incidents(Drafting):
         RequestError
             It concerns nothing that is there, or a managed attribute is given.
         """
-        type_ = self.store.model.record_type(INCIDENT)
-        if managed := sorted(type_.managed & attributes.keys()):
-            raise RequestError(
-                f"{', '.join(managed)} of an incident is worked out.", "Give urgency and effects."
-            )
+        self.refuse_managed(INCIDENT, attributes)
         concerned = items if isinstance(items, Mapping) else {id: {} for id in items}
         if not concerned:
             raise RequestError("An incident concerns at least one CI.", "Name one.")
@@ -316,6 +301,10 @@ class Incidents(Drafting):
             raise RefusedError([Refusal(incident, called(record), "state", why)])
         return record, room
 
+    def _draft(self, order: str, actor: str) -> Record:
+        """An incident is never a draft: what it concerns decides what it hits."""
+        raise RequestError("An incident is no draft.", "Include CIs in it, or exclude them.")
+
     def _decided(
         self, record: Record, operations: Sequence[Operation], what: str, reason: str = ""
     ) -> Decision:
@@ -340,7 +329,11 @@ def staying(room: Room, incident: Record, leaving: Sequence[str]) -> list[str]:
     RefusedError
         None would stay.
     """
-    there = [item.record.id for item in room.items(incident.id) if item.outcome != "dropped"]
+    there = [
+        item.record.id
+        for item in room.items(incident.id, linked=False)
+        if item.outcome != "dropped"
+    ]
     if strange := [id for id in leaving if id not in there]:
         raise NotFoundError(
             f"{called(incident)} does not concern {strange[0]}.",

@@ -99,28 +99,38 @@ def known(store: GraphStore, incident: Record, *, first: int = 10) -> Known:
 
     A handful of statements, and one for some hundreds of what is known.
     """
+    return known_of(store, [incident], first=first)[incident.id]
+
+
+def known_of(
+    store: GraphStore, incidents: Collection[Record], *, first: int = 10
+) -> dict[str, Known]:
+    """The same for several incidents, by id; no more statements for more of them."""
     candidates, truncated = _candidates(store)
     if not candidates:
-        return Known([], truncated)
-    own = _concerned(store, [incident.id]).get(incident.id, {})
+        return {incident.id: Known([], truncated) for incident in incidents}
+    concerned = _concerned(store, [incident.id for incident in incidents])
     about = _about(store, candidates)
     texts = {record.id: words(_texts(record)) for record in candidates}
     rarity = _rarity(texts.values())
-    mine = words(_texts(incident))
-    fits = [
-        _fit(
-            store.model,
-            record,
-            own,
-            about.get(record.id, {}),
-            mine & texts[record.id],
-            mine,
-            rarity,
-        )
-        for record in candidates
-    ]
-    found = sorted((f for f in fits if f.points), key=lambda f: (-f.score, f.record.id))
-    return Known(found[:first], truncated)
+    found = {}
+    for incident in incidents:
+        own, mine = concerned.get(incident.id, {}), words(_texts(incident))
+        fits = [
+            _fit(
+                store.model,
+                record,
+                own,
+                about.get(record.id, {}),
+                mine & texts[record.id],
+                mine,
+                rarity,
+            )
+            for record in candidates
+        ]
+        best = sorted((f for f in fits if f.points), key=lambda f: (-f.score, f.record.id))
+        found[incident.id] = Known(best[:first], truncated)
+    return found
 
 
 def words(text: str) -> frozenset[str]:

@@ -90,14 +90,16 @@ def absorbing(
     taken: dict[str, dict[str, Any]] = {}
     for other in others:
         taken |= {
-            id: said for id, said in details_of(room.items(other.id)).items() if id not in taken
+            id: said
+            for id, said in details_of(room.items(other.id, linked=False)).items()
+            if id not in taken
         }
         case = engine.case(other, engine.way(other, MERGE), room, {"reason": reason}, {})
         engine.settle([case], room, system=True)
         engine.stop(case.refusals)
         operations += [*case.operations(), *engine.entered(case, room)]
         operations.append(Relate(other.id, MERGED_INTO, into.id))
-    mine = details_of(room.items(into.id))
+    mine = details_of(room.items(into.id, linked=False))
     new = {id: said for id, said in taken.items() if id not in mine}
     become = _joint(room, into, others) | {"quiet_from": _quiet([into, *others], alerts)}
     operations += joined(
@@ -135,7 +137,7 @@ def split(
         engine, store = incidents.engine, incidents.store
         record, room = incidents.open_one(incident, actor)
         staying(room, record, leaving)
-        details = details_of(room.items(incident))
+        details = details_of(room.items(incident, linked=False))
         said = {n: record.attributes[n] for n in TAKEN_OVER if n in record.attributes}
         become: dict[str, Any] = {}
         if record.attributes.get("probable_cause") in leaving:

@@ -121,7 +121,7 @@ def joined(
     attributes
         What else becomes of it.
     """
-    there = {item.record.id: item for item in room.items(incident.id)}
+    there = {item.record.id: item for item in room.items(incident.id, linked=False)}
     if strange := [id for id in roots or () if id not in there and id not in items]:
         raise RequestError(f"{strange[0]} is not among the CIs.", "Name it as one of them, too.")
     _records(engine, {id: items[id] for id in items if id not in there})

@@ -63,8 +63,9 @@ class Problems(Drafting):
         Raises
         ------
         RequestError
-            It would concern nothing, or what was named is no incident.
+            It would concern nothing, what was named is no incident, or an attribute is one that is worked out.
         """
+        self.refuse_managed(PROBLEM, attributes)
         id, named, more = self.engine.next_id(), list(dict.fromkeys(incidents)), list(cis)
 
         def work() -> Decision:

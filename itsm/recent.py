@@ -7,7 +7,7 @@ comes first: what is near, late, part of a process, and changed a state rather t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -97,8 +97,8 @@ class Recent:
 
     Attributes
     ----------
-    looked_at
-        How many CIs: the one in question, and what it stands or stood on.
+    cis
+        Ids of the CIs that were looked at: the one in question, and what it stands or stood on, the nearest first.
     truncated
         Why it is not all; empty where it is.
     """
@@ -106,8 +106,12 @@ class Recent:
     since: datetime
     until: datetime
     changes: list[Change]
-    looked_at: int
+    cis: Sequence[str]
     truncated: str
+
+    @property
+    def looked_at(self) -> int:
+        return len(self.cis)
 
     def plain(self, names: Mapping[str, str]) -> dict[str, Any]:
         """As JSON."""
@@ -176,7 +180,7 @@ def recent(
     changes.sort(key=lambda change: (-change.score, -change.revision.number))
     if len(changes) > first:
         cut.append(f"the first {first} of {len(changes)} changes")
-    return Recent(since, until, changes[:first], len(nearest[:MOST]), "; ".join(cut))
+    return Recent(since, until, changes[:first], nearest[:MOST], "; ".join(cut))
 
 
 def _distances(

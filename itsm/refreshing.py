@@ -8,7 +8,7 @@ if something about it is different.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -16,9 +16,11 @@ from cmdb.change_sets import Update
 from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.revisions import Commit, RecordChange
+from impact.propagation import propagate
 from impact.rules import Rules
-from impact.snapshots import NEEDS, concerned
-from itsm.opening import INCIDENT, Items, Seen, details_of, reassessed
+from impact.snapshots import NEEDS, Snapshot, concerned
+from itsm.hits import digest_of
+from itsm.opening import INCIDENT, Items, Seen, details_of, reassessed, roots_of
 from itsm.service_levels import AGREEMENT, COVERED_BY
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
@@ -31,9 +33,14 @@ MARK: Final = "incidents.refreshed"
 PAGE: Final = 200
 SLACK: Final = 30.0
 """Seconds by which instants may differ: a stay is decided on a little before its revision has its instant."""
-OF_CI: Final = (STATE_ATTRIBUTE, NEEDS, ORGANISATION_ATTRIBUTE, "criticality")
+FEW: Final = 20
+"""So many incidents are looked at without reading the whole topology."""
+OF_TOPOLOGY: Final = (STATE_ATTRIBUTE, NEEDS)
+OF_CI: Final = (ORGANISATION_ATTRIBUTE, "criticality")
 OF_INCIDENT: Final = ("urgency", ORGANISATION_ATTRIBUTE)
 OF_ORGANISATION: Final = ("calendar",)
+CALENDAR: Final = "ServiceCalendar"
+ORGANISATION: Final = "Organisation"
 AROUND: Final = (COVERED_BY, ORGANISATION_TREE)
 """Relationships without an impact rule that priorities and clocks depend on."""
 
@@ -47,6 +54,33 @@ class Refreshed(NamedTuple):
     upto: int
 
 
+@dataclass
+class Concern:
+    """What commits may concern.
+
+    Attributes
+    ----------
+    everything
+        All about all open incidents: models, agreements, calendars.
+    graph
+        Who depends on whom, and which CIs are in service.
+    cis
+        CIs that count otherwise now.
+    incidents
+        Those that have been changed themselves.
+    """
+
+    everything: bool = False
+    graph: bool = False
+    cis: set[str] = field(default_factory=set)
+    incidents: set[str] = field(default_factory=set)
+
+    @property
+    def named(self) -> set[str] | None:
+        """The incidents that it is about; None for all that are open."""
+        return None if self.everything or self.graph or self.cis else self.incidents
+
+
 def refresh(engine: Engine, seen: Callable[[], Seen] | None = None) -> Refreshed:
     """Look at open incidents anew, where something has happened that they may depend on.
 
@@ -55,10 +89,11 @@ def refresh(engine: Engine, seen: Callable[[], Seen] | None = None) -> Refreshed
     Parameters
     ----------
     seen
-        Gives the topology of the newest revision, where one is kept at hand.
+        Gives the topology of the newest revision, where one is kept at hand; else it is read where there are
+        many incidents to look at.
 
-    Costs with what has been committed since the last time; where that may concern incidents, also with the
-    open ones: an impact analysis each.
+    Costs with what has been committed since the last time. Where that may concern the open incidents, with a
+    propagation for each of them; an impact analysis for those that come out otherwise.
     """
     store = engine.store
     before = store.marks(MARK).get(MARK)
@@ -66,21 +101,39 @@ def refresh(engine: Engine, seen: Callable[[], Seen] | None = None) -> Refreshed
     since = int(before) if before is not None else None
     if since == newest:
         return Refreshed(0, [], newest)
-    known = since is not None and since < newest
-    named = _concerned(store.model, store.feed(since or 0, newest)) if known else None
+    concern = Concern(everything=True)
+    if since is not None and since < newest:
+        concern = _concerned(store.model, store.feed(since, newest))
     looked_at, changed = 0, []
-    for page in _open(engine, named):
+    for page in _open(engine, concern.named):
         items = items_of(store, [record.id for record in page])
         looked_at += len(page)
-        room = engine.own_room()
+        if seen is None and len(page) > FEW:
+            seen = Snapshot(store).shared
         topology = seen() if seen is not None else None
         for record in page:
             concerned_by = details_of(items[record.id])
-            found = reassessed(engine, room, record, concerned_by, topology)
-            if different(record, found) and _renewed(engine, record.id, seen):
+            if topology is not None and _spared(concern, record, concerned_by, topology):
+                continue
+            if _renewed(engine, record.id, seen):
                 changed.append(record.id)
     store.swap(MARK, before, str(newest).encode())
     return Refreshed(looked_at, changed, newest)
+
+
+def _spared(concern: Concern, record: Record, items: Items, seen: Seen) -> bool:
+    """Whether an incident hits what it hit, and nothing of that counts otherwise."""
+    kept = record.attributes.get("impact")
+    if concern.everything or record.id in concern.incidents or kept is None:
+        return False
+    topology, view = seen
+    roots = roots_of(items)
+    found = zip(roots, topology.find(roots), strict=True)
+    given = {node: roots[id] for id, node in found if node is not None}
+    outcome = propagate(topology, given, view=view)
+    if digest_of(topology, outcome) != kept["digest"]:
+        return False
+    return not any(n is not None and outcome.effect[n] for n in topology.find(concern.cis))
 
 
 def _renewed(engine: Engine, id: str, seen: Callable[[], Seen] | None) -> bool:
@@ -90,7 +143,7 @@ def _renewed(engine: Engine, id: str, seen: Callable[[], Seen] | None) -> bool:
         record, room = engine.store.record(id), engine.own_room()
         if not operational(room.model, record):
             return Decision((), "")
-        concerned_by: Items = details_of(room.items(id))
+        concerned_by: Items = details_of(room.items(id, linked=False))
         found = reassessed(engine, room, record, concerned_by, seen() if seen else None)
         sets = different(record, found)
         return Decision(
@@ -138,40 +191,45 @@ def _open(engine: Engine, named: set[str] | None) -> Iterator[list[Record]]:
             query = replace(query, after=page.cursor) if page.cursor else None
 
 
-def _concerned(model: Model, commits: Iterable[Commit]) -> set[str] | None:
-    """The incidents that commits may concern; None for all of them."""
-    rules = Rules(model)
-    types, by = concerned(rules), {*rules.rules, *AROUND}
-    named: set[str] = set()
+def _concerned(model: Model, commits: Iterable[Commit]) -> Concern:
+    """What commits may concern."""
+    rules, found = Rules(model), Concern()
+    types = concerned(rules)
     for commit in commits:
         changes = commit.changes
-        if changes.model is not None or any(
-            (c.after or c.before).type in by  # type: ignore[union-attr]
-            for c in changes.relationships
-        ):
-            return None
+        if changes.model is not None:
+            return Concern(everything=True)
+        for key in (change.key for change in changes.relationships):
+            if key.type in AROUND:
+                return Concern(everything=True)
+            if key.type in rules.rules:
+                found.graph = True
+            elif key.type == CONCERNS:
+                found.incidents.add(key.source)
         for change in changes.records:
             assert change.after is not None, "a feed goes forward"
             ancestors = model.record_types[change.after.type].ancestors
+            new = change.before is None
             if INCIDENT in ancestors:
-                if change.before is None or _changed(change, OF_INCIDENT):
-                    named.add(change.id)
-            elif AGREEMENT in ancestors or "ServiceCalendar" in ancestors:
-                if change.before is not None:
-                    return None
-            elif "Organisation" in ancestors:
-                if _changed(change, OF_ORGANISATION):
-                    return None
-            elif change.after.type in types and _otherwise(change):
-                return None
-        named |= {c.key.source for c in changes.relationships if c.key.type == CONCERNS}
-    return named
+                if new or _changed(change, OF_INCIDENT):
+                    found.incidents.add(change.id)
+            elif new:
+                continue  # what is new is no part of anything yet, but by relationships
+            elif (
+                AGREEMENT in ancestors
+                or CALENDAR in ancestors
+                or (ORGANISATION in ancestors and _changed(change, OF_ORGANISATION))
+            ):
+                return Concern(everything=True)
+            elif change.after.type in types:
+                found.graph |= _changed(change, OF_TOPOLOGY) or _retyped(change)
+                if _retyped(change) or _changed(change, OF_CI):
+                    found.cis.add(change.id)
+    return found
 
 
-def _otherwise(change: RecordChange) -> bool:
-    """Whether a CI that was there is another one to impact, or to those who count what is hit."""
-    old, new = change.before, change.after
-    return bool(old and new) and (old.type != new.type or _changed(change, OF_CI))  # type: ignore[union-attr]
+def _retyped(change: RecordChange) -> bool:
+    return bool(change.before and change.after and change.before.type != change.after.type)
 
 
 def _changed(change: RecordChange, names: Iterable[str]) -> bool:

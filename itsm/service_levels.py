@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from itsm.calendars import Calendar, Calendars
@@ -27,17 +28,39 @@ def calendars(room: Room) -> Calendars:
     return found
 
 
+def load_calendars(room: Room, organisations: Collection[str], agreed: Iterable[Record]) -> None:
+    """Read together what promises for some organisations and agreements will ask for. A statement a level of
+    organisations, and two more."""
+    room.directory.load(organisations)
+    records = [*agreed, *(r for o in organisations for r in room.directory.line(o))]
+    named = (record.attributes.get("calendar") for record in records)
+    calendars(room).of([str(id) for id in named if id])
+
+
 def agreements(store: GraphStore, ids: Collection[str]) -> list[Record]:
     """The service level agreements in force that cover some CIs, by id. One statement for some thousands."""
-    asked, found = sorted(set(ids)), dict[str, Record]()
+    return together(covering(store, ids).values())
+
+
+def covering(
+    store: GraphStore, ids: Collection[str], as_of: AsOf = None
+) -> dict[str, dict[str, Record]]:
+    """The same for each CI that has any: CI -> agreements by id."""
+    asked, found = sorted(set(ids)), dict[str, dict[str, Record]]()
     types = store.model.record_types
     for begin in range(0, len(asked), PAGE):
-        for near in store.neighbours(asked[begin : begin + PAGE], [COVERED_BY], "out"):
+        for near in store.neighbours(asked[begin : begin + PAGE], [COVERED_BY], "out", as_of):
             type_ = types[near.record.type]
             if AGREEMENT in type_.ancestors and type_.operational(
                 near.record.attributes.get("lifecycle_state")
             ):
-                found[near.record.id] = near.record
+                found.setdefault(near.of, {})[near.record.id] = near.record
+    return found
+
+
+def together(some: Iterable[Mapping[str, Record]]) -> list[Record]:
+    """Agreements of several CIs, each once, by id."""
+    found = {id: record for own in some for id, record in own.items()}
     return [found[id] for id in sorted(found)]
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from cmdb.records import Record
 from itsm import hits
-from itsm.clocks import Reading, Stay, reading
+from itsm.clocks import Reading, Stay, reading, stays_of
 from itsm.hits import Hit
 from itsm.policies import impact_level, priority
-from itsm.service_levels import agreements, promises
+from itsm.service_levels import agreements, covering, load_calendars, promises, together
 from lifecycle.cases import Room
-from schema.model import RecordType
+from lifecycle.items import CONCERNS, DROPPED
+from schema.model import ORGANISATION_ATTRIBUTE, RecordType
 
 GOVERNING: Final = "resolution"
 """The clock whose agreement is told as the process's own; the first one if a machine has none of that name."""
@@ -76,20 +78,63 @@ def clocks(
     concerned: Collection[str],
     stays: Sequence[Stay],
 ) -> dict[str, Reading]:
-    """What each clock of a process shows, by name. Two statements beside those for calendars."""
-    machine = type_.state_machine
-    if machine is None or not machine.clocks:
+    """What each clock of a process shows, by name. One statement beside those for calendars."""
+    if type_.state_machine is None or not type_.state_machine.clocks:
         return {}
+    agreed = agreements(room.store, _covered(attributes, concerned))
+    return _readings(room, type_, attributes, agreed, stays)
+
+
+def clocks_of(
+    room: Room, processes: Collection[Record], as_of: int | None = None
+) -> dict[str, dict[str, Reading]]:
+    """What the clocks of several processes show, by id: at the instant of the room.
+
+    Parameters
+    ----------
+    as_of
+        The revision that they are of; organisations and calendars count as they are now.
+
+    Four statements, one for some thousands of what they hit, and those for organisations and calendars: no
+    more of them for more processes.
+    """
+    store, types = room.store, room.model.record_types
+    timed_ = [p for p in processes if (m := types[p.type].state_machine) is not None and m.clocks]
+    found: dict[str, dict[str, Reading]] = {process.id: {} for process in processes}
+    if not timed_:
+        return found
+    ids = [process.id for process in timed_]
+    stays, concerned = stays_of(store, ids, as_of), dict[str, list[str]]()
+    for near in store.neighbours(ids, [CONCERNS], "out", as_of):
+        if near.relationship.attributes.get("outcome") != DROPPED:
+            concerned.setdefault(near.of, []).append(near.record.id)
+    covered = {p.id: _covered(p.attributes, concerned.get(p.id, ())) for p in timed_}
+    by_ci = covering(store, {ci for own in covered.values() for ci in own}, as_of)
+    organisations = {o for p in timed_ if (o := p.attributes.get(ORGANISATION_ATTRIBUTE))}
+    load_calendars(room, organisations, together(by_ci.values()))
+    for process in timed_:
+        agreed = together(by_ci[ci] for ci in covered[process.id] if ci in by_ci)
+        own = stays.get(process.id, [])
+        found[process.id] = _readings(room, types[process.type], process.attributes, agreed, own)
+    return found
+
+
+def _covered(attributes: Mapping[str, Any], concerned: Collection[str]) -> set[str]:
+    """The CIs of a process whose agreements count: those that it concerns, and the services that it impairs."""
     kept = hits.read(attributes.get("impact"))
-    agreed = agreements(room.store, {*concerned, *(kept.impaired if kept else ())})
+    return {*concerned, *(kept.impaired if kept else ())}
+
+
+def _readings(
+    room: Room,
+    type_: RecordType,
+    attributes: Mapping[str, Any],
+    agreed: Sequence[Record],
+    stays: Sequence[Stay],
+) -> dict[str, Reading]:
+    assert type_.state_machine is not None, "who asks has looked"
+    said = attributes.get("priority"), attributes.get(ORGANISATION_ATTRIBUTE)
     return {
-        name: reading(
-            clock,
-            stays,
-            promises(
-                room, clock, attributes.get("priority"), attributes.get("organisation"), agreed
-            ),
-            room.now,
-        )
-        for name, clock in machine.clocks.items()
+        name: reading(clock, stays, promises(room, clock, *said, agreed), room.now)
+        for name, clock in type_.state_machine.clocks.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.records import Record, Relationship, RelationshipKey
@@ -16,6 +16,9 @@ from lifecycle.people import Actor, Directory
 from lifecycle.refusals import Refusal
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
 from schema.processes import StepDeclaration
+
+LOOKING_AROUND: Final = frozenset({"items_free", "all_settled"})
+"""Guards that ask which other processes concern the items of one."""
 
 
 @dataclass
@@ -32,8 +35,9 @@ class Room:
         Ids of the records that go through the same at once.
     procedures
         The standard operating procedures in force, once they were read.
-    concerned
-        The items of processes, once they were read.
+    concerned, linked
+        The items of processes, once they were read; those of them of which it was read, too, which processes
+        their records are concerned by.
     kept
         What rules have read and want to find again, by names of their own.
     brief
@@ -49,6 +53,7 @@ class Room:
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
     concerned: dict[str, list[Item]] = field(default_factory=dict)
+    linked: set[str] = field(default_factory=set)
     kept: dict[str, Any] = field(default_factory=dict)
     brief: bool = False
 
@@ -71,7 +76,11 @@ class Room:
             holders=bool(processes),
         )
         if processes:
-            self.concerned |= items_of(self.store, [r.id for r in processes])
+            linked = {r.id for r in processes if _looks_around(types[r.type])}
+            self.linked |= linked
+            for ids in (linked, {r.id for r in processes} - linked):
+                if ids:
+                    self.concerned |= items_of(self.store, ids, linked=ids is linked)
             self.directory.load(
                 {
                     o
@@ -81,12 +90,28 @@ class Room:
                 }
             )
 
-    def items(self, process: str) -> list[Item]:
-        """What a process concerns, read once for all guards and effects of a decision."""
-        if process not in self.concerned:
+    def items(self, process: str, *, linked: bool = True) -> list[Item]:
+        """What a process concerns, read once for all guards and effects of a decision.
+
+        Parameters
+        ----------
+        linked
+            Whether it must be known which processes these records are concerned by; it costs more.
+        """
+        if linked and process not in self.linked:
             pages = items(self.store, process)
             self.concerned[process] = [item for page in pages for item in page]
+            self.linked.add(process)
+        elif process not in self.concerned:
+            self.concerned |= items_of(self.store, [process])
         return self.concerned[process]
+
+
+def _looks_around(type_: RecordType) -> bool:
+    """Whether a process of a type is asked which others concern its items."""
+    machine = type_.state_machine
+    ways = machine.transitions.values() if machine is not None else ()
+    return any(not LOOKING_AROUND.isdisjoint(way.guards) for way in ways)
 
 
 @dataclass

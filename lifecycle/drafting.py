@@ -102,7 +102,7 @@ class Drafting:
         Raises
         ------
         RequestError
-            The type has no procedure, or a device is named twice.
+            The type has no procedure, a device is named twice, or an attribute is one that is worked out.
         """
         record_type = self.store.model.record_type(type_)
         if record_type.procedure is None or record_type.abstract:
@@ -112,6 +112,7 @@ class Drafting:
                 if t.procedure and not t.abstract
             ]
             raise RequestError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
+        self.refuse_managed(type_, attributes)
         wanted, id = list(devices), self.engine.next_id()
 
         def work() -> Decision:
@@ -122,6 +123,19 @@ class Drafting:
 
         self.engine.decide(actor, work)
         return self.store.record(id)
+
+    def refuse_managed(self, type_: str, attributes: Mapping[str, Any]) -> None:
+        """Refuse attributes that only the product itself writes, where people give them.
+
+        Raises
+        ------
+        RequestError
+        """
+        managed = sorted(self.store.model.record_type(type_).managed & attributes.keys())
+        if managed:
+            raise RequestError(
+                f"Nobody says {', '.join(managed)}: it follows by itself.", "Leave it out."
+            )
 
     def drafted(
         self,

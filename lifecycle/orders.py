@@ -74,6 +74,22 @@ class Orders(Drafting):
 
     kind = ORDER
 
+    def procedure(self, order: Record) -> ProcedureDeclaration:
+        """The steps that orders of its type go through.
+
+        Raises
+        ------
+        RequestError
+            It is a record that goes through none.
+        """
+        procedure = super().procedure(order)
+        if not procedure.steps:
+            raise RequestError(
+                f"{order.name} is a {order.type}, which is not carried out in steps.",
+                "Name an order.",
+            )
+        return procedure
+
     def execute(
         self,
         order: str,

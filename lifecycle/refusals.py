@@ -68,7 +68,8 @@ class OutdatedError(ConflictError):
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         first, since = refusals[0], refusals[0].since
-        super().__init__(first.subject, 0, max(each.revision for each in since), since)
+        revisions = [each.revision for each in since]
+        super().__init__(first.subject, min(revisions) - 1, max(revisions), since)
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         self.message = f"{first.name}: {first.message}{more}."
         self.remedy = "Nothing was stored. Look at it again, and plan it anew."

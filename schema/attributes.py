@@ -30,6 +30,7 @@ class Attribute:
     sensitive: bool
     administered: bool
     volatile: bool
+    telling: bool
     searchable: bool
     default: Any
     pattern: str | None
@@ -69,6 +70,7 @@ def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) 
         sensitive=declared.sensitive,
         administered=declared.administered,
         volatile=declared.volatile,
+        telling=declared.telling,
         searchable=searchable and not declared.sensitive,
         default=declared.default,
         pattern=declared.pattern,

@@ -78,6 +78,10 @@ class AttributeDeclaration(Declaration):
         False,
         description="Changes by itself in what is operated: that a source finds another value is no finding.",
     )
+    telling: bool = Field(
+        False,
+        description="Of JSON: tells of other records, whoever may see those. Read only by who sees everything; others are told what they may see of it.",
+    )
     searchable: bool | None = Field(
         None,
         description="Whether full-text search looks at it; by default textual kinds that are not sensitive.",

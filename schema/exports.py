@@ -124,7 +124,7 @@ def _attributes(attributes: Iterable[Attribute]) -> Iterator[str]:
             kind += f" ({a.unit})"
         notes = [
             word
-            for word in ("required", "unique", "indexed", "sensitive", "volatile")
+            for word in ("required", "unique", "indexed", "sensitive", "volatile", "telling")
             if getattr(a, word)
         ]
         if a.values:

@@ -426,6 +426,11 @@ class Model:
         return frozenset(name for name, attribute in self.attributes.items() if attribute.volatile)
 
     @cached_property
+    def telling(self) -> frozenset[str]:
+        """Names of the attributes that tell of other records, whoever may see those."""
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.telling)
+
+    @cached_property
     def secret(self) -> frozenset[str]:
         """Sensitive, and written by the product itself: told to nobody, whatever they may read."""
         return self.sensitive & self.managed

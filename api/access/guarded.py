@@ -5,8 +5,9 @@ totals and counts are those of the visible records. What cannot be bounded there
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
 Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
-secret ones (`Model.secret`) from everybody. Who made a revision, and why, is told with what is seen of it.
-They are absent, and `GuardedStore.masked` tells their names. Relationships to what is not seen are left
+secret ones (`Model.secret`) from everybody; those that tell of others (`Model.telling`) from who does not see
+everything. They are absent, and `GuardedStore.masked` tells their names. Who made a revision, and why, is told
+with what is seen of it. Relationships to what is not seen are left
 out. `GuardedStore.hidden` counts what a question does not show.
 """
 
@@ -23,7 +24,7 @@ from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
 from api.access.roles import Roles
-from api.access.scope import Reach, Scope, scope_of
+from api.access.scope import LEVELS, Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
@@ -82,7 +83,7 @@ class GuardedStore(GraphStore):
     def __init__(
         self, inner: GraphStore, principal: Principal, organisations: Organisations, roles: Roles
     ) -> None:
-        self.url = inner.url
+        self.url, self.clock = inner.url, inner.clock
         self.principal, self.roles = principal, roles
         self._inner, self._organisations = inner, organisations
         self._seen: dict[str, bool] = {}
@@ -165,8 +166,15 @@ class GuardedStore(GraphStore):
             return revision
         return revision._replace(actor="", source="", reason="", effective_on=None, digest=None)
 
-    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
-        records = list(self._inner.get(ids, as_of).values())
+    def get(
+        self,
+        ids: Collection[str],
+        as_of: AsOf = None,
+        attributes: Collection[str] | None = None,
+    ) -> dict[str, Record]:
+        if attributes is not None:
+            attributes = {*attributes, ORGANISATION_ATTRIBUTE, *self.model.sharing}
+        records = list(self._inner.get(ids, as_of, attributes).values())
         return {record.id: record for record in self._shown(records, as_of)}
 
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
@@ -181,9 +189,47 @@ class GuardedStore(GraphStore):
         return self._page(query, self._inner.search(text, self._bounded(query, self.scope)))
 
     def _page(self, query: Query, page: Page) -> Page:
-        if query.as_of is None:
-            self._seen.update((record.id, True) for record in page.records)
-        return replace(page, records=self._with_values(page.records))
+        scope, whole = self.scope, page.records
+        if scope.bounded:
+            whole = [*whole, *_records(page.below)]
+            if query.as_of is None:
+                self._seen.update((record.id, True) for record in whole)
+        if _tells_all(query, scope):
+            return page
+        seen = self._visible(self._named(whole))
+        below = self._below(page.below, query.steps, seen, scope)
+        return replace(page, records=self._with_values(page.records, seen), below=below)
+
+    def _below(
+        self,
+        pages: Mapping[tuple[str, int], Connected],
+        steps: Sequence[Step],
+        seen: set[str],
+        scope: Scope,
+    ) -> dict[tuple[str, int], Connected]:
+        """Pages of connected records, which are seen, without what is withheld; and those behind them.
+
+        Parameters
+        ----------
+        seen
+            Of what the records name.
+        """
+        behind: dict[int, Mapping[tuple[str, int], Connected]] = {}
+        found, whole = {}, [_tells_all_of(step, scope) for step in steps]
+        for key, page in pages.items():
+            index = key[1]
+            if whole[index]:
+                found[key] = page
+                continue
+            if index not in behind:
+                further = steps[index].query.steps
+                behind[index] = self._below(page.below, further, seen, scope)
+            found[key] = page._replace(
+                records=self._with_values(page.records, seen),
+                relationships=[self._relationship(link) for link in page.relationships],
+                below=behind[index],
+            )
+        return found
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         """As of every store; references to records that are not seen are counted as no value."""
@@ -213,7 +259,7 @@ class GuardedStore(GraphStore):
             others |= self._named(records)
         seen = self._judged(records, as_of, others)
         near = [n for n in near if n.of in seen and n.record.id in seen]
-        shown = self._with_values([n.record for n in near])
+        shown = self._with_values([n.record for n in near], self._visible(self._named(records)))
         return [
             n._replace(record=record, relationship=self._relationship(n.relationship))
             for n, record in zip(near, shown, strict=True)
@@ -226,22 +272,17 @@ class GuardedStore(GraphStore):
         bounded = [step._replace(query=self._bounded(step.query, scope)) for step in steps]
         pages = self._inner.connections(ids, bounded, as_of)
         asked = {id for id, _ in pages}
-        records = {n.record.id: n.record for page in pages.values() for n in page.neighbours}
+        if not scope.bounded:
+            return self._below(pages, steps, set(), scope)
+        records = list(_records(pages))
+        named = self._named(records)
         if as_of is None:
-            self._seen.update(dict.fromkeys(records, True))
-            seen = self._visible(asked | self._named(records.values()))
+            self._seen.update((record.id, True) for record in records)
+            seen = self._visible(asked | named)
         else:
-            seen = self._asked(asked, as_of) if scope.bounded else asked
-        found = {}
-        for (id, index), page in pages.items():
-            if id in seen:
-                shown = self._with_values([n.record for n in page.neighbours])
-                near = [
-                    n._replace(record=record, relationship=self._relationship(n.relationship))
-                    for n, record in zip(page.neighbours, shown, strict=True)
-                ]
-                found[id, index] = page._replace(neighbours=near)
-        return found
+            seen = self._asked(asked, as_of)
+        pages = {key: page for key, page in pages.items() if key[0] in seen}
+        return self._below(pages, steps, self._visible(named), scope)
 
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
@@ -292,7 +333,7 @@ class GuardedStore(GraphStore):
         that is nothing."""
         for commit in self._inner.feed(after, upto):
             self._seen.clear()
-            changes = self._seen_changes(commit.changes)
+            changes = self.seen_changes(commit.changes)
             told = changes.records or changes.relationships or changes.model is not None
             revision = commit.revision if told else self._anonymous(commit.revision)
             yield Commit(revision, changes)
@@ -300,7 +341,7 @@ class GuardedStore(GraphStore):
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         """As of every store, between what was seen and what is: a record that came into an organisation
         that is seen appears as new."""
-        return self._seen_changes(self._inner.compare(earlier, later))
+        return self.seen_changes(self._inner.compare(earlier, later))
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
         for batch in _batches(self._inner.scan_records(as_of), BATCH):
@@ -353,7 +394,7 @@ class GuardedStore(GraphStore):
 
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+    ) -> dict[tuple[str, int], Connected]:
         return self._inner._connected(ids, steps, at)
 
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
@@ -430,7 +471,7 @@ class GuardedStore(GraphStore):
         try:
             return super().commit(replace(change_set, actor=self.principal.name), prepared)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         finally:
             self._seen.clear()
 
@@ -450,7 +491,7 @@ class GuardedStore(GraphStore):
         try:
             plan = pending.prepare(change_set, self._inner.last_revision().number + 1)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         except StaleError as stale:
             raise self.conflict(stale) from None
         GuardedTransaction(pending.view, self.scope, self._refusal).allow(plan)
@@ -490,7 +531,7 @@ class GuardedStore(GraphStore):
             if id not in seen:
                 raise NotFoundError(f"There is no record {id}.", SEARCH)
 
-    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
+    def told(self, error: InvalidChangeError) -> InvalidChangeError:
         """Problems that tell of no record that is not seen."""
         named = {id for problem in error.problems for id in IDS.findall(problem.message)}
         named |= {id for problem in error.problems for id in problem.names}
@@ -547,7 +588,15 @@ class GuardedStore(GraphStore):
     def _bounded(self, query: Query, scope: Scope) -> Query:
         if query.where:
             self._ask_of_sensitive(_names(query.where))
-        return replace(query, within=scope.bounds) if scope.bounded else query
+        attributes = query.attributes
+        if attributes is not None and not self.model.sensitive.isdisjoint(attributes):
+            attributes = {*attributes, ORGANISATION_ATTRIBUTE}
+        return replace(
+            query,
+            within=scope.bounds if scope.bounded else query.within,
+            attributes=attributes,
+            steps=[s._replace(query=self._bounded(s.query, scope)) for s in query.steps],
+        )
 
     def _ask_of_sensitive(self, names: Iterable[str]) -> None:
         """A filter on a sensitive attribute tells its values: it is for those who may read all of them."""
@@ -567,7 +616,8 @@ class GuardedStore(GraphStore):
         """Those of some records that are seen, without what is withheld."""
         named = self._named(records) if as_of is None else ()
         seen = self._judged(records, as_of, named)
-        return self._with_values([record for record in records if record.id in seen])
+        shown = [record for record in records if record.id in seen]
+        return self._with_values(shown, self._visible(self._named(shown)))
 
     def _judged(
         self, records: Iterable[Record], as_of: AsOf, others: Collection[str] = ()
@@ -603,16 +653,16 @@ class GuardedStore(GraphStore):
         for batch in _batches(sorted(ids), PAGE_LIMIT):
             where = {"id": {"in": batch}}
             page = self._inner.find(
-                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within)
+                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within, attributes=())
             )
             found.update(record.id for record in page.records)
         return found
 
     # -- what is withheld ---------------------------------------------------------------------------------
 
-    def _with_values(self, records: list[Record]) -> list[Record]:
-        """Records without what is withheld; they are seen. One statement at most."""
-        seen, scope = self._visible(self._named(records)), self.scope
+    def _with_values(self, records: Iterable[Record], seen: set[str]) -> list[Record]:
+        """Records without what is withheld; they are seen, and so are some of what they name."""
+        scope = self.scope
         return [self._record(record, seen, scope) for record in records]
 
     def _named(self, records: Iterable[Record]) -> set[str]:
@@ -636,6 +686,8 @@ class GuardedStore(GraphStore):
         kept_back = scope.model.secret if able else scope.model.sensitive
         withheld = set() if able else set(scope.model.sensitive.intersection(said))
         changed: dict[str, Any] = {}
+        if not scope.held.whole:
+            withheld |= scope.model.telling.intersection(said)
         if scope.bounded:
             for attribute in scope.model.record_types[record.type].references:
                 value = said.get(attribute.name)
@@ -643,10 +695,10 @@ class GuardedStore(GraphStore):
                     withheld.add(attribute.name)
                     changed[attribute.name] = _kept(value, seen)
         hidden = withheld | kept_back
-        if not hidden:
+        if hidden.isdisjoint(said) and PROVENANCE not in said:
             return record
         if withheld:
-            self._withheld[record.id, record.revision] = frozenset(withheld)
+            self._withheld[record.id, record.revision] = self.masked(record) | withheld
         attributes = _without(said, hidden)
         attributes.update((name, value) for name, value in changed.items() if value is not None)
         return record._replace(attributes=attributes)
@@ -654,12 +706,14 @@ class GuardedStore(GraphStore):
     def _relationship(self, link: Relationship) -> Relationship:
         """Relationships have no organisation: their sensitive attributes are for those who may read all."""
         able = self.reach(Permission.READ_SENSITIVE).shared
-        hidden = self.model.secret if able else self.model.sensitive
-        return link._replace(attributes=_without(link.attributes, hidden)) if hidden else link
+        hidden, said = self.model.secret if able else self.model.sensitive, link.attributes
+        if hidden.isdisjoint(said) and PROVENANCE not in said:
+            return link
+        return link._replace(attributes=_without(said, hidden))
 
     # -- changes ----------------------------------------------------------------------------------------
 
-    def _seen_changes(self, changes: Changes) -> Changes:
+    def seen_changes(self, changes: Changes) -> Changes:
         """What is seen of some changes: each state judged by what it was. One statement at most."""
         if not self.scope.bounded:
             return self._changes(changes, set())
@@ -678,6 +732,25 @@ class GuardedStore(GraphStore):
         pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
         kept = [pair for pair in pairs if pair != (None, None)]
         return self._changes(changes._replace(records=kept), seen)
+
+    def supposed(self, changes: Changes) -> Changes:
+        """What is seen of changes that are not made yet: what is new in them and names no organisation is seen
+        where what it would be a part of is. One statement more at most."""
+        scope = self.scope
+        new = {c.id: c.after for c in changes.records if c.before is None and c.after is not None}
+        verdicts = {id: scope.sees(record) for id, record in new.items()}
+        made = {id for id, verdict in verdicts.items() if verdict}
+        wholes: dict[str, set[str]] = {id: set() for id, v in verdicts.items() if v is None}
+        for key in (c.key for c in changes.relationships if c.after is not None):
+            part = self.model.relationship_types[key.type].part
+            ends = (key.source, key.target) if part == "source" else (key.target, key.source)
+            if part is not None and ends[0] in wholes:
+                wholes[ends[0]].add(ends[1])
+        made |= self._visible({whole for some in wholes.values() for whole in some} - new.keys())
+        for _ in range(LEVELS):
+            made |= {id for id, some in wholes.items() if not some or not some.isdisjoint(made)}
+        self._seen.update((id, id in made) for id in new)
+        return self.seen_changes(changes)
 
     def _changes(self, changes: Changes, seen: set[str]) -> Changes:
         """Changes without what is withheld, and without relationships to what is not seen."""
@@ -713,6 +786,30 @@ def _never(why: str) -> NotAllowedError:
     return NotAllowedError(
         f"That is not done on behalf of somebody. {why}", "Ask for what it is done for."
     )
+
+
+def _tells_all(query: Query, scope: Scope) -> bool:
+    """Whether nothing of what a query asks can be withheld, nor of what its steps lead to."""
+    if query.attributes is None:
+        return False
+    asked = {*query.attributes, *(sort.attribute for sort in query.sort)}
+    return scope.masking.isdisjoint(asked) and all(_tells_all_of(s, scope) for s in query.steps)
+
+
+def _tells_all_of(step: Step, scope: Scope) -> bool:
+    """Likewise, of a step and its relationships."""
+    asked = () if step.only_records else step.attributes
+    whole = asked is not None and scope.kept_back.isdisjoint(asked)
+    return whole and _tells_all(step.query, scope)
+
+
+def _records(pages: Mapping[tuple[str, int], Connected]) -> Iterator[Record]:
+    """All that pages have, and those behind them."""
+    behind = {id(page.below): page.below for page in pages.values()}
+    for page in pages.values():
+        yield from page.records
+    for below in behind.values():
+        yield from _records(below)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -35,7 +35,7 @@ from cmdb.queries import (
 )
 from cmdb.records import Record
 from schema.kinds import KINDS
-from schema.model import ORGANISATION_ATTRIBUTE, Direction, Model
+from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Direction, Model
 
 LEVELS: Final = 4
 """Parts of parts: a transceiver in a line card in a blade in a chassis."""
@@ -82,6 +82,8 @@ class Scope:
     ----------
     bounded
         Whether anything may be hidden from them at all.
+    kept_back, masking
+        Names of the attributes that something may be withheld of, of relationships and of records.
     """
 
     def __init__(
@@ -108,6 +110,8 @@ class Scope:
         )
         whole = self.administering.whole or not self._administered
         self.bounded = not (self.held.whole and whole)
+        self.kept_back = model.sensitive | {PROVENANCE}
+        self.masking = self.kept_back | (model.references if self.bounded else frozenset())
         self._conditions: dict[frozenset[str], Condition] = {}
         self._among = {
             ids: _among(ORGANISATION_ATTRIBUTE, ids)
@@ -138,6 +142,10 @@ class Scope:
         if named:
             return not named.isdisjoint(self.held.ids)
         return None if self._part({record.type}) else self.held.shared
+
+    def sees_all(self, types: frozenset[str]) -> bool:
+        """Whether all records of some concrete types are seen, whatever they say."""
+        return self.held.whole and types.isdisjoint(self._administered)
 
     def sees_organisation(self, id: str) -> bool | None:
         """Whether an organisation is seen; None where it is none."""

@@ -243,6 +243,7 @@ def record_fields(_: Records) -> list[ModelField]:
             _entries_type(),
             "What happened to it and its relationships, newest first, whatever `asOf` says.",
             level=Histories(),
+            needs=(),
             cost=10,
             page=ENTRIES,
             arguments=[

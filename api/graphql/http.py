@@ -23,9 +23,10 @@ from api.access.errors import UnauthenticatedError
 from api.access.principals import Principal
 from api.context import Context
 from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
+from api.graphql.current import CurrentSchema
 from api.graphql.errors import extensions
 from api.graphql.persisted import Persisted, Served, UnknownOperationError
-from api.graphql.schema import ModelSchema, build_schema
+from api.graphql.schema import ModelSchema
 from api.graphql.sockets import Socket, Wire
 from lifecycle.refusals import NotAllowedError
 from schema.errors import CmdbError
@@ -43,19 +44,21 @@ OPERATIONS: Final = 50
 
 
 class Door(GraphQLRouter[Context, None]):
-    """The one path of GraphQL; its schema is that of the model the store has now."""
+    """The one path of GraphQL; its schema is that of the model the store has, once it has been built."""
 
     graphql_transport_ws_handler_class = Socket
     websocket_adapter_class = Wire
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        schema = build_schema(services.store.model)
+        self.current = services.schema = CurrentSchema(services.store)
+        schema = self.current.schema
         folder = services.settings.persisted_queries
         self.served = Served(folder) if folder else None
         if self.served is not None:
             self.served.check(schema.documents)
         self.persisted = self.served or Persisted()
+        self._turns = asyncio.Semaphore(services.settings.threads)
 
         async def context(connection: HTTPConnection) -> Context:
             return await run_in_threadpool(self._context, connection)
@@ -73,7 +76,7 @@ class Door(GraphQLRouter[Context, None]):
 
     @property  # type: ignore[override]
     def schema(self) -> ModelSchema:
-        return build_schema(self.services.store.model)
+        return self.current.schema
 
     @schema.setter
     def schema(self, schema: ModelSchema) -> None:
@@ -99,6 +102,7 @@ class Door(GraphQLRouter[Context, None]):
 
     def _signed_in(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
+        self.current.look()
         records = self.schema.records
         made = Context(
             self.services, base.principal, base.store, records, base.request_id, connection
@@ -148,7 +152,8 @@ class Door(GraphQLRouter[Context, None]):
             if request.method != "POST":
                 raise HTTPException(405, "GraphQL is asked by POST")
             await request.body()
-            return await _while_there(request, context, super().run(request, context, root_value))
+            work = self._in_turn(super().run(request, context, root_value))
+            return await _while_there(request, context, work)
         except RequestError as error:
             return _answer(error.status, error)
         except UnknownOperationError as error:
@@ -156,6 +161,15 @@ class Door(GraphQLRouter[Context, None]):
         except HTTPException as error:
             status = error.status_code
             return _answer(status, RequestError(f"{error.reason}.", SEND))
+
+    async def _in_turn(self, work: Coroutine[Any, Any, Response]) -> Response:
+        """Do a request's work when it is its turn: its seconds begin then, and no more are under way at
+        once than may use the store."""
+        try:
+            async with self._turns:
+                return await work
+        finally:
+            work.close()  # of one that never began
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         check_media_type(request.content_type or "")

@@ -41,7 +41,8 @@ class Limited(SchemaExtension):
         return self.execution_context.context  # type: ignore[no-any-return]
 
     def on_operation(self) -> Iterator[None]:
-        """Gives its errors their codes."""
+        """Lets its context be of its schema, and gives its errors their codes."""
+        self._context.records = self._schema.records
         yield
         for each in self.execution_context.pre_execution_errors or ():
             coded(each)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import typer
-
 from cli.incidents import asking, listing, moving, opening, showing, working
+from cli.processes import OWN
+from itsm.incidents import Incidents
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Incidents: opened with what they hit, seen to in time, taken together and apart.",
+app = moving.Kind(Incidents).app(
+    "Incidents: opened with what they hit, seen to in time, taken together and apart.",
+    without={*OWN} - {"comment"},
+    helps=moving.HELPS,
 )
 
 app.command("open")(opening.open_)
@@ -17,8 +18,6 @@ app.command()(showing.show)
 app.command()(asking.impact)
 app.command()(asking.changed)
 app.command()(asking.known)
-for name, help_ in moving.MOVES.items():
-    app.command(name, help=help_)(moving.mover(name))
 app.command()(moving.resolve)
 app.command()(opening.include)
 app.command()(opening.exclude)
@@ -28,7 +27,6 @@ app.command()(working.urgency)
 app.command()(working.major)
 app.command()(working.escalate)
 app.command()(working.assign)
-app.command()(working.comment)
 app.command()(working.relate)
 app.command()(working.cause)
 app.command()(working.refresh)

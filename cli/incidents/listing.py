@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli import output
-from cli.incidents.words import plain, span, state
+from cli.incidents.words import plain, span
 from cli.options import (
     STORE_DEFAULT,
     Actor,
@@ -90,7 +90,7 @@ def _row(graph: GraphStore, record: Record, named: Mapping[str, str], now: datet
         said.get("number", record.id),
         record.name,
         marks,
-        state(graph, record),
+        output.state(graph.model, record),
         _due(said, now),
         *(output.shown(model, name, said.get(name), named) for name in NAMED),
     ]

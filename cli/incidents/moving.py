@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
 
-from cli.confirming import Yes, confirm
 from cli.incidents.words import IncidentName, incidents_of, report
-from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
-from lifecycle.desk import is_final
+from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
+from cli.processes import Processes
+from cmdb.store import GraphStore
 
-MOVES: Final = {
+HELPS: Final = {
     "acknowledge": "Take an incident on: it is yours from now on.",
     "suspend": "Let an incident wait for somebody else; its clock stands still meanwhile.",
     "continue": "Go on with an incident that waited.",
@@ -22,25 +21,11 @@ MOVES: Final = {
 }
 
 
-def mover(name: str) -> Callable[..., None]:
-    def move(
-        incident: IncidentName,
-        reason: Reason = "",
-        yes: Yes = False,
-        actor: Actor = "",
-        store: Store = STORE_DEFAULT,
-        json: Json = False,
-    ) -> None:
-        with opened(store) as graph:
-            incidents = incidents_of(graph)
-            found = incidents.find(incident)
-            number = str(found.attributes["number"])
-            if is_final(graph.model, found, name):
-                confirm(f"To {name} {number}", yes)
-            incidents.engine.transition(found.id, name, actor_or_me(actor), reason=reason)
-            report(graph, found.id, json, number)
+class Kind(Processes):
+    """Incidents as a kind of process, told by their own `report`."""
 
-    return move
+    def report(self, graph: GraphStore, id: str, json: bool, text: str) -> None:
+        report(graph, id, json, text)
 
 
 def resolve(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cli import output
-from cli.incidents.words import IncidentName, incidents_of, left, span, state
+from cli.incidents.words import IncidentName, incidents_of, left, span
 from cli.ledger import Language, checked
 from cli.options import STORE_DEFAULT, Actor, First, Json, Store, actor_or_me, opened
 from cli.process_show import choice_lines, plain_choice
@@ -75,7 +75,11 @@ def _choices(engine: Engine, found: Overview, actor: str) -> tuple[list[Choice],
 
 def _print_head(graph: GraphStore, found: Overview) -> None:
     model, said = graph.model, found.record.attributes
-    words = [str(said.get("number", "")), found.record.name, state(graph, found.record)]
+    words = [
+        str(said.get("number", "")),
+        found.record.name,
+        output.state(graph.model, found.record),
+    ]
     words.append(output.shown(model, "priority", said.get("priority")))
     if said.get("major"):
         words.append("MAJOR 重大事件")

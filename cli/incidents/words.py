@@ -41,7 +41,7 @@ def report(graph: GraphStore, id: str, json: bool, text: str) -> None:
         return
     said = incident.attributes
     named = output.referred(graph, said.items())
-    words = [state(graph, incident)]
+    words = [output.state(graph.model, incident)]
     words += [output.shown(graph.model, n, said[n], named) for n in TELLS if n in said]
     output.print_line(f"{text}: {', '.join(words)} (revision {graph.last_revision().number}).")
 
@@ -51,14 +51,6 @@ def plain(graph: GraphStore, incident: Record) -> dict[str, Any]:
     found = output.plain_record(graph.model, incident)
     found["attributes"] = {n: v for n, v in found["attributes"].items() if n != "impact"}
     return found
-
-
-def state(graph: GraphStore, incident: Record) -> str:
-    """Its state as incidents call it."""
-    machine = graph.model.record_types[incident.type].state_machine
-    name = str(incident.attributes.get("lifecycle_state"))
-    found = machine.states.get(name) if machine is not None else None
-    return f"{name} ({found.label.zh})" if found is not None else name
 
 
 def left(reading: Reading) -> str:

@@ -129,21 +129,6 @@ def assign(
         report(graph, found.id, json, f"Gave {found.attributes['number']} to {to}")
 
 
-def comment(
-    incident: IncidentName,
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
-    actor: Actor = "",
-    store: Store = STORE_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Say something about an incident; `incident show` prints it."""
-    with opened(store) as graph:
-        incidents = incidents_of(graph)
-        found = incidents.find(incident)
-        incidents.comment(found.id, actor_or_me(actor), text)
-        report(graph, found.id, json, f"Noted at {found.attributes['number']}")
-
-
 def relate(
     incident: IncidentName,
     other: Annotated[

@@ -35,7 +35,7 @@ class QueryCompiler(ABC):
         Revision number, or None for now.
     """
 
-    row: ClassVar[str]
+    row: str
     """What a record of the page is called in the statement."""
     true: ClassVar[str]
     false: ClassVar[str]
@@ -163,19 +163,18 @@ class QueryCompiler(ABC):
     def _not(self, condition: str) -> str:
         if condition.startswith("EXISTS"):  # which is never null; parsers count brackets
             return f"NOT {condition}"
-        if condition.startswith("EXISTS"):  # which is never null; parsers count brackets
-            return f"NOT {condition}"
         return f"NOT coalesce({condition}, {self.false})"
 
     # -- order and position -----------------------------------------------------------------------------
 
     def order(self, query: ParsedQuery) -> str:
         """What stands behind ORDER BY: what has no value comes last, the id decides."""
-        keys = [
-            f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
-            for expression, descending in self._keys(query)
-        ]
+        keys = [self.sorted_by(*key) for key in self._keys(query)]
         return ", ".join([*keys, f"{self.row}.id"])
+
+    def sorted_by(self, expression: str, descending: bool) -> str:
+        """One key of an order; what has no value comes last."""
+        return f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
 
     def after(self, query: ParsedQuery) -> str:
         """Rows behind the position: for some key all earlier ones equal and this one behind.

@@ -188,8 +188,9 @@ class Correlator:
         where = {STATE_ATTRIBUTE: {"in": open_states(self.store.model)}}
         inverse = self.store.model.relationship_types[CONCERNS].inverse
         step = Step(inverse, Query(INCIDENT, where, sort=[Sort("number", True)], first=AT_ONE_CI))
-        for page in self.store.connections([*cis], [step]).values():
-            yield from page.neighbours
+        for (ci, _), page in self.store.connections([*cis], [step]).items():
+            for record, link in zip(page.records, page.relationships, strict=True):
+                yield Neighbour(ci, link, record)
 
     def _groups(self, case: _Case, until: datetime) -> list[Group]:
         now, rules = case.room.now, self.rules

@@ -225,10 +225,20 @@ def no_back_out(subject: Subject) -> Measured:
 
 @measure("collisions")
 def with_others(subject: Subject) -> Measured:
+    """What it says names no more than what it is about: others, and the CIs between them."""
     found = [c for c in subject.collisions if c.kind in OF_CHANGES]
-    others = list(dict.fromkeys(other.id for c in found for other in c.others))
-    said = "; ".join(c.why for c in found[:5]) or "no collisions"
-    return Measured(len(others), said, others)
+    others = {other.id for c in found for other in c.others}
+    told: list[str] = []
+    about: dict[str, None] = {}
+    for one in found:
+        named_too = dict.fromkeys(r.id for r in (*one.others, *one.items))
+        if len(about | named_too) > TOLD:
+            break
+        about |= named_too
+        told.append(one.why)
+    more = f"{len(found) - len(told)} more" if len(told) < len(found) else ""
+    said = "; ".join(filter(None, (*told, more))) or "no collisions"
+    return Measured(len(others), said, [*about])
 
 
 def risk_of(

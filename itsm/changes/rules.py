@@ -21,7 +21,7 @@ from lifecycle.guards import guard, named
 from lifecycle.items import CONCERNS, DONE, DROPPED, OPEN
 from lifecycle.refusals import Refusal
 from schema.kinds import is_id
-from schema.model import STATE_ATTRIBUTE
+from schema.model import STATE_ATTRIBUTE, Model
 
 MODEL: Final = "change_model"
 PLANS: Final = ("implementation_plan", "back_out_plan")
@@ -32,6 +32,7 @@ BLIND: Final[Mapping[str, str]] = {
     "service_hours": "a service would be down in its hours",
 }
 """The same told to who may not see what it is about."""
+UNFIT: Final = "what it plans breaks a rule of the model"
 
 
 def _items(case: Case, room: Room) -> dict[str, Record]:
@@ -128,9 +129,20 @@ def _planned(case: Case, room: Room) -> Planned:
     return found
 
 
-def _would_break(case: Case, room: Room) -> None:
-    for problem in _planned(case, room).problems():
-        case.refuse("planned_fits", problem.message.rstrip("."), problem=problem.code)
+def _would_break(case: Case, room: Room) -> bool:
+    """Refuse what breaks a rule for hand-made changes; gives whether something does."""
+    planned = _planned(case, room)
+    problems = planned.problems()
+    for problem in problems:
+        message = problem.message.rstrip(".")
+        named = {
+            *problem.names,
+            *problem.subject.split(),
+            *message.split(),
+        } - planned.created.keys()
+        about = [{"id": id} for id in sorted(named) if is_id(id)]
+        case.refuse("planned_fits", message, problem=problem.code, about=about, blind=UNFIT)
+    return bool(problems)
 
 
 @guard
@@ -145,16 +157,22 @@ def planned_unchanged(cases: Sequence[Case], room: Room) -> None:
     """What it plans to change is as it was when that was planned, or as it is to be."""
     for case in cases if not room.brief else ():
         for one in moved(_planned(case, room)):
-            case.refusals.append(_outdated(case, one, room))
+            case.refusals.append(outdated(case.record, one, room.model))
 
 
-def _outdated(case: Case, one: Moved, room: Room) -> Refusal:
-    plain = one.plain(room.model)
-    about = [{"id": id} for id in one.subject.split() if is_id(id)]
+def outdated(change: Record, one: Moved, model: Model) -> Refusal:
+    """What others changed since, as a reason why what is planned does not fit any more."""
+    plain = one.plain(model)
+    values = (one.was, one.now, one.planned) if one.what in model.references else ()
+    named = (
+        *one.subject.split(),
+        *(id for v in values for id in (v if isinstance(v, list) else [v])),
+    )
+    about = [{"id": id} for id in dict.fromkeys(named) if isinstance(id, str) and is_id(id)]
     detail = {"moved": plain, "about": about, "blind": "something that it plans has changed since"}
     return Refusal(
-        case.record.id,
-        case.record.name,
+        change.id,
+        change.name,
         "planned_unchanged",
         str(one),
         detail=detail,
@@ -214,9 +232,8 @@ def apply_planned(case: Case, room: Room) -> None:
     """
     planned = _planned(case, room)
     _ended(case, room, "successful", DONE)
-    if not planned or room.brief:
+    if not planned or room.brief or _would_break(case, room):
         return
-    _would_break(case, room)
     case.sets[APPLIED] = room.store.last_revision().number + 1
     case.more += planned.remaining()
     concerned = _items(case, room)

@@ -27,6 +27,7 @@ from lifecycle.figures.declared import (
     Stays,
 )
 from lifecycle.figures.evaluators import Answer, Moment
+from schema.kinds import parse_datetime
 from schema.model import Model
 
 Evaluator = Callable[[Moment, Any], Answer]
@@ -68,10 +69,20 @@ def moment(
     organisation: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     *,
-    since: datetime | None = None,
+    since: datetime | str | None = None,
     beneath: GraphStore | None = None,
 ) -> Moment:
-    """What figures are asked about: now, or as it was (`Moment`)."""
+    """What figures are asked about: now, or as it was (`Moment`).
+
+    Raises
+    ------
+    QueryError
+        What is written as ``since`` is no instant.
+    """
+    try:
+        begin = None if since is None else parse_datetime(since)
+    except ValueError as error:
+        raise QueryError(f"The instant {error}.", "Write 2026-03-31T00:00:00Z.") from None
     at = store.resolve(as_of)
     if at is None:
         number, instant = store.last_revision().number, clock()
@@ -80,7 +91,7 @@ def moment(
     else:
         found = store.revisions([at])
         number, instant = at, found[at].at if found else clock()
-    return Moment(store, number, instant, organisation, since, beneath)
+    return Moment(store, number, instant, organisation, begin, beneath)
 
 
 def evaluate(figure: Figure, asked: Moment) -> Answer:

@@ -83,6 +83,28 @@ class Told:
         found = types[type_]
         return type_ if found.state_machine else min(found.concrete, default=type_)
 
+    def plain(self) -> list[dict[str, Any]]:
+        """As JSON."""
+        return [
+            {
+                "figure": figure.name,
+                "label": {"en": figure.en, "zh": figure.zh},
+                "unit": figure.unit,
+                "value": answer.value,
+                "count": answer.count,
+                "groups": [
+                    {
+                        **group.key,
+                        "label": self.group(figure, group),
+                        "value": group.value,
+                        "count": group.count,
+                    }
+                    for group in answer.groups
+                ],
+            }
+            for figure, answer in self._answers
+        ]
+
     def rows(self) -> Iterator[list[Any]]:
         """A row for each figure as a whole, and one for each of its groups."""
         for figure, answer in self._answers:

@@ -235,16 +235,18 @@ ROUTES: Final[dict[str, Route]] = {
     "POST /password": Route(lambda s: "/password", None, '{"password": "x", "new_password": "y"}'),
     "GET /exports/records": Route(lambda s: f"/exports/records?type=Server&organisation={s.organisation}", Permission.EXPORT),
     "GET /exports/graph": Route(lambda s: f"/exports/graph?type=Item&organisation={s.organisation}", Permission.EXPORT),
+    "GET /exports/figures": Route(lambda s: f"/exports/figures?format=json&organisation={s.organisation}", None),
     "GET /exports/ledger": Route(lambda s: f"/exports/ledger?format=csv&organisation={s.organisation}", None),
     "GET /attachments/{evidence}": Route(lambda s: f"/attachments/{s.device}", None),
     "POST /attachments": Route(lambda s: f"/attachments?order={s.device}&name=x", None, "text"),
+    **{
+        f"POST /alerts/{tool}": Route(lambda s, tool=tool: f"/alerts/{tool}", None, "text")  # type: ignore[misc]
+        for tool in ("alertmanager", "cloudevents", "zabbix")
+    },
     "POST /observations/{source}": Route(lambda s: "/observations/tool", None, '{"type": "Box", "key": "b"}'),
-    "POST /alerts/alertmanager": Route(lambda s: "/alerts/alertmanager", None, '{"alerts": []}'),
-    "POST /alerts/zabbix": Route(lambda s: "/alerts/zabbix", None, '{"event_id": "1"}'),
-    "POST /alerts/cloudevents": Route(lambda s: "/alerts/cloudevents", None, "[]"),
 }  # fmt: skip
-"""Method and route -> who is answered. Of attachments, alerts and the ledger the small model has nothing:
-tests/api/test_attachments.py, test_alerts.py and test_exports.py have them."""
+"""Method and route -> who is answered. Of attachments, figures and the ledger the small model has nothing:
+tests/api/test_attachments.py and test_exports.py have them."""
 
 
 def test_every_route_is_in_the_table(world: World) -> None:

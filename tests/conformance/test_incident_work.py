@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from cmdb.change_sets import ChangeSet, Create, Relate, Unrelate, Update
-from cmdb.errors import ConflictError, NotFoundError
+from cmdb.errors import ConflictError, InvalidChangeError, NotFoundError
 from cmdb.ids import new_id
 from cmdb.integrity import check
+from cmdb.reconciliation.undoing import undo
 from cmdb.store import create_store
 from impact.rules import Effect
 from impact.snapshots import Snapshot
@@ -328,3 +329,18 @@ def test_every_step_is_in_the_resume_of_its_cis(desk: ServiceDesk) -> None:
     assert (
         "Incident SJ-2050-000002: New (Priority 3 - Medium; Line of support Service desk)." in web
     )
+
+
+def test_what_was_done_may_be_undone_where_a_way_leads_back(desk: ServiceDesk) -> None:
+    one, other = desk.opened("box"), desk.opened("web1")
+    told = ("urgency", "priority", "lifecycle_state", "response_due")
+    before = desk.told(one, *told)
+    rated = desk.incidents.rate(one, "eve", "high")
+    undo(desk.store, rated, actor="pat")
+    assert desk.told(one, *told) == before
+    merged = merge(desk.incidents, one, [other], "eve")
+    with pytest.raises(InvalidChangeError, match="cannot go from merged"):
+        undo(desk.store, merged, actor="pat")
+    assert desk.told(other, "lifecycle_state") == ["merged"]
+    assert set(desk.concerned(one)) == {"box", "web1"}
+    assert refresh(desk.engine).changed == []

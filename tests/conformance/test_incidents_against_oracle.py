@@ -27,6 +27,7 @@ from cmdb.change_sets import Relate, Unrelate, Update
 from cmdb.integrity import check
 from cmdb.store import GraphStore, create_store
 from impact.rules import Effect
+from impact.snapshots import Snapshot
 from itsm.hits import hit
 from itsm.merging import merge, split
 from itsm.refreshing import refresh
@@ -66,13 +67,14 @@ class IncidentsAgainstOracle(RuleBasedStateMachine):
     def new_store(self) -> GraphStore:
         raise NotImplementedError
 
-    @initialize(calendar=CALENDAR)
-    def begin(self, calendar: str | None) -> None:
+    @initialize(calendar=CALENDAR, at_hand=st.booleans())
+    def begin(self, calendar: str | None, at_hand: bool) -> None:
         self.desk = desk = ServiceDesk.make(self.new_store())
         desk.now = BEGIN
         self.ids: list[str] = []
         self.plain: list[PlainIncident] = []
         self.seen: dict[str, int] = {}
+        self.topology = Snapshot(desk.store).shared if at_hand else None
         self.calendar, self.agreed = calendar, Agreement()
         said = [desk.create("ServiceCalendar", name, **of) for name, of in CALENDARS.items()]
         sla = desk.create("SLA", "gold", lifecycle_state="in_use")
@@ -260,9 +262,9 @@ class IncidentsAgainstOracle(RuleBasedStateMachine):
     def follow(self) -> None:
         """Open incidents are looked at anew; once is enough, and what they hit is what they hit now."""
         self.tick()
-        refresh(self.desk.engine)
+        refresh(self.desk.engine, self.topology)
         store = self.desk.store
-        assert refresh(self.desk.engine).changed == []
+        assert refresh(self.desk.engine, self.topology).changed == []
         for id, plain in zip(self.ids, self.plain, strict=True):
             if plain.state in OPEN:
                 roots = self.roots(plain)

@@ -86,7 +86,7 @@ class Story:
             "occurred_at": self.desk.now - (other % 2) * timedelta(days=other % 9),
             "service_level": ids["agreed"] if other & 8 else None,
             "impact": {
-                "revision": 1, "roots": {}, "complete": True, "truncated": None, "counts": {}, "cells": [],
+                "revision": 1, "roots": {}, "complete": True, "truncated": None, "counts": {}, "cells": [], "digest": "",
                 "services": [[ids[name], "down", "high"] for name in services] + [[ids["web1"], "at_risk", "low"]],
                 "left_out": {"cells": 0, "services": 0},
             },

@@ -138,6 +138,10 @@ def test_what_does_not_go_is_told(
     cmdb("change", "remove", number, "web1")
     for name in ("submit", "assess"):
         cmdb("change", name, number)
+    order = json.loads(cmdb("order", "new", "repair", "box", f"change={number}", "--json"))[
+        "number"
+    ]
+    assert f"Carried out by: {order}" in cmdb("change", "show", number)
     cmdb("change", "approve", number, "--actor", "mia")
     cmdb("change", "begin", number, "--actor", "ola")
     commit(desk.store, Update(desk.ids["box"], {"purpose": "archive"}), actor="bob")

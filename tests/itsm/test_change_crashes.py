@@ -72,7 +72,8 @@ def check_kills(url: str, kills: int) -> None:
             id = change(f"round {number}")
             with confirmer(url) as process:
                 told(process, board, id)
-                moment = time.perf_counter() + taken * chance.random()
+                # the first at once, the others at any moment of what it takes
+                moment = time.perf_counter() + taken * chance.random() * bool(number)
                 while time.perf_counter() < moment:
                     pass
                 process.kill()

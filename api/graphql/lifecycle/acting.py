@@ -65,7 +65,7 @@ def engine_of(
     NotAllowedError
         Whose account it is is no person, or another than the one of that name.
     """
-    engine = Engine(store, ids=ids)
+    engine = Engine(store, store.clock, ids)
     return engine, person(context, engine.own_room().directory)
 
 

@@ -25,7 +25,7 @@ from lifecycle.ledger import DEVICES
 from lifecycle.resume import resume
 from lifecycle.resume.sentences import KINDS
 from schema.basics import Label
-from schema.kinds import parse_date, parse_datetime, write_datetime
+from schema.kinds import parse_date, write_datetime
 
 
 class Seen(NamedTuple):
@@ -56,19 +56,12 @@ async def _figures(_: Any, info: Any, **given: Any) -> list[Any]:
             context.store,
             moment(given.get("asOf")),
             given.get("organisation"),
-            since=_instant(given.get("since")),
+            since=given.get("since"),
             beneath=product(context, Permission.READ),
         )
         return [(figure, evaluate(figure, at)) for figure in wanted]
 
     return await context.call(work)
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return parse_datetime(text) if text else None
-    except ValueError as error:
-        raise QueryError(f"The instant {error}.", "Write 2026-03-31T00:00:00Z.") from None
 
 
 async def _due(_: Any, info: Any, **given: Any) -> list[Seen]:

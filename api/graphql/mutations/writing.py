@@ -208,9 +208,14 @@ def _day(text: str) -> date:
         raise _invalid(0, "effectiveOn", f"The day {error}.") from None
 
 
+def writing_of(records: Records) -> Writing:
+    """What reads operations, with the input types of a schema."""
+    return records.once("operations", lambda: Writing(records, Inputs(records)))
+
+
 def mutation_fields(records: Records) -> list[ModelField]:
-    inputs = Inputs(records)
-    writing = Writing(records, inputs)
+    writing = writing_of(records)
+    inputs = writing.inputs
 
     def create(context: Context, ids: Ids, given: Mapping[str, Any]) -> Committed:
         type_, attributes = writing.one(given["record"])

@@ -31,13 +31,21 @@ class ListingConnection(sqlite3.Connection):
         self.execute("PRAGMA temp_store = MEMORY")
         self.execute(TABLE)
 
+    def roll_back(self) -> None:
+        """End the open transaction without its changes; lists that it put into the table, too."""
+        self.execute("ROLLBACK")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._numbers.clear()
+        self.execute("DELETE FROM members")
+
     def number(self, members: Members) -> int:
         """The list's number in ``members``."""
         found = self._numbers.get(members)
         if found is None:
             if len(self._numbers) >= KEPT:
-                self._numbers.clear()
-                self.execute("DELETE FROM members")
+                self._clear()
             found = len(self._numbers) + 1
             self.execute(FILL, (found, json.dumps(members)))
             self._numbers[members] = found

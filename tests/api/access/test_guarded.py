@@ -111,7 +111,7 @@ READ: dict[str, Do] = {
     "count_by": lambda g, s, w: g.count_by(Query(where={"id": {"eq": s.device}}), ["type"]),
     "neighbours": lambda g, s, w: g.neighbours([s.app], ["RUNS_ON"]),
     "connections": lambda g, s, w: any(
-        p.neighbours for p in g.connections([s.app], [Step("RUNS_ON")]).values()
+        p.records for p in g.connections([s.app], [Step("RUNS_ON")]).values()
     ),
     "history": lambda g, s, w: g.history(s.device),
     "histories": lambda g, s, w: g.histories([s.device]),
@@ -258,6 +258,7 @@ def test_every_operation_is_in_the_matrix() -> None:
         "commit",
         "last_revision",
         "revisions",
+        "instants",
         "statistics",
         "damage",
         "type_usage",
