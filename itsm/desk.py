@@ -275,10 +275,11 @@ class Desk:
         count = 0
         failed: Exception | None = None
         for _ in range(ROUNDS):
+            begin = self._clock()
             taken = self._taking().take_in()
             try:
                 if failed is None:
-                    self._correlate(taken)
+                    self._correlate(taken, begin)
             except Exception as error:  # what comes in is taken in all the same
                 failed = error
             if taken is None:
@@ -291,12 +292,12 @@ class Desk:
             raise failed
         return count
 
-    def _correlate(self, taken: Taken | None) -> None:
+    def _correlate(self, taken: Taken | None, looked_at: datetime) -> None:
+        """Make incidents, after all was taken in that had come when it was looked, or some of it."""
         begin = self._monotonic()
-        more = taken is not None and taken.full
-        if more and begin < self._rests_until:
+        if taken is not None and taken.full and begin < self._rests_until:
             return
-        made = self._correlator.run(taken.at if taken is not None and more else None)
+        made = self._correlator.run(taken.at if taken is not None and taken.full else looked_at)
         end = self._monotonic()
         self._rests_until = end + (end - begin)
         self._waits = made.next_at

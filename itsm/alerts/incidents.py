@@ -97,14 +97,14 @@ class Correlator:
     def store(self) -> GraphStore:
         return self.engine.store
 
-    def run(self, until: datetime | None = None) -> Made:
+    def run(self, until: datetime) -> Made:
         """Correlate all that waits; gives what came of it.
 
         Parameters
         ----------
         until
-            What was received since then is yet to be taken in: so long others may still come, for which
-            an alert waits. Now, where all has been.
+            What was received since then may be yet to be taken in: an alert has waited for others until
+            then, not until now.
 
         Raises
         ------
@@ -123,12 +123,12 @@ class Correlator:
             self._most = min(MOST, self._most * 2)
             return made
 
-    def _run(self, most: int, until: datetime | None) -> Made:
+    def _run(self, most: int, until: datetime) -> Made:
         def work() -> Decision:
             case = self._case(most)
             if case is None:
                 return Decision([], "", result=Made())
-            operations, made = self._operations(case, self._groups(case, until or case.room.now))
+            operations, made = self._operations(case, self._groups(case, until))
             return Decision(operations, f"{made.alerts} alerts correlated", result=made)
 
         made: Made = self.engine.decide(SYSTEM, work, anew=True)[0].result or Made()

@@ -176,7 +176,8 @@ COUNT_TYPE_CHANGES: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
 )
 
-UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row.id')} SET n = row.properties"
+UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n += row[1]"
+"""Only what changes goes there; null takes a property away."""
 
 _REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
 _HEADER = f"{_REVISION} AS v"
@@ -218,7 +219,11 @@ SETTLE: Final = (
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
 
-ADD_RECORD_IMAGES: Final = f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RECORD_IMAGES: Final = (
+    f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')}"
+    " CREATE (i:`_RecordImage`) SET i = n {.*, type: row[1], until: $until}"
+)
+"""Of live records as they are, before anything of them changes."""
 ADD_RELATIONSHIP_IMAGES: Final = (
     f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 )
@@ -308,8 +313,10 @@ LOCK_JOURNAL: Final = "MATCH (j:`_Journal` {name: $name}) SET j.name = $name"
 """Waits for an append that is being committed: nobody reads a part of one."""
 ENTRIES: Final = (
     "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number > $after"
-    " RETURN e.number AS number, e.at AS at, e.value AS value ORDER BY e.number LIMIT $first"
+    " RETURN e.number AS number, e.at.epochSeconds AS seconds, e.at.microsecond AS microsecond, e.value AS value"
+    " ORDER BY e.number LIMIT $first"
 )
+"""Instants as numbers: the driver takes longer to make one of its own than for all the rest of an entry."""
 TRIM: Final = (
     "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number <= $upto"
     " WITH e LIMIT $size DELETE e RETURN count(*) AS count"
