@@ -17,7 +17,6 @@ from cmdb.store import create_store
 from cmdb.store.opening import create_empty_store
 from cmdb.transfer import copy
 from itsm.alerts import attaching, folding
-from itsm.alerts.intake import Intake
 from itsm.alerts.received import Malformed
 from itsm.alerts.receiving import JOURNAL, receive
 from itsm.desk import Desk
@@ -255,19 +254,6 @@ def test_one_alone_waits_for_others_and_then_stands_alone(lab: Monitoring) -> No
     lab.later(SETTLE)
     assert lab.shown() == [(["lone"], ["lone"]), (["sw1"], ["web0", "web1", "web2"])]
     assert [a.attributes.get("opens_at") for a in lab.alerts().values()] == [None] * 4
-
-
-def test_it_waits_for_what_was_received_with_it_however_late_that_is_taken_in(
-    lab: Monitoring,
-) -> None:
-    lab.desk._intake = Intake(lab.desk.engine, lab.rules, 1)
-    for host in ("web0", "web1", "web2", "web3"):
-        lab.send(lab.alert(host))
-        lab.now += timedelta(seconds=1)
-    lab.now += timedelta(minutes=10)  # a backlog: all of them have waited long enough by the clock
-    lab.turn()
-    assert lab.shown() == [(["sw1"], ["web0", "web1", "web2", "web3"])]
-    assert len(lab.records("Incident")) == 1
 
 
 def test_a_cause_that_is_found_later_takes_in_what_was_opened(lab: Monitoring) -> None:
