@@ -179,11 +179,15 @@ def show(alert: AlertName, store: Store = STORE_DEFAULT, json: Json = False) -> 
             output.print_json(plain)
             return
         output.print_line(record.name, "bold")
-        hidden = ("name", "labels_said")
-        shown = {n: v for n, v in record.attributes.items() if n not in hidden}
-        rows = [[n, output.shown(graph.model, n, v)] for n, v in sorted(shown.items())]
-        rows += [[n, v] for n, v in plain["said"].items()]
-        output.print_table(["what", ""], rows)
+        model, hidden = graph.model, ("name", "labels_said")
+        shown = {n: v for n, v in sorted(record.attributes.items()) if n not in hidden}
+        named = output.referred(graph, shown.items())
+        rows = [
+            [n, model.attributes[n].label.zh, output.shown(model, n, v, named)]
+            for n, v in shown.items()
+        ]
+        output.print_table(["attribute", "属性", "value"], rows)
+        output.print_table(["said by the tool", "value"], plain["said"].items())
         output.print_line(_names(around) or "No CI is known, and no incident.")
 
 

@@ -301,6 +301,9 @@ class Desk:
         end = self._monotonic()
         self._rests_until = end + (end - begin)
         self._waits = made.next_at
+        if made.alerts:
+            counts = {n: v for n, v in made._asdict().items() if isinstance(v, int)}
+            logger.info("alerts correlated", extra=counts)
         self.tally.opened += made.opened
         self.tally.joined += made.joined
         self.tally.merged += made.merged

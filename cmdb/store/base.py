@@ -437,6 +437,7 @@ class GraphStore(ABC):
                     revision.number,
                     managed=change_set.managed,
                     process=change_set.process,
+                    known={} if change_set.based_on is None else change_set.known,
                 )
             if not plan:
                 return CommitResult(revision.number - 1, False)

@@ -129,7 +129,9 @@ class Correlator:
             if case is None:
                 return Decision([], "", result=Made())
             operations, made = self._operations(case, self._groups(case, until))
-            return Decision(operations, f"{made.alerts} alerts correlated", result=made)
+            known = {alert.id: alert for alerts in case.alerts.values() for alert in alerts}
+            words = f"{made.alerts} alerts correlated"
+            return Decision(operations, words, result=made, known=known)
 
         made: Made = self.engine.decide(SYSTEM, work, anew=True)[0].result or Made()
         return made
@@ -252,7 +254,7 @@ class Correlator:
             self.engine,
             case.room,
             id,
-            name=self._name(case, group, alerts),
+            name=self._name(case, group),
             items=_items(roots, group.cis),
             attributes=attributes,
             roots=roots,
@@ -271,7 +273,7 @@ class Correlator:
         items = _items({}, {*new} - before.keys())
         if group.roots is not None and group.roots.keys() != before.keys():
             attributes["probable_cause"] = next(iter(group.roots))
-            attributes["name"] = self._name(case, group, alerts)
+            attributes["name"] = self._name(case, group)
             known = (ci for one in others for ci in roots_of(one))
             items = _items(group.roots, {*items, *before, *known})
         if others:
@@ -297,15 +299,14 @@ class Correlator:
         asked = {levels[s].urgency for a in alerts if (s := a.attributes["severity"]) in levels}
         return next((u for u in URGENCIES if u in asked), URGENCIES[1])
 
-    def _name(self, case: _Case, group: Group, alerts: Sequence[Record]) -> str:
-        """What an incident is called: its cause, and what that, or else another, reports."""
+    def _name(self, case: _Case, group: Group) -> str:
+        """What an incident is called: its cause, and what that reports, if it does."""
         cause = next(iter(group.roots or roots_of(case.incidents[group.incidents[0]])))
         own = case.alerts.get(cause)
         record = case.cis.get(cause) or self.store.record(cause)
-        if not own:
-            return f"{record.name}: 疑似故障 suspected ({len(alerts)})"
-        more = f" (+{len(alerts) - 1})" if len(alerts) > 1 else ""
-        return f"{record.name}: {own[0].name}{more}"[:1_000]
+        said = own[0].name if own else "疑似故障 suspected"
+        named = own and said.casefold().startswith(record.name.casefold())
+        return (said if named else f"{record.name}: {said}")[:1_000]
 
 
 def roots_of(incident: Record) -> dict[str, Effect]:

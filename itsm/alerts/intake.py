@@ -129,7 +129,9 @@ class Intake:
                 operations.append(Update(record.id, said))
             last = kept[-1]
             taken = Taken(len(kept), last.number, last.at, len(changes), len(kept) == most)
-            return Decision(operations, f"{taken.received} alerts received", result=taken)
+            known = {c.id: c.record for c in changes if c.record is not None}
+            words = f"{taken.received} alerts received"
+            return Decision(operations, words, result=taken, known=known)
 
         taken: Taken | None = self.engine.decide(SYSTEM, work, anew=True)[0].result
         return taken

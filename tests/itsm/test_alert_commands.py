@@ -56,7 +56,7 @@ def test_from_the_alert_to_the_incident(
     assert shop["incident"].startswith("SJ-")
     text = cmdb("alert", "list", "--unmatched")
     assert "No CI is hostname h7." in text
-    assert "1 of 1." in text
+    assert "1 alerts." in text
     assert "Application shop" in cmdb("alert", "list", "--all", "--source", "zbx")
     [other] = told(cmdb("alert", "list", "--unmatched", "--json"))["alerts"]
     assert (
