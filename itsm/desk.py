@@ -137,6 +137,7 @@ class Desk:
         self._looked_at = -1
         self._waits: datetime | None = None
         self._rests_until = 0.0
+        self._leased = False
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -178,7 +179,8 @@ class Desk:
         while not self._stopping:
             self._asked.clear()
             try:
-                if self._lease.acquire():
+                self._leased = self._lease.acquire()
+                if self._leased:
                     self.turn()
             except StoreError as error:
                 logger.warning("the desk waits", extra={"reason": error.message})
@@ -192,14 +194,16 @@ class Desk:
     def once(self) -> bool:
         """Do each job once, if no other process holds the lease; gives whether. What was received is taken
         in to the end, and it is waited until what waits for others has waited long enough."""
-        if not self._lease.acquire():
+        self._leased = self._lease.acquire()
+        if not self._leased:
             return False
         try:
-            while not self._stopping and (self.turn() or self._waits is not None):
+            while (self.turn() or self._waits is not None) and not self._stopping:
+                if not self._lease.renew():
+                    break
                 if self._waits is not None and not any(job.failures for job in self.jobs):
                     left = (self._waits - self._clock()).total_seconds()
                     self._asked.wait(max(0.01, min(left, LEASE / 2)))
-                    self._lease.renew()
         finally:
             self._lease.release()
         return True
@@ -277,16 +281,17 @@ class Desk:
         for _ in range(ROUNDS):
             begin = self._clock()
             taken = self._taking().take_in()
+            if taken is not None:
+                self.tally.received += taken.received
+                count += taken.received
+                if not self._lease_goes_on():
+                    break
             try:
                 if failed is None:
                     self._correlate(taken, begin)
             except Exception as error:  # what comes in is taken in all the same
                 failed = error
-            if taken is None:
-                break
-            self.tally.received += taken.received
-            count += taken.received
-            if self._stopping or not self._lease_goes_on():
+            if taken is None or self._stopping or not self._lease_goes_on():
                 break
         if failed is not None:
             raise failed
@@ -309,8 +314,8 @@ class Desk:
         self.tally.merged += made.merged
 
     def _lease_goes_on(self) -> bool:
-        """Whether the lease, if it is held, is held on."""
-        return not self._lease.held or self._lease.renew()
+        """Whether the lease, if it was taken, is held on: no other has taken it since."""
+        return not self._leased or self._lease.renew()
 
     def _match(self) -> int:
         """Look again for the CIs of unmatched alerts, where anything was committed since."""

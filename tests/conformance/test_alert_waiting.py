@@ -10,6 +10,7 @@ import pytest
 
 from cmdb.change_sets import Relate
 from cmdb.integrity import check
+from cmdb.leases import Lease
 from cmdb.store import create_store
 from itsm.alerts.incidents import Correlator
 from itsm.alerts.intake import Intake, Taken
@@ -58,7 +59,7 @@ def test_it_waits_for_what_came_while_others_were_taken_in(
     monkeypatch.setattr(Intake, "take_in", slow)
     lab.turn()
     assert lab.shown() == [(["sw1"], ["web0", "web1", "web2", "web3"])]
-    assert len(lab.records("Incident")) == 1
+    assert (lab.desk.tally.opened, lab.desk.tally.joined) == (1, 0)
 
 
 def test_where_more_is_waiting_correlating_takes_half_of_the_time_at_most(
@@ -93,6 +94,7 @@ def test_what_is_matched_later_waits_for_others_from_then_on(lab: Monitoring) ->
     operations = [lab.create("Server", f"late{n}", hostname=f"late{n}", **IN_USE) for n in range(2)]
     commit(lab.store, *operations)
     lab.turn()
+    lab.turn()
     assert (len(lab.about()), lab.shown()) == (2, [])
     commit(
         lab.store,
@@ -102,3 +104,29 @@ def test_what_is_matched_later_waits_for_others_from_then_on(lab: Monitoring) ->
     lab.send(lab.alert("sw1"))
     lab.turn()
     assert lab.shown() == [(["sw1"], ["late0", "late1", "sw1"])]
+
+
+def test_who_has_lost_the_lease_while_taking_in_leaves_the_rest_to_another(
+    lab: Monitoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = lab.new_desk(), lab.new_desk()
+    for desk in (one, other):
+        desk._lease = Lease(lab.store, "desk", "a desk", 5, clock=lambda: lab.now)
+    one._intake = Intake(one.engine, lab.rules, 1)
+    take_in = Intake.take_in
+
+    def slow(intake: Intake) -> Taken | None:
+        taken = take_in(intake)
+        if intake is one._intake:
+            lab.now += timedelta(seconds=10)
+            assert other._lease.acquire()
+        return taken
+
+    monkeypatch.setattr(Intake, "take_in", slow)
+    lab.send(*(lab.alert(f"web{n}") for n in range(4)))
+    assert one.once()
+    assert (one.tally.received, lab.shown()) == (1, [])
+    assert not one.once()
+    assert other.once()
+    assert (other.tally.received, other.tally.opened) == (3, 1)
+    assert lab.shown() == [(["sw1"], ["web0", "web1", "web2", "web3"])]
