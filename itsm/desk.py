@@ -22,7 +22,7 @@ from cmdb.errors import StoreError
 from cmdb.leases import Lease
 from cmdb.store import GraphStore
 from impact.snapshots import Snapshot
-from itsm.alerts.incidents import Correlator
+from itsm.alerts.incidents import LONG_AGO, Correlator
 from itsm.alerts.intake import Intake, Taken
 from itsm.alerts.outcomes import ALERT
 from itsm.alerts.rules import AlertRules, load_alert_rules
@@ -138,6 +138,7 @@ class Desk:
         self._waits: datetime | None = None
         self._rests_until = 0.0
         self._leased = False
+        self._since = LONG_AGO
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -179,13 +180,16 @@ class Desk:
         while not self._stopping:
             self._asked.clear()
             try:
-                self._leased = self._lease.acquire()
+                before, self._leased = self._leased, self._lease.acquire()
                 if self._leased:
+                    if not before:
+                        self._since = self._clock()
                     self.turn()
             except StoreError as error:
                 logger.warning("the desk waits", extra={"reason": error.message})
                 self._asked.wait(WAIT[0])
             self._asked.wait(TICK)
+        self._leased = False
         try:
             self._lease.release()
         except StoreError:
@@ -205,6 +209,7 @@ class Desk:
                     left = (self._waits - self._clock()).total_seconds()
                     self._asked.wait(max(0.01, min(left, LEASE / 2)))
         finally:
+            self._leased = False
             self._lease.release()
         return True
 
@@ -302,7 +307,12 @@ class Desk:
         begin = self._monotonic()
         if taken is not None and taken.full and begin < self._rests_until:
             return
-        made = self._correlator.run(taken.at if taken is not None and taken.full else looked_at)
+        until = taken.at if taken is not None and taken.full else looked_at
+        if until < self._since + self.rules.settle:
+            until = (
+                LONG_AGO  # while nobody was at work, maybe nobody could be told of others either
+            )
+        made = self._correlator.run(until)
         end = self._monotonic()
         self._rests_until = end + (end - begin)
         self._waits = made.next_at

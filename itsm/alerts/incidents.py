@@ -128,7 +128,7 @@ class Correlator:
             case = self._case(most)
             if case is None:
                 return Decision([], "", result=Made())
-            operations, made = self._operations(case, self._groups(case, until))
+            operations, made = self._operations(case, self._groups(case, until), until)
             known = {alert.id: alert for alerts in case.alerts.values() for alert in alerts}
             words = f"{made.alerts} alerts correlated"
             return Decision(operations, words, result=made, known=known)
@@ -196,14 +196,13 @@ class Correlator:
 
     def _groups(self, case: _Case, until: datetime) -> list[Group]:
         now, rules = case.room.now, self.rules
-        waiting = [
-            Waiting(
-                ci,
-                max(rules.effect(alert.attributes["severity"]) for alert in alerts),
-                min(alert.attributes[OPENS_AT] for alert in alerts) <= until,
+        waiting = []
+        for ci, alerts in case.alerts.items():
+            effect = max(rules.effect(alert.attributes["severity"]) for alert in alerts)
+            opens = min(alert.attributes[OPENS_AT] for alert in alerts)
+            waiting.append(
+                Waiting(ci, effect, opens <= until, opens - rules.settle + rules.patience <= until)
             )
-            for ci, alerts in case.alerts.items()
-        ]
         standing = []
         for incident in case.incidents.values():
             began = incident.attributes.get("occurred_at") or now
@@ -216,14 +215,16 @@ class Correlator:
 
     # -- what is to be committed ------------------------------------------------------------------------
 
-    def _operations(self, case: _Case, found: Sequence[Group]) -> tuple[list[Operation], Made]:
+    def _operations(
+        self, case: _Case, found: Sequence[Group], until: datetime
+    ) -> tuple[list[Operation], Made]:
         operations: list[Operation] = []
         counts = {"alerts": 0, "opened": 0, "joined": 0, "merged": 0}
         waits: list[datetime] = []
         for group in found:
             alerts = [alert for ci in group.cis for alert in case.alerts[ci]]
             if not group.ready:
-                waits += [alert.attributes[OPENS_AT] for alert in alerts]
+                waits += [at for alert in alerts if (at := alert.attributes[OPENS_AT]) > until]
                 continue
             if group.incidents:
                 id = group.incidents[0]

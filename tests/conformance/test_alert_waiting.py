@@ -20,6 +20,9 @@ from tests.support.building import commit
 from tests.support.observing import shipped_model
 from tests.support.service_desk import IN_USE
 
+SETTLE = 0.1
+"""Minutes after which an alert opens an incident of its own."""
+
 
 @pytest.fixture
 def lab(url: str) -> Iterator[Monitoring]:
@@ -104,6 +107,57 @@ def test_what_is_matched_later_waits_for_others_from_then_on(lab: Monitoring) ->
     lab.send(lab.alert("sw1"))
     lab.turn()
     assert lab.shown() == [(["sw1"], ["late0", "late1", "sw1"])]
+
+
+def test_what_came_before_anybody_was_at_work_waits_for_what_could_not_come(
+    lab: Monitoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.send(lab.alert("web0"), lab.alert("lone"))
+    lab.now += timedelta(minutes=10)
+    monkeypatch.setattr(lab.desk._asked, "wait", lambda _: lab.desk.stop())
+    lab.desk.run()  # once around
+    assert (len(lab.alerts()), lab.shown()) == (2, [])
+    lab.desk._stopping = False
+    lab.send(*(lab.alert(f"web{n}") for n in range(1, 4)))
+    lab.turn()
+    assert lab.shown() == [(["sw1"], ["web0", "web1", "web2", "web3"])]
+    lab.later(SETTLE)
+    assert lab.shown() == [(["lone"], ["lone"]), (["sw1"], ["web0", "web1", "web2", "web3"])]
+    assert (lab.desk.tally.opened, lab.desk.tally.joined) == (2, 0)
+
+
+def test_while_more_come_that_may_have_the_same_cause_it_waits_on(lab: Monitoring) -> None:
+    hosts = [f"host{n}" for n in range(12)]
+    commit(
+        lab.store,
+        *(lab.create("Server", host, hostname=host, **IN_USE) for host in hosts),
+        *(Relate(lab.ids[host], "UPLINKED_TO", lab.ids["right"]) for host in hosts),
+    )
+    lab.fire("lone")
+    for host in hosts[:5]:
+        lab.fire(host)
+        lab.now += timedelta(seconds=3)
+    assert [causes for causes, _ in lab.shown()] == [["lone"]]
+    lab.fire(hosts[5])
+    assert lab.shown() == [(["lone"], ["lone"]), (["right"], hosts[:6])]
+    assert (lab.desk.tally.opened, lab.desk.tally.joined) == (2, 0)
+
+
+def test_it_waits_no_longer_than_it_may(lab: Monitoring) -> None:
+    hosts = [f"host{n}" for n in range(20)]
+    commit(
+        lab.store,
+        *(lab.create("Server", host, hostname=host, **IN_USE) for host in hosts),
+        *(Relate(lab.ids[host], "UPLINKED_TO", lab.ids["right"]) for host in hosts),
+    )
+    for host in hosts[:7]:
+        assert lab.shown() == []
+        lab.fire(host)
+        lab.now += timedelta(seconds=3)
+    lab.turn()  # the first has waited for 21 seconds
+    assert lab.shown() == [(["host0"], ["host0"])]
+    lab.later(SETTLE)  # and no more have come
+    assert [causes for causes, _ in lab.shown()] == [[host] for host in hosts[:7]]
 
 
 def test_who_has_lost_the_lease_while_taking_in_leaves_the_rest_to_another(
