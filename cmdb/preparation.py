@@ -136,13 +136,13 @@ class Preparation:
     # -- what the operations need to know of the live graph ---------------------------------------
 
     def gather(self, operations: Iterable[Operation], known: Mapping[str, Record]) -> None:
-        created: set[str] = set()
+        created: dict[str, str] = {}
         updated: set[str] = set()
         named: set[str] = set()
         keys: list[RelationshipKey] = []
         for operation in operations:
             if isinstance(operation, Create):
-                created.add(operation.id)
+                created[operation.id] = operation.type
                 record_type = self.model.record_types.get(operation.type)
                 if record_type is not None:
                     _add_references(record_type, operation.attributes, named)
@@ -153,22 +153,19 @@ class Preparation:
                 named.add(operation.target)
                 if operation.source not in created and operation.target not in created:
                     keys.append(RelationshipKey(operation.source, operation.type, operation.target))
-        updated -= created
-        if updated:
-            texts = _texts(updated)
+        if stored := updated - created.keys():
+            texts = _texts(stored)
             self.before = {id: known[id] for id in texts if id in known}
             if unread := [id for id in texts if id not in self.before]:
                 self.before |= self.view.records(unread)
-            for operation in operations:
-                if isinstance(operation, Update) and operation.id in self.before:
-                    record_type = self.model.record_types.get(
-                        operation.type or self.before[operation.id].type
-                    )
-                    if record_type is None:
-                        continue
-                    _add_references(record_type, operation.attributes, named)
         self.types = {record.id: record.type for record in self.before.values()}
-        unknown = named - created - (self.types.keys() - known.keys())
+        for operation in operations if updated else ():
+            if isinstance(operation, Update):
+                own = created.get(operation.id) or self.types.get(operation.id, "")
+                record_type = self.model.record_types.get(operation.type or own)
+                if record_type is not None:
+                    _add_references(record_type, operation.attributes, named)
+        unknown = named - created.keys() - (self.types.keys() - known.keys())
         if unknown:
             self.types |= self.view.types(_texts(unknown))
         if keys:

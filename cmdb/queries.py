@@ -110,7 +110,17 @@ class Reaching:
     condition: Condition
 
 
-Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The record is of one of some concrete types, and names at least one that a condition holds for *now*, by a
+    reference, whenever it did so. Asked of types that have few records: all of them are looked at."""
+
+    types: tuple[str, ...]
+    attribute: str
+    condition: Condition
+
+
+Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType | Naming
 
 ANYTHING: Final = AllOf(())
 NOTHING: Final = AnyOf(())

@@ -249,7 +249,7 @@ def _attribute(
         )
     if attribute.indexed and kind in ("json", "text"):
         yield path, f"{name} of {owner}: {kind} cannot be indexed", "Use `string`, or remove it."
-    if attribute.telling and kind != "json":
+    if attribute.telling and kind not in ("json", "reference"):
         yield path, f"{name} of {owner}: {kind} tells of no other records", "Remove `telling`."
     if attribute.sensitive and attribute.searchable:
         yield path, f"{name} of {owner} is sensitive and searchable", "Choose one of the two."

@@ -80,7 +80,7 @@ class AttributeDeclaration(Declaration):
     )
     telling: bool = Field(
         False,
-        description="Of JSON: tells of other records, whoever may see those. Read only by who sees everything; others are told what they may see of it.",
+        description="Tells of other records, whoever may see those. JSON is read only by who sees everything; others are told what they may see of it. Of a reference: the record is seen only by who sees all that it names.",
     )
     searchable: bool | None = Field(
         None,

@@ -427,8 +427,21 @@ class Model:
 
     @cached_property
     def telling(self) -> frozenset[str]:
-        """Names of the attributes that tell of other records, whoever may see those."""
-        return frozenset(name for name, attribute in self.attributes.items() if attribute.telling)
+        """Names of the attributes whose values tell of other records, whoever may see those."""
+        return frozenset(
+            name for name, a in self.attributes.items() if a.telling and a.kind.name == "json"
+        )
+
+    @cached_property
+    def tellers(self) -> Mapping[str, tuple[str, ...]]:
+        """Concrete record types that tell of other records as a whole, with the references that name those:
+        seen only by who sees all of them."""
+        found = {
+            name: tuple(a.name for a in record_type.references if a.telling)
+            for name, record_type in self.record_types.items()
+            if not record_type.abstract
+        }
+        return {name: references for name, references in found.items() if references}
 
     @cached_property
     def secret(self) -> frozenset[str]:

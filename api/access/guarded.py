@@ -20,6 +20,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
+from api.access.asking import asking
 from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
@@ -28,7 +29,13 @@ from api.access.scope import LEVELS, Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
-from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError
+from cmdb.errors import (
+    CmdbError,
+    ConflictError,
+    InvalidChangeError,
+    NotFoundError,
+    QueryError,
+)
 from cmdb.pending import Pending
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.reconciliation.sources import SEEN
@@ -63,6 +70,7 @@ UNTELLING: Final = frozenset(
 """What a filter on what is hidden may say: it tells nothing that the count by organisation does not."""
 
 Item = TypeVar("Item")
+Error = TypeVar("Error", bound=CmdbError)
 
 
 class GuardedStore(GraphStore):
@@ -360,14 +368,22 @@ class GuardedStore(GraphStore):
                     yield self._relationship(link)
 
     def statistics(self) -> Statistics:
-        return self._inner.statistics()
+        """As of every store, of the records that are seen; what no question bounds is told to who sees
+        everything."""
+        if not self.scope.bounded:
+            return self._inner.statistics()
+        seen = self.find(Query(first=1, total=True, attributes=())).total
+        last = self._inner.last_revision().number
+        return Statistics(seen or 0, None, None, None, last)
 
     def damage(self) -> Iterator[Finding]:
-        self.require(Permission.ADMINISTER)
+        """As of every store: of everything, so for who administers everything."""
+        self._require_all(Permission.ADMINISTER)
         return self._inner.damage()
 
     def type_usage(self) -> Usage:
-        self.require(Permission.MODEL)
+        """As of every store: of everything, so for who may change the model."""
+        self._require_all(Permission.MODEL)
         return self._inner.type_usage()
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
@@ -457,6 +473,33 @@ class GuardedStore(GraphStore):
         self.require(permission, organisations, records)
         return self._inner
 
+    def asking(
+        self, records: Collection[str], of: Callable[[Plan], Plan] | None = None
+    ) -> GraphStore:
+        """Likewise, to write what these records are about; every commit asks once more inside of its
+        transaction, so that nothing is outrun (`api.access.asking`).
+
+        Parameters
+        ----------
+        of
+            What of a plan takes the permission, besides; without it, nothing: the rest is the product's.
+
+        Raises
+        ------
+        NotFoundError, NotAllowedError
+            As `require`; commits, too.
+        """
+        self.require(Permission.WRITE, records=records)
+
+        def ask(transaction: WriteTransaction, plan: Plan) -> None:
+            asked = of(plan) if of is not None else Plan()
+            held = transaction.records(records)
+            updated = [*((record, record) for record in held.values()), *asked.updated]
+            guard = GuardedTransaction(transaction, self.scope, self._refusal)
+            guard.allow(replace(asked, updated=updated))
+
+        return asking(self._inner, ask)
+
     def commit(self, change_set: ChangeSet, prepared: Plan | None = None) -> CommitResult:
         """As of every store, in the principal's name, if they may (`api.access.writing`).
 
@@ -507,8 +550,7 @@ class GuardedStore(GraphStore):
         ------
         NotAllowedError, ModelChangeRefusedError
         """
-        if not self.reach(Permission.MODEL).shared:
-            raise self._refusal(Permission.MODEL, {None})
+        self._require_all(Permission.MODEL)
         return self._inner.apply_model(model, self.principal.name, reason)
 
     def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
@@ -533,23 +575,47 @@ class GuardedStore(GraphStore):
             if id not in seen:
                 raise NotFoundError(f"There is no record {id}.", SEARCH)
 
-    def told(self, error: InvalidChangeError) -> InvalidChangeError:
-        """Problems that tell of no record that is not seen."""
+    def told(self, error: Error) -> Error:
+        """An error that tells of no record that is not seen, nor of what is withheld."""
+        if isinstance(error, ConflictError) and _is_id(error.record) and self.scope.bounded:
+            self._seen.clear()
+            versions = (error.expected, error.actual)
+            if not self._visible([error.record]):
+                return cast("Error", ConflictError("store", *versions, ()))
+            return cast("Error", self.conflict(StaleError(error.record, *versions)))
+        return cast("Error", self._told(error)) if isinstance(error, InvalidChangeError) else error
+
+    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
         named = {id for problem in error.problems for id in IDS.findall(problem.message)}
+        named |= {id for problem in error.problems for id in IDS.findall(problem.subject)}
         named |= {id for problem in error.problems for id in problem.names}
         hidden = named - self._visible(named) if self.scope.bounded else set()
 
-        def message(problem: Problem) -> str:
-            texts = [re.escape(name) for id, name in problem.names.items() if id in hidden]
+        def without(text: str, names: Mapping[str, str]) -> str:
+            texts = [re.escape(name) for id, name in names.items() if id in hidden]
             texts += [*hidden]
-            return re.sub("|".join(texts), UNSEEN, problem.message) if texts else problem.message
+            return re.sub("|".join(texts), UNSEEN, text) if texts else text
 
         return InvalidChangeError(
-            [replace(p, message=message(p), names={}) for p in error.problems]
+            [
+                replace(
+                    problem,
+                    message=without(problem.message, problem.names),
+                    subject=without(problem.subject, {}),
+                    names={},
+                )
+                for problem in error.problems
+            ]
         )
 
+    def _require_all(self, permission: Permission) -> None:
+        """Refuse who has a permission neither everywhere nor in an organisation that has none above it."""
+        if not self.reach(permission).shared:
+            raise self._refusal(permission, {None})
+
     def checks(self, number: int) -> bytes:
-        self.require(Permission.AUDIT)
+        """As of every store: digests of what was written, whose ever it is."""
+        self._require_all(Permission.AUDIT)
         return self._inner.checks(number)
 
     def mark(self, name: str, value: bytes | None) -> None:

@@ -7,7 +7,8 @@ The rule, for a permission held in some organisations and below them:
   is seen where one of those is within reach;
 - one that names none is seen by all, unless it is part of something (the model says of what, `part`)
   that is out of reach, directly or through up to `LEVELS` wholes that name none either;
-- what decides who may do what (`administered`) is seen by administrators of its organisation only.
+- what decides who may do what (`administered`) is seen by administrators of its organisation only;
+- a record that tells of others (`Model.tellers`) is seen where, besides, all of them are.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    Naming,
     Not,
     OfType,
     Reaching,
@@ -108,6 +110,7 @@ class Scope:
         self._administered = frozenset().union(
             *(model.record_types[name].concrete for name in model.administered)
         )
+        self._tellers = model.tellers
         whole = self.administering.whole or not self._administered
         self.bounded = not (self.held.whole and whole)
         self.kept_back = model.sensitive | {PROVENANCE}
@@ -131,11 +134,13 @@ class Scope:
             return False
         if record.type in self._administered:
             return record.attributes.get(ORGANISATION_ATTRIBUTE) in self.administering
+        own = record.attributes.get(ORGANISATION_ATTRIBUTE)
+        if record.type in self._tellers and self.bounded:
+            return None if own is None or own in self.held else False
         if self.held.whole:
             return True
         if record.type in self.organisations:
             return record.id in self._named
-        own = record.attributes.get(ORGANISATION_ATTRIBUTE)
         named = {own} if own is not None else set()
         if self._sharing:
             named |= self.model.shared_with(record.attributes)
@@ -145,7 +150,9 @@ class Scope:
 
     def sees_all(self, types: frozenset[str]) -> bool:
         """Whether all records of some concrete types are seen, whatever they say."""
-        return self.held.whole and types.isdisjoint(self._administered)
+        return not self.bounded or (
+            self.held.whole and types.isdisjoint(self._administered | self._tellers.keys())
+        )
 
     def sees_organisation(self, id: str) -> bool | None:
         """Whether an organisation is seen; None where it is none."""
@@ -161,13 +168,24 @@ class Scope:
             self._conditions[types] = self._condition(types)
         return self._conditions[types]
 
-    def _condition(self, types: frozenset[str]) -> Condition:
+    def _condition(self, types: frozenset[str], telling: bool = True) -> Condition:
+        """``telling`` says that what tells of others is seen with those only."""
         if not self.held:
             return NOTHING
         special = [(types & self._administered, self._administrators())]
+        if telling and self.bounded:
+            alike: dict[tuple[str, ...], set[str]] = {}
+            for name in types & self._tellers.keys() - self._administered:
+                alike.setdefault(self._tellers[name], set()).add(name)
+            special += [
+                (frozenset(names), self._with_all(names, references))
+                for references, names in alike.items()
+            ]
         if not self.held.whole:
             named = _among("id", self._named)
-            special.append(((types & self.organisations) - self._administered, named))
+            special.append(
+                ((types & self.organisations).difference(*(t for t, _ in special)), named)
+            )
         special = [(chosen, condition) for chosen, condition in special if chosen]
         rest = types.difference(*(chosen for chosen, _ in special))
         arms = [both(self._of(chosen, types), condition) for chosen, condition in special]
@@ -187,6 +205,22 @@ class Scope:
             if declared[name].concrete & types == chosen:
                 return OfType(name, tuple(sorted(declared[name].concrete)))
         return AnyOf(tuple(OfType(n, tuple(sorted(declared[n].concrete))) for n in sorted(chosen)))
+
+    def _with_all(self, types: set[str], references: tuple[str, ...]) -> Condition:
+        """What holds for records of types that tell of others: all that they name is seen. One that names
+        nothing is for who sees everything: nobody knows what it tells of."""
+        parts: list[Condition] = []
+        if not self.held.whole:
+            within = self._among[self.held.ids]
+            parts.append(AnyOf((within, _null(ORGANISATION_ATTRIBUTE))))
+        for reference in references:
+            if not self.held.whole:
+                parts.append(_null(reference, False))
+            to = {self.model.record_types[t].attributes[reference].to for t in types}
+            named = frozenset().union(*(self.model.record_types[t].concrete for t in to if t))
+            seen = self._condition(named, telling=False)
+            parts.append(Not(Naming(tuple(sorted(types)), reference, Not(seen))))
+        return AllOf(tuple(parts))
 
     def _administrators(self) -> Condition:
         if self.administering.whole:

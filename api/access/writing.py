@@ -128,6 +128,8 @@ class _Needs:
         for before, after in self.plan.updated:
             self.found[self._permission(before)] |= self.before[before.id]
             self.found[self._permission(after)] |= self.after[after.id]
+            if self._is_organisation(before) != self._is_organisation(after):
+                self.found[Permission.ADMINISTER] |= self.before[before.id] | self.after[after.id]
             if Permission.ADMINISTER in (self._permission(before), self._permission(after)):
                 administered += [before, after]
             elif identity_changes(self.model, before.attributes, after.attributes):

@@ -87,12 +87,12 @@ class Span(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What a store holds."""
+    """What a store holds. None: that is not told to who does not see everything."""
 
     records: int
-    relationships: int
-    record_images: int
-    relationship_images: int
+    relationships: int | None
+    record_images: int | None
+    relationship_images: int | None
     revisions: int
 
 

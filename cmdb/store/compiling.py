@@ -15,6 +15,7 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    Naming,
     Not,
     OfType,
     ParsedQuery,
@@ -93,6 +94,9 @@ class QueryCompiler(ABC):
     def reaching(self, alias: str, reaching: Reaching) -> str: ...
 
     @abstractmethod
+    def naming(self, alias: str, naming: Naming) -> str: ...
+
+    @abstractmethod
     def of_type(self, alias: str, asked: OfType) -> str: ...
 
     # -- conditions -----------------------------------------------------------------------------------
@@ -113,6 +117,8 @@ class QueryCompiler(ABC):
             return self.of_type(alias, condition)
         if isinstance(condition, Reaching):
             return self.reaching(alias, condition)
+        if isinstance(condition, Naming):
+            return self.naming(alias, condition)
         return self.related(alias, condition)
 
     def all_of(self, alias: str, condition: Condition) -> str:

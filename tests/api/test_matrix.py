@@ -45,6 +45,8 @@ class Side(NamedTuple):
     person: str
     account: str
     part: str
+    doubt: str
+    remains: str
 
 
 class World(NamedTuple):
@@ -73,6 +75,8 @@ def side(store: GraphStore, top: str, name: str) -> Side:
     made["person"] = create("Person", f"person-{name}", organisation=at)
     made["account"] = create("Account", f"account-{name}", organisation=at)
     made["part"] = create("Device", f"part-{name}")
+    made["doubt"] = create("Doubt", f"doubt-{name}", doubted=[made["device"].id, made["part"].id])
+    made["remains"] = create("Remains", f"remains-{name}", went_into=made["part"].id)
     operations: list[Operation] = [
         Relate(at, "PART_OF", top),
         *made.values(),
@@ -107,6 +111,10 @@ def world(
     with create_store(url, MODEL) as store:
         top = add(store, "Organisation", "top")
         inside, outside = side(store, top, "in"), side(store, top, "out")
+        add(store, "Doubt", "across-out", doubted=[inside.device, outside.part])
+        add(
+            store, "Remains", "across-out", organisation=inside.organisation, went_into=outside.part
+        )
         yield World(Door(store, people(inside.organisation), guarded=True), inside, outside)
 
 

@@ -11,7 +11,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
-from cmdb.queries import CLOSENESS, OfType, ParsedQuery, Reaching, Related, Way
+from cmdb.queries import CLOSENESS, Naming, OfType, ParsedQuery, Reaching, Related, Way
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import link_image, record_image
 from schema.kinds import Kind
@@ -126,6 +126,16 @@ class Conditions(QueryCompiler):
             f" WHERE {link}.type IN {self.parameter(list(types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
             f" {self._record_of(other, far)}"
         )
+
+    def naming(self, alias: str, naming: Naming) -> str:
+        """Other types have no such attribute, or are asked something else before."""
+        self._depth += 1
+        far, named = f"m{self._depth}", self.attribute(alias, naming.attribute)
+        at, self.as_of = self.as_of, None
+        condition = self.all_of(far, naming.condition)
+        self.as_of = at
+        same = "IN" if self.model.attributes[naming.attribute].many else "="
+        return f"EXISTS {{ MATCH ({far}:`Record`) WHERE {far}.id {same} {named} AND {condition} }}"
 
     def of_type(self, alias: str, asked: OfType) -> str:
         if self.as_of is None:

@@ -19,6 +19,7 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    Naming,
     OfType,
     ParsedQuery,
     Reaching,
@@ -323,6 +324,23 @@ class Compiler(QueryCompiler):
             f" SELECT 1 FROM {up} JOIN {self.records()} {w} ON {w}.node = {up}.node"
             f" WHERE {self.all_of(w, reaching.condition)})"
         )
+
+    def naming(self, alias: str, naming: Naming) -> str:
+        """Those of the few records of these types that name such a one come before the statement."""
+        self._aliases += 1
+        x, near, far = (f"{letter}{self._aliases}" for letter in ("x", "n", "r"))
+        level, whole, at = self._level, self._all, self.as_of
+        self._level, self._all, self.as_of = 0, False, None
+        condition = self.all_of(far, naming.condition)
+        self._level, self._all, self.as_of = level, whole, at
+        types = "', '".join(naming.types)
+        self._heads.append(
+            f"{x} (node) AS (SELECT {near}.node FROM {self.records()} {near}"
+            f" CROSS JOIN json_each({near}.attributes, '$.{naming.attribute}') v"
+            f" CROSS JOIN {LIVE_RECORDS} {far} ON {far}.id = v.value"
+            f" WHERE {near}.type IN ('{types}') AND {condition})"
+        )
+        return f"{alias}.node IN {x}"
 
     def of_type(self, alias: str, asked: OfType) -> str:
         names = "', '".join(asked.concrete)
