@@ -582,6 +582,8 @@ class GuardedStore(GraphStore):
             versions = (error.expected, error.actual)
             if not self._visible([error.record]):
                 return cast("Error", ConflictError("store", *versions, ()))
+            if type(error) is not ConflictError:  # it says more than who wrote that record
+                return error
             return cast("Error", self.conflict(StaleError(error.record, *versions)))
         return cast("Error", self._told(error)) if isinstance(error, InvalidChangeError) else error
 
