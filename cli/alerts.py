@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -47,7 +47,6 @@ RulesFile = Annotated[
 AlertName = Annotated[
     str, typer.Argument(metavar="ALERT", help="Its id, its fingerprint, or its name.")
 ]
-COLUMNS: Final = ("severity", STATE_ATTRIBUTE, "occurrences", "last_seen")
 
 
 def rules_of(path: Path | None) -> AlertRules:
@@ -132,27 +131,40 @@ def list_alerts(
             plain = [_plain(graph, record, around[record.id]) for record in page.records]
             output.print_json({"alerts": plain, "cursor": page.cursor, "total": page.total})
             return
-        rows = [
-            [
-                record.name,
-                *(output.shown(graph.model, n, record.attributes.get(n)) for n in COLUMNS),
-                " flapping 抖动" * bool(record.attributes.get("flapping")),
-                record.attributes.get(UNMATCHED) if unmatched else _names(around[record.id]),
-                record.id,
-            ]
-            for record in page.records
-        ]
-        columns = [
-            "alert",
-            *COLUMNS,
-            "",
-            "why no CI is known" if unmatched else "CI, incident",
-            "id",
-        ]
+        rows = [_row(graph, record, around[record.id], unmatched) for record in page.records]
         if rows:
-            output.print_table(columns, rows)
+            about = ["why no CI is known"] if unmatched else ["CI", "incident"]
+            output.print_table(
+                ["alert", "severity", "state", "times", "seen last", *about, "fingerprint"], rows
+            )
+        of = f" of {page.total}" if page.total != len(rows) else ""
         more = f" More with --after {page.cursor}" if page.cursor else ""
-        output.print_line(f"{len(rows)} of {page.total}.{more}")
+        output.print_line(f"{len(rows)}{of} alerts.{more}")
+
+
+def _row(
+    graph: GraphStore, record: Record, around: dict[str, Record], unmatched: bool
+) -> list[Any]:
+    said = record.attributes
+    seen = said.get("last_seen")
+    ci, incident = around.get(RAISED_ON), around.get(REPORTED_IN)
+    about = (
+        [said.get(UNMATCHED)]
+        if unmatched
+        else [
+            f"{ci.type} {ci.name}" if ci else said.get(UNMATCHED, "–"),
+            incident.attributes.get("number") if incident else "–",
+        ]
+    )
+    return [
+        record.name,
+        output.shown(graph.model, "severity", said.get("severity")),
+        output.state(graph.model, record) + " flapping (抖动)" * bool(said.get("flapping")),
+        said.get("occurrences"),
+        f"{seen:%m-%d %H:%M:%S} UTC" if seen else "–",
+        *about,
+        said["fingerprint"],
+    ]
 
 
 @alert_app.command()
@@ -166,11 +178,15 @@ def show(alert: AlertName, store: Store = STORE_DEFAULT, json: Json = False) -> 
             output.print_json(plain)
             return
         output.print_line(record.name, "bold")
-        hidden = ("name", "labels_said")
-        shown = {n: v for n, v in record.attributes.items() if n not in hidden}
-        rows = [[n, output.shown(graph.model, n, v)] for n, v in sorted(shown.items())]
-        rows += [[n, v] for n, v in plain["said"].items()]
-        output.print_table(["what", ""], rows)
+        model, hidden = graph.model, ("name", "labels_said")
+        shown = {n: v for n, v in sorted(record.attributes.items()) if n not in hidden}
+        named = output.referred(graph, shown.items())
+        rows = [
+            [n, model.attributes[n].label.zh, output.shown(model, n, v, named)]
+            for n, v in shown.items()
+        ]
+        output.print_table(["attribute", "属性", "value"], rows)
+        output.print_table(["said by the tool", "value"], plain["said"].items())
         output.print_line(_names(around) or "No CI is known, and no incident.")
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
-from cli.words import find_record
+from cli.words import find_record, typed_instant
 from cmdb.errors import QueryError
 from cmdb.queries import AsOf
 from cmdb.store import GraphStore, open_store
@@ -96,8 +94,7 @@ def when(text: str) -> AsOf:
     if text.isdecimal() and len(text) < 16:
         return int(text)
     try:
-        instant = datetime.fromisoformat(re.sub(r" UTC$", "+00:00", text))
-        return instant.astimezone(UTC)
+        return typed_instant(text)
     except (ValueError, OverflowError):
         raise QueryError(
             f"{text!r} is neither a revision number nor an instant.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from cmdb.errors import NotFoundError, QueryError
@@ -115,9 +115,19 @@ def _value(attribute: Attribute | None, text: str) -> Any:
 def local_instant(text: str) -> str:
     """An instant as it is typed, with its zone; without one it is local time. What is none stays as it is."""
     try:
-        return datetime.fromisoformat(text).astimezone().isoformat()
+        return typed_instant(text).isoformat()
     except (ValueError, OverflowError):
         return text
+
+
+def typed_instant(text: str) -> datetime:
+    """An instant as it is typed, or as it is printed; without a zone it is local time.
+
+    Raises
+    ------
+    ValueError, OverflowError
+    """
+    return datetime.fromisoformat(re.sub(r" UTC$", "+00:00", text)).astimezone(UTC)
 
 
 def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:

@@ -128,7 +128,7 @@ ls -l "$folder/estate.graphml" | awk '{print $5 " bytes of GraphML"}'
 
 step "15. An alert about a host opens an incident; a change is planned against it, and carried out"
 say "two alerts as Alertmanager sends them; one is of a host that nobody knows, and is kept"
-run alert receive examples/alerts/alertmanager.json
+run alert receive examples/alerts/alertmanager.json --format alertmanager
 told desk run --once
 cmdb desk run --once 2>&1
 run alert list --unmatched

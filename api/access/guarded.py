@@ -336,10 +336,12 @@ class GuardedStore(GraphStore):
             if id in seen
         }
 
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Commit]:
         """As of every store: every revision, each with what is seen of what it changed; nameless where
         that is nothing."""
-        for commit in self._inner.feed(after, upto):
+        for commit in self._inner.feed(after, upto, only):
             self._seen.clear()
             changes = self.seen_changes(commit.changes)
             told = changes.records or changes.relationships or changes.model is not None

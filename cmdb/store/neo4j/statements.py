@@ -176,7 +176,8 @@ COUNT_TYPE_CHANGES: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
 )
 
-UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row.id')} SET n = row.properties"
+UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n += row[1]"
+"""Only what changes goes there; null takes a property away."""
 
 _REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
 _HEADER = f"{_REVISION} AS v"
@@ -218,7 +219,11 @@ SETTLE: Final = (
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
 
-ADD_RECORD_IMAGES: Final = f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RECORD_IMAGES: Final = (
+    f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')}"
+    " CREATE (i:`_RecordImage`) SET i = n {.*, type: row[1], until: $until}"
+)
+"""Of live records as they are, before anything of them changes."""
 ADD_RELATIONSHIP_IMAGES: Final = (
     f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 )
@@ -308,8 +313,10 @@ LOCK_JOURNAL: Final = "MATCH (j:`_Journal` {name: $name}) SET j.name = $name"
 """Waits for an append that is being committed: nobody reads a part of one."""
 ENTRIES: Final = (
     "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number > $after"
-    " RETURN e.number AS number, e.at AS at, e.value AS value ORDER BY e.number LIMIT $first"
+    " RETURN e.number AS number, e.at.epochSeconds AS seconds, e.at.microsecond AS microsecond, e.value AS value"
+    " ORDER BY e.number LIMIT $first"
 )
+"""Instants as numbers: the driver takes longer to make one of its own than for all the rest of an entry."""
 TRIM: Final = (
     "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number <= $upto"
     " WITH e LIMIT $size DELETE e RETURN count(*) AS count"
@@ -342,6 +349,8 @@ _LINKS = "RETURN collect([key, NULL, properties(x)]) AS answer"
 _IMAGE_OF_LINK = link_image("x", source="key[0]", type="key[1]", target="key[2]")
 _LINK_OF = "MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]}) WHERE type(x) = key[1]"
 
+_LOOKED_AT = "($only IS NULL OR any(label IN labels(n) WHERE label IN $only))"
+_LINK_LOOKED_AT = "WITH key WHERE $only IS NULL OR key[1] IN $only"
 _UNTIL_HERE = "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= here"
 FEED: Final = (
     f"{_CLOCK} WITH c.published AS at CALL (at) {{"
@@ -353,15 +362,16 @@ FEED: Final = (
     " WITH at, headers, reduce(taken = [0, $after], h IN headers | CASE WHEN taken[0] < $size"
     " THEN [taken[0] + h[2], h[0].number] ELSE taken END)[1] AS here"
     f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
-    " MATCH (n:`Record` {id: id}) WHERE n.revision > $after AND n.revision <= here"
+    f" MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= here AND {_LOOKED_AT}"
     " RETURN collect([n.id, labels(n), n {.*}]) AS records }"
-    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF} {_LINK_LOOKED_AT}"
     f" {_LINK_OF} AND x.revision > $after AND x.revision <= here"
     " RETURN collect([key, NULL, properties(x)]) AS links }"
     f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
+    f" MATCH (n:`Record` {{id: id}}) WHERE {_LOOKED_AT} WITH id"
     f" {record_image('n', 'id')} WHERE n.until > $after AND n.revision <= here"
     " RETURN collect([n.id, labels(n), n {.*}]) AS record_images }"
-    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF} {_LINK_LOOKED_AT}"
     f" {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= here"
     " RETURN collect([key, NULL, properties(x)]) AS link_images }"
     " RETURN [at, [h IN headers WHERE h[0].number <= here | [h[0], h[1]]],"

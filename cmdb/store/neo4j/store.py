@@ -294,8 +294,10 @@ class Neo4jStore(GraphStore):
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
         return self._history.of(ids, first, before)
 
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
-        return self._history.feed(after, upto)
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Commit]:
+        return self._history.feed(after, upto, only)
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         last = self.last_revision().number

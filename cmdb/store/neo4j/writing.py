@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import neo4j
 
 from cmdb.commits import End, Plan
-from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Revision
 from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
@@ -176,11 +176,8 @@ class Neo4jWriteTransaction:
         if not updated:
             return
         assert self.model is not None
-        images = [
-            {**self._record_row(before), "type": before.type, "until": number}
-            for before, _ in updated
-        ]
-        self._run(statements.ADD_RECORD_IMAGES, rows=images)
+        images = [[before.id, before.type] for before, _ in updated]
+        self._run(statements.ADD_RECORD_IMAGES, rows=images, until=number)
         released: set[str] = set()
         for before, after in updated:
             for key in self.model.record_types[after.type].unique:
@@ -190,8 +187,15 @@ class Neo4jWriteTransaction:
         if released and len(updated) > 1:
             self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
         self._retype([(before, after) for before, after in updated if before.type != after.type])
-        rows = [{"id": after.id, "properties": self._record_row(after)} for _, after in updated]
+        rows = [[after.id, self._changed(before, after)] for before, after in updated]
         self._run(statements.UPDATE_RECORDS, rows=rows)
+
+    def _changed(self, before: Record, after: Record) -> dict[str, Any]:
+        """The properties that change, None for those that go."""
+        old, new = before.attributes, after.attributes
+        names = [n for n in old.keys() | new.keys() if not same_values(old.get(n), new.get(n))]
+        said = self.properties.to_properties({n: new[n] for n in names if n in new})
+        return {**dict.fromkeys(names), **said, "revision": after.revision}
 
     def _retype(self, retyped: list[tuple[Record, Record]]) -> None:
         if not retyped:
