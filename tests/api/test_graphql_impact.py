@@ -252,7 +252,8 @@ def test_a_page_costs_the_same_statements_whatever_is_affected(
     estate.door.services.snapshot.close()
 
     def least() -> list[int]:
-        return [statements(by) for by in (ME, WEST)]
+        """The first also looks for who asks, and for what is of which organisation."""
+        return [min(statements(by) for _ in range(3)) for by in (ME, WEST)]
 
     few = least()
     for n in range(30):
