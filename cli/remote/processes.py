@@ -119,7 +119,7 @@ class RemoteEngine(Engine):
             overrides=dict(overrides),
             reason=reason,
             expectedRevision=expected,
-            effectiveOn=_written(effective_on),
+            effectiveOn=plain(effective_on),
         )
 
     def correct(self, id: str, state: str, actor: str, reason: str) -> int:
@@ -212,7 +212,7 @@ class Remote(Drafting):
             inputs=dict(inputs),
             details={id: dict(said) for id, said in details.items()},
             overrides=dict(overrides),
-            effectiveOn=_written(effective_on),
+            effectiveOn=plain(effective_on),
             dryRun=dry_run,
         )
         progress(answer["done"] + answer["refused"])
@@ -327,7 +327,3 @@ def _devices(devices: Devices) -> list[dict[str, Any]]:
     """Devices with details, as the mutations take them."""
     pairs = [(d, {}) if isinstance(d, str) else d for d in devices]
     return [{"id": id, "details": dict(details)} for id, details in pairs]
-
-
-def _written(day: date | None) -> str | None:
-    return day.isoformat() if day else None

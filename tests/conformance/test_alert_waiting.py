@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cmdb.change_sets import Relate
-from cmdb.integrity import check
 from cmdb.leases import Lease
-from cmdb.store import create_store
 from itsm.alerts.incidents import Correlator
 from itsm.alerts.intake import Intake, Taken
 from itsm.desk import Desk
-from tests.support.alerting import Monitoring
+from tests.support.alerting import SETTLE, Monitoring
 from tests.support.building import commit
-from tests.support.observing import shipped_model
 from tests.support.service_desk import IN_USE
-
-SETTLE = 0.1
-"""Minutes after which an alert opens an incident of its own."""
-
-
-@pytest.fixture
-def lab(url: str) -> Iterator[Monitoring]:
-    with create_store(url, shipped_model()) as store:
-        made = Monitoring.make(store)
-        yield made
-        assert list(check(store)) == []
 
 
 def test_it_waits_for_what_was_received_with_it_however_late_that_is_taken_in(

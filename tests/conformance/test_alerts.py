@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -11,9 +10,7 @@ import pytest
 
 from cmdb.change_sets import Relate, Update
 from cmdb.errors import NotFoundError
-from cmdb.integrity import check
 from cmdb.queries import Query
-from cmdb.store import create_store
 from cmdb.store.opening import create_empty_store
 from cmdb.transfer import copy
 from itsm.alerts import attaching, folding
@@ -21,21 +18,8 @@ from itsm.alerts.received import Malformed
 from itsm.alerts.receiving import JOURNAL, receive
 from itsm.desk import Desk
 from lifecycle.refusals import NotAllowedError, RequestError
-from tests.support.alerting import Monitoring
+from tests.support.alerting import SETTLE, Monitoring
 from tests.support.building import commit
-from tests.support.observing import shipped_model
-
-SETTLE = 0.1
-"""Minutes after which an alert opens an incident of its own."""
-
-
-@pytest.fixture
-def lab(url: str) -> Iterator[Monitoring]:
-    with create_store(url, shipped_model()) as store:
-        made = Monitoring.make(store)
-        yield made
-        assert list(check(store)) == []
-
 
 # -- taking in ----------------------------------------------------------------------------------------------
 
