@@ -250,19 +250,16 @@ def test_a_page_costs_the_same_statements_whatever_is_affected(
 
     statements(ME)
     estate.door.services.snapshot.close()
-
-    def least() -> list[int]:
-        """The first also looks for who asks, and for what is of which organisation."""
-        return [min(statements(by) for _ in range(3)) for by in (ME, WEST)]
-
-    few = least()
+    few = {by: min(statements(by) for _ in range(3)) for by in (ME, WEST)}
     for n in range(30):
         more = add(
             estate.store, "Server", f"m{n}", organisation=estate.west, lifecycle_state="in_use"
         )
         commit(estate.store, Relate(estate.ids["line"], "FEEDS", more))
     statements(ME)
-    assert least() == few
+    # Fields are loaded at the same time. Which of them asks for what both need, and which finds it
+    # already known, is one or two statements either way; one for each that is affected would be 30.
+    assert all(min(statements(by) for _ in range(3)) <= few[by] + 2 for by in (ME, WEST))
 
 
 DIFFERENCE = """{ worse { nodes { record { ... on AnyServer { name } } before after } }
