@@ -187,20 +187,23 @@ class Neo4jStore(GraphStore):
         """Constraints, indexes and the full-text index as the model wants them, no others of ours."""
         self._refresh_model()
         wanted = {**statements.model_constraints(model), **statements.model_indexes(model)}
+        dropped = []
         for kind, kinds, prefix in DEFINITIONS:
             for row in self._database.rows(
                 f"SHOW {kinds} YIELD name WHERE name STARTS WITH $prefix RETURN name", prefix=prefix
             ):
                 if wanted.pop(row["name"], None) is None:
-                    self._database.define((f"DROP {kind} `{row['name']}` IF EXISTS",))
-        self._database.define(list(wanted.values()))
+                    dropped.append(f"DROP {kind} `{row['name']}` IF EXISTS")
+        made = list(wanted.values())
         rows = self._database.rows(
             "SHOW INDEXES YIELD name, properties WHERE name = $name RETURN properties",
             name=statements.SEARCH_INDEX,
         )
         if not rows or set(rows[0]["properties"]) != set(model.searchable):
-            self._database.define((f"DROP INDEX `{statements.SEARCH_INDEX}` IF EXISTS",))
-            self._database.define((statements.search_index(model),))
+            dropped.append(f"DROP INDEX `{statements.SEARCH_INDEX}` IF EXISTS")
+            made.append(statements.search_index(model))
+        for commands in filter(None, (dropped, made)):
+            self._database.define(commands)
         self._database.define(("CALL db.awaitIndexes(3600)",))
 
     def _answer(
