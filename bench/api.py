@@ -1,7 +1,8 @@
 """The server, asked by GraphQL over HTTP on the loopback: ``cmdb serve`` over Neo4j, with a token.
 
 A page of records with two levels below it, against the same question by hand, and against
-`@neo4j/graphql` over the same graph, whose answer must be the same; an outage, against the engine alone;
+`@neo4j/graphql` over the same graph, whose answer must be the same, all three of them by the labels that the
+store's indexes are on; an outage, against the engine alone;
 and many clients at once with both questions.
 """
 
@@ -81,7 +82,7 @@ query Page($criticality: String!) {
 }
 """
 BY_HAND: Final = """
-MATCH (a:Application {criticality: $criticality}) WITH a ORDER BY a.name LIMIT 100
+MATCH (a:Record:Application {criticality: $criticality}) WITH a ORDER BY a.name LIMIT 100
 RETURN a {.id, .name, .criticality, applicationCode: a.application_code, .version,
   runsOn: [(a)-[:RUNS_ON]->(v:VirtualMachine) | v {.id, .name, .hostname, cpuCount: v.cpu_count,
     memoryMib: v.memory_mib, runsOn: [(v)-[:RUNS_ON]->(s:Server) |

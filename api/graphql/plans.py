@@ -43,8 +43,10 @@ class Told(NamedTuple):
     ----------
     read
         Gives its value; None of one that is handled by what it is.
+    below
+        The plans of its own selection.
     named
-        The field's type, without lists and what may be null.
+        The name of the field's type, without lists and what may be null.
     item
         The type of the items of a list.
     key
@@ -53,8 +55,9 @@ class Told(NamedTuple):
 
     name: str
     details: Any
+    below: ByType[Plan]
     field: GraphQLField
-    named: Any
+    named: str
     nullable: bool
     read: Callable[[Any], Any] | None = None
     item: Any = None
@@ -225,8 +228,8 @@ class Plans:
             elif made.level is None and made.read is not nodes_of and _is_json(field):
                 plain.append((name, made.read))
             else:
-                named, nullable = get_named_type(field.type), not is_non_null_type(field.type)
-                one = Told(name, details, field, named, nullable, made.read)
+                named, nullable = get_named_type(field.type).name, not is_non_null_type(field.type)
+                one = Told(name, details, self.of(details), field, named, nullable, made.read)
                 if made.read is nodes_of:
                     listed: Any = get_nullable_type(field.type)
                     nodes.append(one._replace(item=listed.of_type))

@@ -7,7 +7,7 @@ import { createYoga } from "graphql-yoga";
 import neo4j from "neo4j-driver";
 
 const typeDefs = `#graphql
-  type Application @node {
+  type Application @node(labels: ["Record", "Application"]) {
     id: ID!
     name: String!
     criticality: String
@@ -15,7 +15,7 @@ const typeDefs = `#graphql
     version: String
     runsOn: [VirtualMachine!]! @relationship(type: "RUNS_ON", direction: OUT)
   }
-  type VirtualMachine @node {
+  type VirtualMachine @node(labels: ["Record", "VirtualMachine"]) {
     id: ID!
     name: String!
     hostname: String
@@ -23,7 +23,7 @@ const typeDefs = `#graphql
     memory_mib: Int
     runsOn: [Server!]! @relationship(type: "RUNS_ON", direction: OUT)
   }
-  type Server @node {
+  type Server @node(labels: ["Record", "Server"]) {
     id: ID!
     name: String!
     vendor: String
