@@ -17,6 +17,7 @@ from cmdb.errors import QueryError
 from cmdb.store import GraphStore
 from itsm import knowledge
 from itsm.assignment import leading
+from itsm.hits import summary
 from itsm.opening import details_of, role_of
 from itsm.overview import hit_by
 from itsm.recent import HOURS, Recent
@@ -48,11 +49,11 @@ def impact(
         if json:
             output.print_json({"kept": kept, "now": now.plain(), "same": same})
             return
-        print_impact(graph, kept, first, "Kept 已保存")
+        print_impact(graph, summary(kept), first, "Kept 已保存")
         if same:
             output.print_line(f"The same as of revision {now.revision}.")
         else:
-            print_impact(graph, now.plain(), first, "Now 当前")
+            print_impact(graph, summary(now.plain()), first, "Now 当前")
 
 
 def recent(

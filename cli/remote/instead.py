@@ -15,12 +15,6 @@ INSTEAD: Final = {
     "feed": "recordChanges, history and compare of GraphQL",
 }
 """What of a store no server gives away -> where it is told of it."""
-DECIDED: Final = {
-    "incident": "openIncident, includeInIncident, mergeIncidents … of GraphQL",
-    "problem": "openProblem, addToProblem, setProblemFix … of GraphQL",
-    "change": "planChange of GraphQL",
-}
-"""Kind of process -> what a server decides of it in ways of their own."""
 
 
 class NotOverServerError(CmdbError):
