@@ -7,6 +7,7 @@ is who acts, and what they may not see is not there.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import singledispatch
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
@@ -25,6 +26,7 @@ from itsm.changes.planned import APPLIED, PLANNED, Planned
 from itsm.hits import Summary, summary
 from itsm.incidents import Incidents
 from itsm.overview import Overview, overview
+from itsm.recent import Recent, recent
 from lifecycle import due
 from lifecycle.approvals import Stage
 from lifecycle.attachments import Attachments
@@ -136,6 +138,14 @@ def kept_of(graph: GraphStore, change: Record) -> Kept:
 def overview_of(graph: GraphStore, incident: Record) -> Overview:
     """An incident, with all that belongs to it."""
     return overview(Engine(graph), incident)
+
+
+@singledispatch
+def recent_of(
+    graph: GraphStore, ci: str, until: datetime, span: timedelta, first: int, depth: int | None
+) -> Recent:
+    """What changed of a CI and what it stands on, before an instant."""
+    return recent(graph, ci, until, span, first=first, depth=depth)
 
 
 @singledispatch

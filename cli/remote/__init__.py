@@ -14,6 +14,7 @@ from cli.remote import (
     points,
     problems,
     processes,
+    recent,
     stocktakes,
     windows,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "points",
     "problems",
     "processes",
+    "recent",
     "stocktakes",
     "windows",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cli import services
+from cli.remote.answers import number
 from cli.remote.hits import COUNTS, summary_of
 from cli.remote.processes import OWN, Remote
 from cli.remote.questions import Questions
@@ -17,6 +18,7 @@ from cmdb.errors import Problem
 from cmdb.records import Record
 from itsm.changes.collisions import Collision
 from itsm.changes.desk import Changes
+from itsm.changes.risk import Factor, Risk
 from itsm.changes.schedule import HORIZON, Free
 from itsm.changes.whatif import Seen
 from schema.kinds import parse_datetime
@@ -43,6 +45,21 @@ class RemoteChanges(Remote, Changes):
     def collisions(self, change: Record, seen: Seen | None = None) -> list[Collision]:
         told = _ask(self.engine.store, change, f"collisions {{ {COLLISION} }}")
         return [_collision(self.engine.store, one) for one in told["collisions"]]
+
+    def risk(self, change: Record, seen: Seen | None = None) -> Risk:
+        asked = "riskNow { level points factors { name count points said records { id } } }"
+        told = _ask(self.engine.store, change, asked)["riskNow"]
+        factors = [
+            Factor(
+                each["name"],
+                number(each["count"]),
+                number(each["points"]),
+                each["said"] or "",
+                tuple(record["id"] for record in each["records"]),
+            )
+            for each in told["factors"]
+        ]
+        return Risk(number(told["points"]), told["level"], tuple(factors))
 
     def next_free(self, change: Record, days: int = HORIZON, seen: Seen | None = None) -> Free:
         asked = f"nextWindow(days: {days}) {{ begins ends until inTheWay {{ {COLLISION} }} }}"

@@ -8,8 +8,7 @@ from cmdb.errors import CmdbError
 from cmdb.store import GraphStore
 
 INSTEAD: Final = {
-    "dependencies": "impact and outageWindow of GraphQL",
-    "held": "clocks, impact and history of a record in GraphQL",
+    "dependencies": "impact, impactNow of an incident, and whatIf of a change in GraphQL",
     "scan_records": "/exports/records",
     "scan_relationships": "/exports/graph",
     "feed": "recordChanges, history and compare of GraphQL",

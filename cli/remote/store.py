@@ -101,12 +101,12 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
     # -- reading --------------------------------------------------------------------------------------
 
     def last_revision(self) -> Revision:
-        return _revision(self.client.query(f"{{ revision {{ {REVISION} }} }}")["revision"])
+        return read_revision(self.client.query(f"{{ revision {{ {REVISION} }} }}")["revision"])
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         asked = "query($n: Int64) { revision(number: $n) { " + REVISION + " } }"
         found = [self.client.query(asked, n=number)["revision"] for number in numbers]
-        return {each["number"]: _revision(each) for each in found if each}
+        return {each["number"]: read_revision(each) for each in found if each}
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
         found = self.client.get(ids, _moment(as_of))
@@ -219,7 +219,7 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         if found is None:
             self.record(id)
         entries = found["history"]["entries"]
-        return [Commit(_revision(e["revision"]), self.changes(e)) for e in entries]
+        return [Commit(read_revision(e["revision"]), self.changes(e)) for e in entries]
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         asked = f"""query($from: AsOf!, $to: AsOf, $after: String) {{ compare(from: $from, to: $to,
@@ -368,7 +368,8 @@ def _moment(as_of: AsOf) -> ClientAsOf:
     return write_datetime(as_of) if isinstance(as_of, datetime) else as_of
 
 
-def _revision(told: Mapping[str, Any]) -> Revision:
+def read_revision(told: Mapping[str, Any]) -> Revision:
+    """A revision as it came."""
     effective = told["effectiveOn"]
     return Revision(
         told["number"],

@@ -72,13 +72,18 @@ class Risk:
     points: float
     level: str | None
     factors: tuple[Factor, ...]
-    whatif: WhatIf
-    collisions: tuple[Collision, ...]
 
     def plain(self) -> dict[str, Any]:
         """As JSON, without what is kept by itself."""
         factors = [{**f._asdict(), "records": list(f.records)} for f in self.factors]
         return {"points": self.points, "factors": factors}
+
+
+@dataclass(frozen=True)
+class Assessment(Risk):
+    """The same, with what it was found from."""
+
+    whatif: WhatIf
 
 
 @dataclass
@@ -248,7 +253,7 @@ def risk_of(
     now: datetime,
     found: Sequence[Collision],
     seen: Seen | None = None,
-) -> Risk:
+) -> Assessment:
     """How risky a change is, as things are.
 
     Parameters
@@ -276,4 +281,4 @@ def risk_of(
         ids = tuple(told.records[:TOLD])
         factors.append(Factor(name, round(told.count, 4), round(points, 2), told.said, ids))
     total = round(sum(factor.points for factor in factors), 2)
-    return Risk(total, policies.risk(model, total), tuple(factors), outcome, tuple(found))
+    return Assessment(total, policies.risk(model, total), tuple(factors), outcome)
