@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cli import services
 from cli.remote.answers import ENTRY, entry
-from cli.remote.engine import TYPES
+from cli.remote.engine import TYPES, RemoteEngine
 from cli.remote.hits import COUNTS, summary_of
 from cli.remote.processes import OWN, Remote
 from cli.remote.questions import Questions
@@ -109,7 +109,7 @@ def _(
 
 @services.attach_alert.register
 def _(graph: RemoteStore, alert: str, ci: str, actor: str, rules: AlertRules) -> int:
-    return services.engine(graph).revision("attachAlert", alert=alert, ci=ci)  # type: ignore[attr-defined, no-any-return]
+    return RemoteEngine(graph).revision("attachAlert", alert=alert, ci=ci)
 
 
 # -- one of them, with all that belongs to it -------------------------------------------------------------

@@ -161,6 +161,8 @@ def test_alerts_are_read_over_a_server(cmdb: Commands, tmp_path: Path) -> None:
     [listed] = until(lambda: json.loads(cmdb.done("alert", "list", "--json"))["alerts"])
     assert "Hot" in cmdb.same("alert", "list")
     cmdb.same("alert", "show", listed["id"])
+    assert "about Server YJ-ESX-03" in cmdb.done("alert", "attach", listed["id"], "YJ-ESX-03")
+    assert "YJ-ESX-03" in cmdb.done("alert", "show", listed["id"])
 
 
 def test_transitions_are_the_servers_to_refuse(cmdb: Commands) -> None:
