@@ -452,7 +452,7 @@ def test_problems_join_incidents_and_requests_are_drafted(board: ChangeBoard, do
         for c in seen
         if {i["id"] for i in c["incidents"]} >= {ids["i1"], ids["i2"]}
     ] == [{"db"}]
-    assert "db" not in json.dumps(door.graphql(candidates, "nick"))
+    assert '"db"' not in json.dumps(door.graphql(candidates, "nick"))
     made = act(
         board,
         door,
