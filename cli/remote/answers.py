@@ -135,11 +135,6 @@ def _(
     return found.count()
 
 
-def number(value: float) -> float:
-    """A number; whole ones as such, which is not seen in GraphQL's."""
-    return int(value) if value == int(value) else value
-
-
 def _number(figure: Figure, value: Any) -> Any:
     """Things are counted in whole numbers, which is not seen in GraphQL's."""
     return value if value is None or figure.unit in MEASURED else round(value)

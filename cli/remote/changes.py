@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from cli import services
-from cli.remote.answers import number
 from cli.remote.hits import COUNTS, summary_of
 from cli.remote.processes import OWN, Remote
 from cli.remote.questions import Questions
@@ -18,7 +17,7 @@ from cmdb.errors import Problem
 from cmdb.records import Record
 from itsm.changes.collisions import Collision
 from itsm.changes.desk import Changes
-from itsm.changes.risk import Factor, Risk
+from itsm.changes.risk import Factor, Risk, number
 from itsm.changes.schedule import HORIZON, Free
 from itsm.changes.whatif import Seen
 from schema.kinds import parse_datetime

@@ -246,6 +246,11 @@ def with_others(subject: Subject) -> Measured:
     return Measured(len(others), said, [*about])
 
 
+def number(value: float) -> float:
+    """A number; whole ones as such, wherever they came by."""
+    return int(value) if value == int(value) else value
+
+
 def risk_of(
     store: GraphStore,
     change: Record,
@@ -279,6 +284,7 @@ def risk_of(
         told = known(subject) if known else Measured(0, "nothing measures it")
         points = min(declared.most, declared.points * told.count)
         ids = tuple(told.records[:TOLD])
-        factors.append(Factor(name, round(told.count, 4), round(points, 2), told.said, ids))
-    total = round(sum(factor.points for factor in factors), 2)
+        counted, weighed = number(round(told.count, 4)), number(round(points, 2))
+        factors.append(Factor(name, counted, weighed, told.said, ids))
+    total = number(round(sum(factor.points for factor in factors), 2))
     return Assessment(total, policies.risk(model, total), tuple(factors), outcome)
