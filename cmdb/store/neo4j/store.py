@@ -187,13 +187,14 @@ class Neo4jStore(GraphStore):
         """Constraints, indexes and the full-text index as the model wants them, no others of ours."""
         self._refresh_model()
         wanted = {**statements.model_constraints(model), **statements.model_indexes(model)}
-        dropped = []
-        for kind, kinds, prefix in DEFINITIONS:
+        dropped = [
+            f"DROP {kind} `{row['name']}` IF EXISTS"
+            for kind, kinds, prefix in DEFINITIONS
             for row in self._database.rows(
                 f"SHOW {kinds} YIELD name WHERE name STARTS WITH $prefix RETURN name", prefix=prefix
-            ):
-                if wanted.pop(row["name"], None) is None:
-                    dropped.append(f"DROP {kind} `{row['name']}` IF EXISTS")
+            )
+            if wanted.pop(row["name"], None) is None
+        ]
         made = list(wanted.values())
         rows = self._database.rows(
             "SHOW INDEXES YIELD name, properties WHERE name = $name RETURN properties",
