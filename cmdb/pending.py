@@ -55,7 +55,7 @@ class Pending:
         InvalidChangeError, StaleError
             As committing it would.
         """
-        view = cast("WriteTransaction", _View(self))
+        view = _view(self)
         return prepare(change_set.operations, view, number, managed=change_set.managed)
 
     def add(self, plan: Plan) -> None:
@@ -191,6 +191,15 @@ class _View:
     def holders(self, record_type: str, attribute: str, values: Collection[Any]) -> list[Record]:
         types = self.model.record_types[record_type].concrete
         return [r for r in self._pending.holders(attribute, values) if r.type in types]
+
+
+def _view(pending: Pending) -> WriteTransaction:
+    return cast("WriteTransaction", _View(pending))
+
+
+def reading(store: GraphStore) -> WriteTransaction:
+    """A store as a write transaction reads it; nothing is written."""
+    return _view(Pending(store))
 
 
 def rehearsal(store: GraphStore) -> GraphStore:

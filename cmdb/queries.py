@@ -106,7 +106,34 @@ class Reaching:
     condition: Condition
 
 
-Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType
+@dataclass(frozen=True, eq=False, slots=True)
+class Owned:
+    """The owner of the record (`cmdb.owners`) is one of some organisations; where it has not one that
+    can be said in a word, or of the past, a condition decides. No two are equal: it is made once for many
+    questions, and stores keep what they have made of it.
+
+    Attributes
+    ----------
+    organisations
+        Their ids; None stands for all.
+    shared
+        Whether what is nobody's counts too.
+    at
+        The revision at which the organisations were looked at.
+    exactly
+        The condition, which holds for the very same records.
+    asked
+        Whether there may be such whose owner cannot be said.
+    """
+
+    organisations: frozenset[str] | None
+    shared: bool
+    at: int
+    exactly: Condition
+    asked: bool = True
+
+
+Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType | Owned
 
 ANYTHING: Final = AllOf(())
 NOTHING: Final = AnyOf(())

@@ -4,10 +4,9 @@ Questions carry the bounds of what may be seen into the store (`api.access.scope
 totals and counts are those of the visible records. What cannot be bounded there (neighbours, history,
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
-Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
-secret ones (`Model.secret`) from everybody. Who made a revision, and why, is told with what is seen of it.
-They are absent, and `GuardedStore.masked` tells their names. Relationships to what is not seen are left
-out. `GuardedStore.hidden` counts what a question does not show.
+Of what is seen some values are withheld (`api.access.masking`). Who made a revision, and why, is told with
+what is seen of it. Relationships to what is not seen are left out. `GuardedStore.hidden` counts what a
+question does not show.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
+from api.access.masking import Mask, Withheld, kept, referred
+from api.access.masking import ids as _ids
 from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
@@ -36,7 +37,6 @@ from cmdb.revisions import (
     Commit,
     CommitResult,
     RecordChange,
-    RelationshipChange,
     Revision,
 )
 from cmdb.steps import ParsedStep, Step
@@ -46,7 +46,7 @@ from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
 from lifecycle.refusals import NotAllowedError
 from schema.kinds import is_id
-from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
+from schema.model import ORGANISATION_ATTRIBUTE, Model
 
 BATCH: Final = 1_000
 
@@ -85,7 +85,7 @@ class GuardedStore(GraphStore):
         self.principal, self.roles = principal, roles
         self._inner, self._organisations = inner, organisations
         self._seen: dict[str, bool] = {}
-        self._withheld: dict[tuple[str, int], frozenset[str]] = {}
+        self._withheld: Withheld = {}
 
     @property
     def scope(self) -> Scope:
@@ -170,22 +170,23 @@ class GuardedStore(GraphStore):
         return self._shown(self._inner.holders(attribute, values))
 
     def find(self, query: Query) -> Page:
-        return self._page(query, self._inner.find(self._bounded(query, self.scope)))
+        scope = self.scope
+        return self._page(query, self._inner.find(self._bounded(query, scope)), scope)
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        return self._page(query, self._inner.search(text, self._bounded(query, self.scope)))
+        scope = self.scope
+        return self._page(query, self._inner.search(text, self._bounded(query, scope)), scope)
 
-    def _page(self, query: Query, page: Page) -> Page:
+    def _page(self, query: Query, page: Page, scope: Scope) -> Page:
         if query.as_of is None:
-            self._seen.update((record.id, True) for record in page.records)
-        return replace(page, records=self._with_values(page.records))
+            self._seen.update(dict.fromkeys([record.id for record in page.records], True))
+        return replace(page, records=self._with_values(page.records, scope))
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         """As of every store; references to records that are not seen are counted as no value."""
         counts = self._inner.count_by(self._bounded(query, self.scope), attributes)
         places = [i for i, name in enumerate(attributes) if name in self.model.references]
-        named = {c.values[i] for c in counts for i in places if c.values[i] is not None}
-        seen = self._visible(named)
+        seen = self._visible(c.values[i] for c in counts for i in places)
         found: dict[tuple[Any, ...], int] = {}
         for values, count in counts:
             shown = tuple(
@@ -203,15 +204,16 @@ class GuardedStore(GraphStore):
         as_of: AsOf = None,
     ) -> list[Neighbour]:
         near = self._inner.neighbours(ids, types, direction, as_of)
-        records, others = [n.record for n in near], {n.of for n in near}
+        records, others, scope = [n.record for n in near], {n.of for n in near}, self.scope
         if as_of is None:
-            others |= self._named(records)
+            others |= referred(records, scope)
         seen = self._judged(records, as_of, others)
         near = [n for n in near if n.of in seen and n.record.id in seen]
-        shown = self._with_values([n.record for n in near])
+        return self._near(near, self._mask([n.record for n in near], scope))
+
+    def _near(self, near: list[Neighbour], mask: Mask) -> list[Neighbour]:
         return [
-            n._replace(record=record, relationship=self._relationship(n.relationship))
-            for n, record in zip(near, shown, strict=True)
+            Neighbour(n.of, mask.relationship(n.relationship), mask.record(n.record)) for n in near
         ]
 
     def connections(
@@ -224,19 +226,15 @@ class GuardedStore(GraphStore):
         records = {n.record.id: n.record for page in pages.values() for n in page.neighbours}
         if as_of is None:
             self._seen.update(dict.fromkeys(records, True))
-            seen = self._visible(asked | self._named(records.values()))
+            seen = self._visible(asked | referred(records.values(), scope), scope)
         else:
             seen = self._asked(asked, as_of) if scope.bounded else asked
-        found = {}
-        for (id, index), page in pages.items():
-            if id in seen:
-                shown = self._with_values([n.record for n in page.neighbours])
-                near = [
-                    n._replace(record=record, relationship=self._relationship(n.relationship))
-                    for n, record in zip(page.neighbours, shown, strict=True)
-                ]
-                found[id, index] = page._replace(neighbours=near)
-        return found
+        mask = self._mask(records.values(), scope)
+        return {
+            (id, index): page._replace(neighbours=self._near(page.neighbours, mask))
+            for (id, index), page in pages.items()
+            if id in seen
+        }
 
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
@@ -246,10 +244,10 @@ class GuardedStore(GraphStore):
         spans = self._inner.spans([id for id in ids if id in seen], attribute)
         if attribute not in self.model.references:
             return spans
-        named = {id for held in spans.values() for span in held for id in _ids(span.value)}
-        visible = self._visible(named)
+        others = {id for held in spans.values() for span in held for id in _ids(span.value)}
+        visible = self._visible(others)
         return {
-            id: [span._replace(value=_kept(span.value, visible)) for span in held]
+            id: [span._replace(value=kept(span.value, visible)) for span in held]
             for id, held in spans.items()
         }
 
@@ -273,9 +271,11 @@ class GuardedStore(GraphStore):
             for end in (link.key.source, link.key.target)
         }
         images = [i for c in commits for change in c.changes.records for i in change if i]
-        seen = self._visible(histories.keys() | ends | self._named(images))
+        scope = self.scope
+        seen = self._visible(histories.keys() | ends | referred(images, scope), scope)
+        mask = Mask(scope, seen, self._withheld)
         return {
-            id: [c._replace(changes=self._changes(c.changes, seen)) for c in of_one]
+            id: [c._replace(changes=mask.changes(c.changes)) for c in of_one]
             for id, of_one in histories.items()
             if id in seen
         }
@@ -304,10 +304,12 @@ class GuardedStore(GraphStore):
     ) -> Iterator[Relationship]:
         """As of every store, where both ends are seen now."""
         for batch in _batches(self._inner.scan_relationships(as_of, types), BATCH):
-            seen = self._visible({end for link in batch for end in (link.source, link.target)})
+            scope = self.scope
+            ends = {end for link in batch for end in (link.source, link.target)}
+            mask = Mask(scope, seen := self._visible(ends, scope), self._withheld)
             for link in batch:
                 if link.source in seen and link.target in seen:
-                    yield self._relationship(link)
+                    yield mask.relationship(link)
 
     def statistics(self) -> Statistics:
         return self._inner.statistics()
@@ -351,6 +353,9 @@ class GuardedStore(GraphStore):
 
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
         return self._inner._histories(ids, first, before)
+
+    def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
+        return self._inner._owners(ids)
 
     def _refresh(self) -> None:
         self._inner._refresh()
@@ -451,7 +456,7 @@ class GuardedStore(GraphStore):
     ) -> NotAllowedError:
         """Names only organisations that are seen."""
         scope = self.scope
-        told = {o for o in organisations if o is None or scope.sees_organisation(o)}
+        told = {o for o in organisations if o is None or o in scope.seen_organisations}
         return not_allowed(self.principal, permission, told, scope.tree, self.roles)
 
     def _found(self, ids: Collection[str]) -> None:
@@ -463,9 +468,9 @@ class GuardedStore(GraphStore):
 
     def _told(self, error: InvalidChangeError) -> InvalidChangeError:
         """Problems that tell of no record that is not seen."""
-        named = {id for problem in error.problems for id in IDS.findall(problem.message)}
-        named |= {id for problem in error.problems for id in problem.names}
-        hidden = named - self._visible(named) if self.scope.bounded else set()
+        told = {id for problem in error.problems for id in IDS.findall(problem.message)}
+        told |= {id for problem in error.problems for id in problem.names}
+        hidden = told - self._visible(told)
 
         def message(problem: Problem) -> str:
             texts = [re.escape(name) for id, name in problem.names.items() if id in hidden]
@@ -536,9 +541,10 @@ class GuardedStore(GraphStore):
 
     def _shown(self, records: list[Record], as_of: AsOf = None) -> list[Record]:
         """Those of some records that are seen, without what is withheld."""
-        named = self._named(records) if as_of is None else ()
-        seen = self._judged(records, as_of, named)
-        return self._with_values([record for record in records if record.id in seen])
+        scope = self.scope
+        others = referred(records, scope) if as_of is None else ()
+        seen = self._judged(records, as_of, others)
+        return self._with_values([record for record in records if record.id in seen], scope)
 
     def _judged(
         self, records: Iterable[Record], as_of: AsOf, others: Collection[str] = ()
@@ -555,18 +561,21 @@ class GuardedStore(GraphStore):
         found = self._asked({*open_, *(o for o in others if o not in verdicts)}, as_of)
         return seen | found
 
-    def _visible(self, ids: Iterable[str]) -> set[str]:
+    def _visible(self, ids: Iterable[Any], scope: Scope | None = None) -> set[str]:
         """Those of some ids whose records are seen now. One statement, where they are not known yet."""
-        asked = {id for id in ids if _is_id(id)}
-        scope = self.scope
-        for id in asked - self._seen.keys():
-            if (known := scope.sees_organisation(id)) is not None:
-                self._seen[id] = known
-        unknown = asked - self._seen.keys()
-        if unknown and scope.bounded:
-            found = self._asked(unknown, None)
-            self._seen.update((id, id in found) for id in unknown)
-        return {id for id in asked if self._seen.get(id, not scope.bounded)}
+        scope = scope or self.scope
+        asked = set(ids)
+        if not scope.bounded:
+            return {id for id in asked if _is_id(id)}
+        found = asked & scope.seen_organisations
+        rest = asked - found
+        if unknown := {id for id in rest if _is_id(id) and id not in self._seen}:
+            unknown -= (unseen := unknown & scope.tree.names.keys())
+            self._seen.update(dict.fromkeys(unseen, False))
+        if unknown:
+            seen = self._asked(unknown, None)
+            self._seen.update((id, id in seen) for id in unknown)
+        return found | {id for id in rest if self._seen.get(id)}
 
     def _asked(self, ids: Collection[str], as_of: AsOf, scope: Scope | None = None) -> set[str]:
         found: set[str] = set()
@@ -579,67 +588,29 @@ class GuardedStore(GraphStore):
             found.update(record.id for record in page.records)
         return found
 
-    # -- what is withheld ---------------------------------------------------------------------------------
-
-    def _with_values(self, records: list[Record]) -> list[Record]:
+    def _with_values(self, records: list[Record], scope: Scope) -> list[Record]:
         """Records without what is withheld; they are seen. One statement at most."""
-        seen, scope = self._visible(self._named(records)), self.scope
-        return [self._record(record, seen, scope) for record in records]
+        mask = self._mask(records, scope)
+        return [mask.record(record) for record in records]
 
-    def _named(self, records: Iterable[Record]) -> set[str]:
-        """Everything that some records refer to."""
-        if not self.scope.bounded:
-            return set()
-        types = self.model.record_types
-        return {
-            id
-            for record in records
-            for attribute in types[record.type].references
-            if attribute.name in record.attributes
-            for id in _ids(record.attributes[attribute.name])
-        }
-
-    def _record(self, record: Record, seen: set[str], scope: Scope) -> Record:
-        said = record.attributes
-        reading = scope.reach(Permission.READ_SENSITIVE)
-        organisation = said.get(ORGANISATION_ATTRIBUTE)
-        able = reading.shared if organisation is None else organisation in reading
-        kept_back = scope.model.secret if able else scope.model.sensitive
-        withheld = set() if able else set(scope.model.sensitive.intersection(said))
-        changed: dict[str, Any] = {}
-        if scope.bounded:
-            for attribute in scope.model.record_types[record.type].references:
-                value = said.get(attribute.name)
-                if value is not None and not seen.issuperset(_ids(value)):
-                    withheld.add(attribute.name)
-                    changed[attribute.name] = _kept(value, seen)
-        hidden = withheld | kept_back
-        if not hidden:
-            return record
-        if withheld:
-            self._withheld[record.id, record.revision] = frozenset(withheld)
-        attributes = _without(said, hidden)
-        attributes.update((name, value) for name, value in changed.items() if value is not None)
-        return record._replace(attributes=attributes)
-
-    def _relationship(self, link: Relationship) -> Relationship:
-        """Relationships have no organisation: their sensitive attributes are for those who may read all."""
-        able = self.reach(Permission.READ_SENSITIVE).shared
-        hidden = self.model.secret if able else self.model.sensitive
-        return link._replace(attributes=_without(link.attributes, hidden)) if hidden else link
+    def _mask(self, records: Iterable[Record], scope: Scope) -> Mask:
+        """What is shown of these records. One statement at most."""
+        others = referred(records, scope)
+        seen = self._visible(others, scope) if others else others
+        return Mask(scope, None if seen == others else seen, self._withheld)
 
     # -- changes ----------------------------------------------------------------------------------------
 
     def _seen_changes(self, changes: Changes) -> Changes:
         """What is seen of some changes: each state judged by what it was. One statement at most."""
-        if not self.scope.bounded:
-            return self._changes(changes, set())
         scope = self.scope
+        if not scope.bounded:
+            return Mask(scope, (), self._withheld).changes(changes)
         images = [image for change in changes.records for image in change if image is not None]
         verdicts = [(image, scope.sees(image)) for image in images]
         ends = {e for link in changes.relationships for e in (link.key.source, link.key.target)}
         asked = {image.id for image, verdict in verdicts if verdict is None}
-        seen = self._visible(asked | ends | self._named(images))
+        seen = self._visible(asked | ends | referred(images, scope), scope)
 
         def visible(image: Record | None) -> Record | None:
             verdict = image is not None and scope.sees(image)
@@ -647,22 +618,8 @@ class GuardedStore(GraphStore):
             return image if shown else None
 
         pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
-        kept = [pair for pair in pairs if pair != (None, None)]
-        return self._changes(changes._replace(records=kept), seen)
-
-    def _changes(self, changes: Changes, seen: set[str]) -> Changes:
-        """Changes without what is withheld, and without relationships to what is not seen."""
-        scope = self.scope
-        records = [
-            RecordChange(*(image and self._record(image, seen, scope) for image in change))
-            for change in changes.records
-        ]
-        links = [
-            RelationshipChange(*(image and self._relationship(image) for image in link))
-            for link in changes.relationships
-            if not scope.bounded or (link.key.source in seen and link.key.target in seen)
-        ]
-        return changes._replace(records=records, relationships=links)
+        shown = [pair for pair in pairs if pair != (None, None)]
+        return Mask(scope, seen, self._withheld).changes(changes._replace(records=shown))
 
 
 def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
@@ -694,32 +651,6 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and is_id(value)
-
-
-def _ids(value: Any) -> list[str]:
-    """The ids in the value of a reference: one, several or none."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _kept(value: Any, seen: set[str]) -> Any:
-    """A reference's value without ids that are not seen; None where nothing is left."""
-    if isinstance(value, list):
-        return [id for id in value if id in seen] or None
-    return value if value in seen else None
-
-
-def _without(attributes: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Attributes without some names, and without what sources said of those."""
-    kept = {name: value for name, value in attributes.items() if name not in names}
-    if isinstance(said := kept.get(PROVENANCE), Mapping):
-        kept[PROVENANCE] = {
-            source: {
-                part: _without(told, names) if isinstance(told, Mapping) else told
-                for part, told in claim.items()
-            }
-            for source, claim in said.items()
-        }
-    return kept
 
 
 def _names(where: Any) -> Iterator[str]:

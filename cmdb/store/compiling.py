@@ -17,6 +17,7 @@ from cmdb.queries import (
     Condition,
     Not,
     OfType,
+    Owned,
     ParsedQuery,
     Reaching,
     Related,
@@ -91,6 +92,10 @@ class QueryCompiler(ABC):
     @abstractmethod
     def of_type(self, alias: str, asked: OfType) -> str: ...
 
+    @abstractmethod
+    def owned(self, alias: str, owned: Owned) -> str:
+        """Of live records."""
+
     # -- conditions -----------------------------------------------------------------------------------
 
     def condition(self, alias: str, condition: Condition) -> str:
@@ -109,6 +114,10 @@ class QueryCompiler(ABC):
             return self.of_type(alias, condition)
         if isinstance(condition, Reaching):
             return self.reaching(alias, condition)
+        if isinstance(condition, Owned):
+            if self.as_of is not None:
+                return self.condition(alias, condition.exactly)
+            return self.owned(alias, condition)
         return self.related(alias, condition)
 
     def all_of(self, alias: str, condition: Condition) -> str:
@@ -155,8 +164,6 @@ class QueryCompiler(ABC):
         return f"{expression} {symbol} {parameter}"
 
     def _not(self, condition: str) -> str:
-        if condition.startswith("EXISTS"):  # which is never null; parsers count brackets
-            return f"NOT {condition}"
         if condition.startswith("EXISTS"):  # which is never null; parsers count brackets
             return f"NOT {condition}"
         return f"NOT coalesce({condition}, {self.false})"

@@ -7,13 +7,13 @@ parameter. ``Compiler`` gathers the parameters while it writes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
 from cmdb.commits import End
-from cmdb.queries import CLOSENESS, AllOf, OfType, ParsedQuery, Reaching, Related, Way
+from cmdb.queries import CLOSENESS, AllOf, OfType, Owned, ParsedQuery, Reaching, Related, Way
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import (
@@ -23,6 +23,7 @@ from cmdb.store.neo4j.statements import (
     record,
     record_image,
 )
+from cmdb.store.places import ASKED, EVERYWHERE, MOST, Places
 from cmdb.store.topology import sides
 from schema.kinds import Kind
 from schema.model import (
@@ -48,6 +49,8 @@ class Compiler(QueryCompiler):
         Revision number, or None for now.
     subtrees
         As of the past: by organisation that is asked for, its id and those that were below it.
+    places
+        Gives the numbers of owners.
     """
 
     row = "n"
@@ -58,10 +61,11 @@ class Compiler(QueryCompiler):
         model: Model,
         as_of: int | None,
         subtrees: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        places: Callable[[Owned], Places] = lambda _: EVERYWHERE,
     ) -> None:
         super().__init__(as_of)
         self.model = model
-        self.subtrees = subtrees
+        self.subtrees, self._places = subtrees, places
         self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
         self._depth = 0
 
@@ -374,6 +378,26 @@ class Compiler(QueryCompiler):
             return f"{alias}:`{asked.type}`"
         types = self.parameter(list(asked.concrete))
         return f"({alias}:`{asked.type}` OR ({alias}:`_RecordImage` AND {alias}.type IN {types}))"
+
+    def owned(self, alias: str, owned: Owned) -> str:
+        """One choice after the other: the server would make a disjunction of ranges a conjunction first,
+        and look into the graph for each record that a disjunction does not hold for."""
+        owner, places = f"{alias}.`_owner`", self._places(owned)
+        choices = []
+        if owned.asked:
+            exactly = self.all_of(alias, owned.exactly)
+            choices.append(f"WHEN {owner} = {ASKED} THEN {exactly}")
+        if not places.spans:
+            rest = self.false
+        elif len(places.spans) > MOST:
+            rest = self.among(owner, places.numbers)
+        else:
+            for low, high in places.spans[:-1]:
+                bounds = self.parameter(high), self.parameter(low)
+                choices.append(f"WHEN {owner} <= {bounds[0]} THEN {owner} >= {bounds[1]}")
+            low, high = places.spans[-1]
+            rest = f"{self.parameter(low)} <= {owner} <= {self.parameter(high)}"
+        return f"CASE {' '.join(choices)} ELSE {rest} END" if choices else f"({rest})"
 
     def holds(self, alias: str, name: str, value: Any) -> str:
         return f"{self.parameter(value)} IN {self.attribute(alias, name)}"

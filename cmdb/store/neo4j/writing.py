@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,8 +11,10 @@ import neo4j
 
 from cmdb.commits import End, Plan
 from cmdb.errors import StoreDamagedError
+from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
+from cmdb.store import places
 from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
@@ -24,11 +26,13 @@ Element = TypeVar("Element")
 
 
 class Known(NamedTuple):
-    """What a store knows already: its model, the revision that applied it, types of records."""
+    """What a store knows already: its model, the revision that applied it, types of records, numbers of
+    organisations."""
 
     model: Model | None
     revision: int
     types: KnownRecords[str]
+    numbers: KnownRecords[int]
 
 
 class Neo4jWriteTransaction:
@@ -40,6 +44,8 @@ class Neo4jWriteTransaction:
     ----------
     met
         Types of the records looked up or created; true once the transaction is committed.
+    numbers
+        Likewise of the numbers of organisations.
     before
         Number of the newest revision when the lock was taken.
     type_changes
@@ -55,12 +61,14 @@ class Neo4jWriteTransaction:
         self._known = known
         self._count = count
         self.met: dict[str, str] = {}
+        self.numbers: dict[str, int] = {}
         self.found_itself = False
         row = self._one(statements.LOCK, known=known.revision)
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
         self.before = self.last.number if self.last else 0
         self.type_changes: int = row["type_changes"]
+        self._numbered: int = row["numbered"]
         known.types.at(self.type_changes)
         document = row["document"]
         self._use(known.model if document is None else read_document(document))
@@ -131,6 +139,9 @@ class Neo4jWriteTransaction:
             self._use(read_document(plan.model))
             self._run(statements.WRITE_MODEL, revision=revision.number, document=plan.model)
         assert self.model is not None
+        owners = owners_after(self.model, self, plan)
+        self._number([r.id for r in plan.created if self._is_organisation(r.type)])
+        numbers = self._numbers(owners)
         checks = None
         if chained:
             digest, checks = seal(
@@ -138,13 +149,16 @@ class Neo4jWriteTransaction:
             )
             revision = revision._replace(digest=digest)
         properties = {**_revision_properties(revision, plan), "checks": checks}
-        self._run(statements.WRITE_REVISION, revision=properties)
+        self._run(statements.WRITE_REVISION, revision=properties, numbered=self._numbered)
         self.met.update((record.id, record.type) for record in plan.created)
         created = _grouped(plan.created, lambda record: record.type)
         groups = [
             {
                 "labels": list(self.model.record_types[type_].ancestors),
-                "rows": [self._record_row(record) for record in records],
+                "rows": [
+                    self._record_row(record) | self._own_row(record.id, numbers[owners[record.id]])
+                    for record in records
+                ],
             }
             for type_, records in created.items()
         ]
@@ -152,8 +166,56 @@ class Neo4jWriteTransaction:
             self._run(statements.CREATE_RECORDS, groups=groups)
         self._update(revision.number, plan.updated)
         self._links(revision.number, plan)
+        made = {record.id for record in plan.created}
+        self._own({id: owner for id, owner in owners.items() if id not in made})
         self.last = revision
         return revision
+
+    # -- owners ---------------------------------------------------------------------------------------
+
+    def _is_organisation(self, type_: str) -> bool:
+        assert self.model is not None
+        return ORGANISATION in self.model.record_types[type_].ancestors
+
+    def _number(self, ids: Collection[str]) -> None:
+        """Give organisations the next numbers."""
+        for id in ids:
+            self._numbered += 1
+            self.numbers[id] = self._numbered
+
+    def _own_row(self, id: str, owner: int) -> dict[str, Any]:
+        number = self.numbers.get(id)
+        return {"_owner": owner} if number is None else {"_owner": owner, "_number": number}
+
+    def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
+        """Owners as they are kept; what names an organisation that has no number is asked."""
+        named = {*owners.values()} - {ASKED, NOBODY}
+        self.numbers |= self._known.numbers.among(named - self.numbers.keys())
+        if missing := named - self.numbers.keys():
+            rows = self._run(statements.NUMBERS, ids=sorted(missing))
+            self.numbers |= {row["id"]: row["number"] for row in rows if row["number"] is not None}
+        found = {owner: self.numbers.get(owner, places.ASKED) for owner in named}
+        return found | {ASKED: places.ASKED, NOBODY: places.NOBODY}
+
+    def _own(self, owners: Mapping[str, str]) -> None:
+        """Keep the owners of stored records."""
+        if owners:
+            numbers = self._numbers(owners)
+            rows = [[id, numbers[owner]] for id, owner in owners.items()]
+            self._run(statements.OWN, rows=rows)
+
+    def number_all(self) -> None:
+        """Give numbers to the organisations that have none."""
+        ids = [row["id"] for row in self._run(statements.UNNUMBERED)]
+        if ids:
+            self._number(ids)
+            self._run(statements.NUMBER, rows=[[id, self.numbers[id]] for id in ids])
+            self._run(statements.NUMBERED, numbered=self._numbered)
+
+    def own(self, ids: Collection[str]) -> None:
+        """Work out the owners of stored records anew."""
+        assert self.model is not None
+        self._own(owners_of(self.model, self, ids))
 
     def _lines(self, plan: Plan) -> list[str]:
         """The lines of the chain."""
@@ -204,6 +266,13 @@ class Neo4jWriteTransaction:
             before, after = way.split()
             statement = statements.retype(types[before], types[after])
             self._run(statement, ids=[record.id for record, _ in pairs])
+        new = [
+            record.id
+            for before, record in retyped
+            if self._is_organisation(record.type) and not self._is_organisation(before.type)
+        ]
+        if new:
+            self.number_all()
         self._run(statements.COUNT_TYPE_CHANGES)
         self.type_changes += 1
         self.met |= {after.id: after.type for _, after in retyped}

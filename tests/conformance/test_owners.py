@@ -1,0 +1,256 @@
+"""Whose a record is, as stores keep it, through whatever is written: against a plain oracle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmdb.change_sets import ChangeSet, Operation, Relate, Unrelate, Update
+from cmdb.errors import InvalidChangeError
+from cmdb.integrity import check
+from cmdb.owners import ASKED, LEVELS, NOBODY
+from cmdb.store import GraphStore, open_store
+from cmdb.store.opening import create_empty_store
+from cmdb.transfer import copy
+from schema.loading import load_model
+from schema.model import Model, read_document
+from tests import support
+from tests.conformance.conftest import kept_file, kept_neo4j
+from tests.support.building import add, commit, create
+from tests.support.by_hand import ByHand
+
+__all__ = ["kept_file", "kept_neo4j"]
+
+SUPPORT = Path(support.__file__).parent
+TYPES = ("Box", "Box", "Device", "Server", "App", "Order", "Account")
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    return load_model([SUPPORT / "small_model", SUPPORT / "access_model"], shipped=False)
+
+
+class World(NamedTuple):
+    """What is in a store: (type, organisation, the one it is handed to), and (whole, part) by type."""
+
+    records: dict[str, tuple[str, str | None, str | None]]
+    links: set[tuple[str, str, str]]
+
+    def owner(self, id: str) -> str:
+        type_, own, to = self.records[id]
+        if type_ in ("Account", "Organisation") or to not in (None, own):
+            return ASKED
+        if own is not None:
+            return own
+        found = self._above(id, LEVELS)
+        return NOBODY if not found else ASKED if len(found) > 1 else found.pop()
+
+    def _above(self, id: str, levels: int) -> set[str]:
+        found: set[str] = set()
+        for whole in (w for w, _, part in self.links if part == id and levels):
+            own = self.records[whole][1]
+            found |= self._above(whole, levels - 1) if own is None else {own}
+        return found
+
+
+Step = tuple[str, int, int, int]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("add", "add", "put", "put", "take", "hand over", "share", "become")),
+        *(st.integers(0, 11) for _ in range(3)),
+    ),
+    min_size=4,
+    max_size=24,
+)
+
+
+def work(store: GraphStore, steps: list[Step], at_once: int) -> World:
+    """Some things done, so many in one change set; what the model refuses is not done."""
+    world = World({}, set())
+    organisations = [create("Organisation", f"o{n}") for n in range(3)]
+    world.records.update({o.id: ("Organisation", None, None) for o in organisations})
+    commit(store, *organisations)
+    names = [o.id for o in organisations]
+    pending: list[Operation] = []
+    before = World(dict(world.records), set(world.links))
+    for number, step in enumerate(steps, 1):
+        pending += _step(world, step, names)
+        if number % at_once == 0 or number == len(steps):
+            try:
+                store.commit(ChangeSet(pending, "tester", process=True))
+                before = World(dict(world.records), set(world.links))
+            except InvalidChangeError:
+                world = World(dict(before.records), set(before.links))
+            pending = []
+    return world
+
+
+def _step(world: World, step: Step, names: list[str]) -> list[Operation]:
+    what, first, second, third = step
+    things = [id for id, said in world.records.items() if said[0] != "Organisation"]
+    at = [None, *names][second % 4]
+    if what == "add" or not things:
+        type_ = TYPES[first % len(TYPES)]
+        to = [None, *names][third % 4] if type_ == "Order" else None
+        said = {"organisation": at, "to_organisation": to}
+        made = create(type_, "x", **{n: v for n, v in said.items() if v is not None})
+        world.records[made.id] = (type_, at, to)
+        if (whole := _whole(world, things, third, type_)) is None:
+            return [made]
+        return [made, *_put(world, whole, made.id)]
+    one, other = things[first % len(things)], things[second % len(things)]
+    type_, own, to = world.records[one]
+    if what == "put" and one != other:
+        return _put(world, one, other)
+    if what == "take" and world.links:
+        whole, link, part = sorted(world.links)[third % len(world.links)]
+        world.links.remove((whole, link, part))
+        return [Unrelate(*((whole, link, part) if link == "CONTAINS" else (part, link, whole)))]
+    if what == "hand over":
+        world.records[one] = (type_, at, to)
+        return [Update(one, {"organisation": at})]
+    if what == "share" and type_ == "Order":
+        world.records[one] = (type_, own, at)
+        return [Update(one, {"to_organisation": at})]
+    if what == "become" and type_ in ("Device", "Server"):
+        now = "Server" if type_ == "Device" else "Device"
+        world.records[one] = (now, own, to)
+        return [Update(one, {}, type=now)]
+    return []
+
+
+def _whole(world: World, things: list[str], number: int, part: str) -> str | None:
+    """Every other new thing is made within another."""
+    if not things or number % 2:
+        return None
+    return things[number % len(things)]
+
+
+def _put(world: World, whole: str, part: str) -> list[Operation]:
+    kinds = world.records[whole][0], world.records[part][0]
+    if kinds[0] == "Box" and kinds[1] in ("Box", "Device", "Server"):
+        if any(p == part and link == "CONTAINS" for _, link, p in world.links):
+            return []
+        world.links.add((whole, "CONTAINS", part))
+        return [Relate(whole, "CONTAINS", part)]
+    if kinds[0] in ("Device", "Server") and kinds[1] == "App":
+        world.links.add((whole, "PIECE_OF", part))
+        return [Relate(part, "PIECE_OF", whole)]
+    return []
+
+
+def agree(store: GraphStore, steps: list[Step], at_once: int) -> None:
+    world = work(store, steps, at_once)
+    assert store._owners(world.records) == {id: world.owner(id) for id in world.records}
+
+
+RULE = given(STEPS, st.sampled_from((1, 2, 5)))
+
+
+@RULE
+def test_owners_follow_what_is_written_in_a_file(
+    kept_file: GraphStore, steps: list[Step], at_once: int
+) -> None:
+    agree(kept_file, steps, at_once)
+
+
+@pytest.mark.neo4j
+@settings(max_examples=15)
+@RULE
+def test_owners_follow_what_is_written_in_neo4j(
+    kept_neo4j: GraphStore, steps: list[Step], at_once: int
+) -> None:
+    agree(kept_neo4j, steps, at_once)
+
+
+class Estate(NamedTuple):
+    """A box with a device in it that names no organisation, and an app that is a piece of that."""
+
+    one: str
+    other: str
+    box: str
+    device: str
+    app: str
+
+    def owners(self, store: GraphStore) -> list[str | None]:
+        found = store._owners([self.box, self.device, self.app])
+        return [found[id] for id in (self.box, self.device, self.app)]
+
+
+def estate(store: GraphStore) -> Estate:
+    one, other = add(store, "Organisation", "one"), add(store, "Organisation", "other")
+    box = add(store, "Box", "box", organisation=one)
+    device, app = create("Device", "device"), create("App", "app")
+    commit(store, device, app, Relate(box, "CONTAINS", device.id))
+    commit(store, Relate(app.id, "PIECE_OF", device.id))
+    return Estate(one, other, box, device.id, app.id)
+
+
+def test_a_handover_takes_the_parts_along(store: GraphStore) -> None:
+    made = estate(store)
+    assert made.owners(store) == [made.one] * 3
+    revisions = [store.get([id])[id].revision for id in (made.device, made.app)]
+    commit(store, Update(made.box, {"organisation": made.other}))
+    assert made.owners(store) == [made.other] * 3
+    assert [store.get([id])[id].revision for id in (made.device, made.app)] == revisions
+    assert list(check(store)) == []
+
+
+def test_another_model_makes_other_owners(store: GraphStore, model: Model) -> None:
+    made = estate(store)
+    now = json.loads(model.document)
+    del now["relationship_types"]["PIECE_OF"]["part"]
+    store.apply_model(read_document(json.dumps(now)), "tester")
+    assert made.owners(store) == [made.one, made.one, NOBODY]
+    store.apply_model(model, "tester")
+    assert made.owners(store) == [made.one] * 3
+
+
+def test_a_copy_has_owners_of_its_own(store: GraphStore, tmp_path: Path) -> None:
+    made = estate(store)
+    commit(store, Update(made.box, {"organisation": made.other}))
+    with create_empty_store(f"sqlite:///{tmp_path}/copy.db") as target:
+        copy(store, target)
+        assert made.owners(target) == [made.other] * 3
+
+
+def test_a_store_of_an_older_release_gets_owners(
+    store: GraphStore, url: str, by_hand: ByHand
+) -> None:
+    made = estate(store)
+    store.close()
+    for statement in (
+        (
+            "DROP TABLE owner_rules",
+            "DROP INDEX records_owner",
+            "ALTER TABLE records DROP COLUMN owner",
+            "PRAGMA user_version = 3",
+        )
+        if by_hand.kind == "sqlite"
+        else (
+            "MATCH (n:Record) REMOVE n._owner, n._number",
+            "MATCH (s:_Store {key: 'store'}) REMOVE s.owners, s.numbered SET s.format = 3",
+        )
+    ):
+        by_hand.run(statement)
+    with open_store(url) as again:
+        assert made.owners(again) == [made.one] * 3
+        assert list(check(again)) == []
+        late = add(again, "Organisation", "late")
+        commit(again, Update(made.box, {"organisation": late}))
+        assert made.owners(again) == [late] * 3
+
+
+def test_a_wrong_owner_is_found(store: GraphStore, by_hand: ByHand) -> None:
+    made = estate(store)
+    by_hand.run(
+        f"UPDATE records SET owner = 0 WHERE id = '{made.device}'"
+        if by_hand.kind == "sqlite"
+        else f"MATCH (n:Record {{id: '{made.device}'}}) SET n._owner = 0"
+    )
+    assert [(f.code, f.subject) for f in check(store)] == [("wrong_owner", made.device)]
