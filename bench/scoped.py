@@ -70,7 +70,7 @@ def compare(report: Report, name: str, store: GraphStore, root: str, size: int) 
         return ask(GuardedStore(store, principal, organisations, roles))
 
     for subject, bound, turns, ask in questions(store):
-        ours, theirs = side_by_side(lambda q: guarded(q), lambda q: q(store), [ask] * turns)
+        ours, theirs = side_by_side(guarded, lambda q: q(store), [ask] * turns)
         report.add(
             Figure(
                 f"within {reach:,} organisations: {subject}", name, size, ours * 1e3, "ms",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-
 from itertools import islice
 from typing import Final
 
@@ -17,7 +16,6 @@ from cmdb.violations import (
     invalid_relationships,
     references,
 )
-
 
 BATCH: Final = 1_000
 
