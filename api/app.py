@@ -24,11 +24,13 @@ from api.access.guarded import GuardedStore
 from api.access.organisations import Organisations
 from api.access.principals import Principal
 from api.access.roles import Roles, load_roles
+from api.access.throttle import Throttle
 from api.follower import Follower
-from api.graphql.subscriptions import Subscriptions
+from api.graphql.current import CurrentSchema
+from api.graphql.subscribing import Subscriptions
 from api.requests import Requests
 from api.rest.authentication import authentication
-from api.rest.metrics import Metrics, Position, StoreCollector
+from api.rest.metrics import DeskCollector, Metrics, Position, StoreCollector
 from api.rest.noting import note_request
 from api.rest.problems import CODES, handle_errors
 from api.settings import Settings
@@ -37,6 +39,8 @@ from api.traces import OFF, Traces
 from api.webhooks.dispatching import Dispatcher
 from api.webhooks.owners import Owners
 from cmdb.store import GraphStore
+from itsm.alerts.rules import AlertRules, load_alert_rules
+from itsm.desk import Desk
 
 ROUTERS: Final = (
     "api.rest.health",
@@ -44,12 +48,14 @@ ROUTERS: Final = (
     "api.rest.attachments",
     "api.rest.exports",
     "api.rest.observations",
+    "api.rest.alerts",
     "api.rest.sign_in",
     "api.graphql.http",
 )
 """The doors. Each module has ``router``: an `APIRouter`, or a function of the services that gives one."""
 DESCRIPTION: Final = """\
-What is not GraphQL: health, measures, files, exports, and observations of discovery tools.
+What is not GraphQL: health, measures, files, exports, observations of discovery tools, and alerts of
+monitoring tools.
 Records are read and written at `/graphql`."""
 
 
@@ -87,12 +93,20 @@ class Services:
         What follows the change feed: its name, and the revision it is at.
     guard
         The store as somebody sees it.
+    alert_rules
+        How alerts are read, folded and correlated.
     snapshot
         The topology that impact analysis reads.
     follower
         Tells of new revisions.
     webhooks
         Delivers them, if no other process does.
+    desk
+        Takes in alerts, and does all else that goes on by itself, if no other process does.
+    throttle
+        Slows down who shows bad signatures.
+    schema
+        Of GraphQL; set by its door.
     stopping
         No longer ready: requests that came are finished.
     """
@@ -106,12 +120,17 @@ class Services:
     guard: Callable[[GraphStore, Principal], GraphStore] = lambda store, _: store
     followers: dict[str, Position] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
+    alert_rules: AlertRules = field(init=False)
     follower: Follower = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     webhooks: Dispatcher | None = None
+    desk: Desk | None = None
+    throttle: Throttle | None = None
+    schema: CurrentSchema | None = None
     stopping: bool = False
 
     def __post_init__(self) -> None:
+        self.alert_rules = load_alert_rules(self.settings.alert_rules)
         self.snapshot = SharedSnapshot(self.store)
         readers = () if self.organisations is None else (self.organisations.refresh,)
         self.follower = Follower(self.store, readers)
@@ -124,20 +143,27 @@ class Services:
         if self.audit is not None:
             self.audit.start()
         self.follower.start()
+        self.snapshot.prepare()
         self.followers["feed"] = lambda: self.follower.revision
         if (organisations := self.organisations) is not None:
             self.followers["organisations"] = lambda: organisations.revision
         if (webhooks := self.webhooks) is not None:
             webhooks.start()
             self.followers["webhooks"] = webhooks.position
+        if self.desk is not None:
+            self.desk.start()
 
     def close(self) -> None:
         """End it: what is under way is finished."""
         self.stopping = True
         if self.webhooks is not None:
             self.webhooks.close()
+        if self.desk is not None:
+            self.desk.close()
         self.follower.close()
         self.snapshot.close()
+        if self.schema is not None:
+            self.schema.close()
         if self.audit is not None:
             self.audit.close()
 
@@ -172,7 +198,7 @@ def make_services(store: GraphStore, settings: Settings) -> Services:
 
     Raises
     ------
-    RolesError
+    RolesError, AlertRulesError
     """
     organisations, roles = Organisations(store), load_roles(settings.roles)
     audit = Audit(store, keep=timedelta(days=settings.audit_days))
@@ -190,7 +216,11 @@ def make_services(store: GraphStore, settings: Settings) -> Services:
         organisations=organisations,
         roles=roles,
         guard=guard,
+        throttle=Throttle(store),
     )
+    if settings.desk:
+        services.desk = Desk(store, services.alert_rules, services.snapshot.at)
+        services.metrics.registry.register(DeskCollector(services.desk))
     owners = Owners(store, organisations, roles)
     services.webhooks = Dispatcher(store, owners, services.follower, settings, services.metrics)
     return services
@@ -256,6 +286,7 @@ def _surround(app: FastAPI, services: Services, traces: Traces | None) -> None:
             "": settings.request_limit,
             "/attachments": settings.upload_limit,
             "/observations": settings.observation_limit,
+            "/alerts": settings.alert_limit,
         },
         hosts=tuple(settings.hosts),
         tls=settings.tls,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -13,10 +13,10 @@ from strawberry.fastapi import BaseContext
 
 from api.access.principals import Principal
 from api.access.roles import STANDARD, Limits
-from api.graphql.views import View
+from api.graphql.views import Place, View, unmasked
 from cmdb.queries import AsOf
 from cmdb.records import Record
-from cmdb.store import GraphStore
+from cmdb.store import Deadline, GraphStore
 
 if TYPE_CHECKING:
     from api.graphql.persisted import Served
@@ -44,6 +44,8 @@ class Context(BaseContext):
         The code of the error that a mutation was answered with; empty without one.
     cost
         Of the operation, as estimated.
+    deadline
+        Until when the store may read for the operation, or for one event of a subscription.
     """
 
     def __init__(
@@ -65,29 +67,36 @@ class Context(BaseContext):
         self.connection = connection
         self.outcome = ""
         self.cost: float | None = None
+        self.begin()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def call(self, work: Callable[[], T]) -> T:
-        """Do work of the synchronous parts in a thread, within the seconds of who asks.
+    def begin(self, *, stoppable: bool = False) -> None:
+        """An operation begins, or an event of a subscription: its time begins.
 
-        A deadline of the whole operation goes along: of the two, the earlier one holds.
+        Parameters
+        ----------
+        stoppable
+            What the store reads for it may end when nobody waits for the answer: it changes nothing.
         """
-        context = contextvars.copy_context()
+        self.deadline, self._stoppable = Deadline(self.limits.seconds), stoppable
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Do work of the synchronous parts in a thread, within the time of the operation."""
+        context, deadline = contextvars.copy_context(), self.deadline
 
         def limited() -> T:
-            with self.store.deadline(self.limits.seconds):
+            with deadline.held():
                 return work()
 
         return await run_in_threadpool(context.run, limited)
 
     def view(self, record: Record, at: AsOf = None) -> View:
         """A record as its fields need it."""
-        return View(record, at, self.masked(record))
+        return View(record, self.place(at))
 
-    def masked(self, record: Record) -> Sequence[str]:
-        """The attributes of a record that are withheld from who asks."""
-        masked = getattr(self.store, "masked", None)
-        return masked(record) if masked else ()
+    def place(self, at: AsOf = None) -> Place:
+        """Where records are met as of a moment."""
+        return Place(at, getattr(self.store, "masked", unmasked))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work beside the request, and keep it until it is done."""
@@ -96,6 +105,8 @@ class Context(BaseContext):
         task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
-        """Nobody waits for the answer: leave what has not begun."""
+        """Nobody waits for the answer: leave what has not begun, and have the store leave what it reads."""
         for task in self._tasks:
             task.cancel()
+        if self._stoppable:
+            self.deadline.cancel()

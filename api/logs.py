@@ -79,6 +79,11 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{trace}" if trace else line
 
 
+def of_interest(record: logging.LogRecord) -> bool:
+    """Whether a record of uvicorn's is to be logged: that a client sent no UTF-8 is nobody's defect."""
+    return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
+
+
 def configure_logs(level: str, form: str, stream: TextIO | None = None) -> None:
     """Send what this process logs to one stream (standard error), in one form."""
     handler = logging.StreamHandler(stream or sys.stderr)
@@ -93,3 +98,4 @@ def configure_logs(level: str, form: str, stream: TextIO | None = None) -> None:
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"  # requests are logged by `api.requests`
         logger.setLevel(max(logging.WARNING, root.level))
+        logger.addFilter(of_interest)

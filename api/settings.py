@@ -111,6 +111,17 @@ class Settings(BaseSettings):
     observation_secrets: dict[str, SecretStr] = Field(
         {}, description="source -> secret by which it signs its observations"
     )
+    alert_limit: int = Field(8 * 2**20, ge=1024, description="most bytes of alerts in one request")
+    alert_secrets: dict[str, SecretStr] = Field(
+        {}, description="source -> secret by which it signs its alerts"
+    )
+    alert_rules: Path | None = Field(
+        None, description="file of rules for alerts, laid over the shipped ones"
+    )
+    desk: bool = Field(
+        True,
+        description="take in alerts, look at incidents anew, and fire timers, if no other does",
+    )
     metrics_token: SecretStr | None = Field(None, description="bearer token that /metrics asks for")
     otlp_endpoint: str = Field("", description="where traces go: http://collector:4318/v1/traces")
 
@@ -144,7 +155,7 @@ class Settings(BaseSettings):
     def _hosts(cls, value: list[str]) -> list[str]:
         return [host.lower() for host in value]
 
-    @field_validator("tls_certificate", "tls_key", "roles")
+    @field_validator("tls_certificate", "tls_key", "roles", "alert_rules")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not (value.is_file() and os.access(value, os.R_OK)):

@@ -15,6 +15,7 @@ from typing import Final
 from rich.console import Console
 
 from bench import (
+    alerts,
     api,
     bare,
     cartography,
@@ -38,8 +39,8 @@ SMALL = 1_000
 HOSTS: Final = 10
 """So many records of the size for each host."""
 RECONCILING: Final = ("ledger", "ansible", "ledger-memory", "cartography")
-PARTS: Final = ("estate", *RECONCILING, "impact", "orders", "api")
-"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders; the server."""
+PARTS: Final = ("estate", *RECONCILING, "impact", "orders", "alerts", "api")
+"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders; alerts; the server."""
 SOAKED: Final = ("estate", "impact")
 """What is measured for long, unless it is said what."""
 
@@ -82,6 +83,8 @@ def main() -> None:
             reconcile(report, name, size, rounds, parts)
             if "orders" in parts and size == sizes[0]:
                 orders.measure(report, name, FRESH[name])
+            if "alerts" in parts and size == sizes[0]:
+                alerts.measure(report, name, FRESH[name], size)
             if "impact" in parts and size <= impact.LARGEST:
                 impact.measure(report, name, FRESH[name], size, rounds)
             if "api" in parts and name == "neo4j":

@@ -118,7 +118,7 @@ def questions(store: GraphStore) -> Iterator[tuple[str, float, int, Ask]]:
 def spread(made: Iterator[Operation], organisations: int, seed: int = 3) -> Iterator[Operation]:
     """An estate whose cells have organisations below them, so many in all, to which what is in them
     belongs; without any, one that is somebody else's."""
-    chance = random.Random(seed)
+    chance, members = random.Random(seed), list[str]()
     for operation in made:
         if not isinstance(operation, Create):
             yield operation

@@ -13,9 +13,9 @@ from cli.words import find_record
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attachments
 from lifecycle.contents import safe_name
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.files import Files, folder_of, write_out
-from lifecycle.orders import Orders
 
 
 def _door(graph: GraphStore) -> Attachments:
@@ -43,7 +43,7 @@ def attach(
 ) -> None:
     """Attach a file to an order, and to devices it concerns, as evidence."""
     with opened(store) as graph:
-        id = Orders(Engine(graph)).find(order).id
+        id = Drafting(Engine(graph)).find(order).id
         ids = [find_record(graph, device).id for device in devices or ()]
         attached = _door(graph).attach(
             id, actor_or_me(actor), file, devices=ids, kind=kind, name=name, comment=comment

@@ -57,4 +57,7 @@ def print_refusals(refusals: Sequence[Refusal], *, stderr: bool = False) -> None
 
 
 def plain_refusals(refusals: Iterable[Refusal]) -> list[dict[str, Any]]:
-    return [{**r._asdict(), "detail": dict(r.detail)} for r in refusals]
+    return [
+        {n: v for n, v in r._asdict().items() if n != "since"} | {"detail": dict(r.detail)}
+        for r in refusals
+    ]

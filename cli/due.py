@@ -70,10 +70,12 @@ def _moment(
     organisation: str,
 ) -> Moment:
     below = organisation_id(graph, organisation)
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    today = now.date()
     day: date = on.date() if on else today
     end = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
-    return Moment(day, end if day < today else None, within, idle, unseen, below)
+    past = end if day < today else None
+    return Moment(day, past, within, idle, unseen, below, None if on else now)
 
 
 def _plain(found: Due) -> dict[str, Any]:

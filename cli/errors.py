@@ -41,6 +41,7 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "invalid_query": (6, "the question does not fit the model"),
     "unknown_name": (6, "no such type, attribute or relationship type"),
     "merge_refused": (4, "two records cannot be one, or one cannot be taken apart"),
+    "invalid_calendar": (4, "a calendar cannot be counted by"),
     "vanish_refused": (4, "more would vanish than one run may retire; nothing was retired"),
     "importer": (2, "there is no such importer, or not with these options"),
     "source_invalid": (10, "a source to import is not what it says, or breaks off"),
@@ -52,6 +53,8 @@ EXIT_CODES: Final[dict[str, tuple[int, str]]] = {
     "dump_invalid": (9, "the dump is damaged or could not be written"),
     "settings_invalid": (2, "a setting of the server is wrong"),
     "roles_invalid": (2, "the roles file has mistakes"),
+    "alert_rules_invalid": (2, "the file of rules for alerts has mistakes"),
+    "alerts_unreadable": (10, "what was sent as alerts could not be read; it was kept"),
     "serving_refused": (
         13,
         "the server does not start as it is set: reachable without TLS or accounts, or the port is taken",

@@ -1,25 +1,26 @@
-"""Figures about the life of devices."""
+"""Figures about the life of devices, and about incidents and changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from cli import output
-from cli.ledger import Language, checked
-from cli.options import STORE_DEFAULT, At, Json, Organisation, Store, moment, opened
+from cli.ledger import Language, checked, writing
+from cli.options import STORE_DEFAULT, At, Json, Organisation, Store, moment, opened, when
 from cli.options import organisation_id as below
+from cmdb.errors import QueryError
 from lifecycle.figures import chosen, evaluate
 from lifecycle.figures import moment as moment_of
 from lifecycle.figures.declared import Figure
-from lifecycle.figures.evaluators import Answer
-from lifecycle.ledger import DEVICES
-from lifecycle.resume.sentences import Words
+from lifecycle.figures.evaluators import Answer, Group
+from lifecycle.figures.words import Told
 from schema.kinds import write_datetime
-
-UNITS = {"devices": ("", ""), "days": (" days", " 天"), "percent": (" %", " %")}
 
 
 def figures(
@@ -27,76 +28,59 @@ def figures(
         list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Only these. Default: all.")
     ] = None,
     organisation: Organisation = "",
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", metavar="WHEN", help="Only incidents and changes since this instant or day."
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write them to FILE.xlsx or FILE.csv."),
+    ] = None,
     language: Language = "zh",
     as_of: At = "",
     store: Store = STORE_DEFAULT,
     json: Json = False,
 ) -> None:
-    """Devices by state, age and organisation, mean time in each state, reuse and idle rate, orders on time."""
+    """Devices by state and age, reuse, orders on time; how fast incidents are answered and resolved, promises kept, changes that succeed, the backlog."""
     checked(language)
-    wanted = chosen(names or ())
     with opened(store) as graph:
-        asked = moment_of(graph, moment(graph, as_of), below(graph, organisation))
+        wanted = chosen(graph.model, names or ())
+        at, where = moment(graph, as_of), below(graph, organisation)
+        asked = moment_of(graph, at, where, since=_instant(since))
         answers = [(figure, evaluate(figure, asked)) for figure in wanted]
-        named = output.referred(
-            graph,
-            (
-                pair
-                for _, answer in answers
-                for group in answer.groups
-                for pair in group.key.items()
-            ),
-        )
-        words = Words(graph.model, named, language)
+        told, count = Told(graph, answers, language), 0
+        if out is not None:
+            with writing(out):
+                count = told.write(out)
         if json:
-            plain = [_plain(figure, answer, words) for figure, answer in answers]
-            output.print_json(
-                {"as_of": asked.at, "instant": write_datetime(asked.instant), "figures": plain}
-            )
+            instant = write_datetime(asked.instant)
+            output.print_json({"as_of": asked.at, "instant": instant, "figures": told.plain()})
             return
-        for figure, answer in answers:
-            _print(figure, answer, words)
-        output.print_line(f"As of revision {asked.at}, {asked.instant:%Y-%m-%d %H:%M} UTC.")
+        for figure, answer in answers if out is None else ():
+            _print(figure, answer, told)
+        what = "" if out is None else f"{len(answers)} figures, {count} rows, written to {out}. "
+        output.print_line(f"{what}As of revision {asked.at}, {asked.instant:%Y-%m-%d %H:%M} UTC.")
 
 
-def _plain(figure: Figure, answer: Answer, words: Words) -> dict[str, Any]:
-    return {
-        "figure": figure.name,
-        "label": {"en": figure.en, "zh": figure.zh},
-        "unit": figure.unit,
-        "value": answer.value,
-        "count": answer.count,
-        "groups": [
-            {
-                **group.key,
-                "label": _label(group.key, words),
-                "value": group.value,
-                "count": group.count,
-            }
-            for group in answer.groups
-        ],
-    }
+def _instant(text: str) -> datetime | None:
+    at = when(text)
+    if isinstance(at, int):
+        raise QueryError(f"{text} is no instant.", "Write 2026-03-31, or 2026-03-31T08:00+08:00.")
+    return at
 
 
-def _label(key: Mapping[str, Any], words: Words) -> str:
-    """The values of a group in words; states as devices have them."""
-    told: dict[str, Callable[[Any], str]] = {
-        "type": words.type,
-        "lifecycle_state": lambda state: words.state(DEVICES[0], state),
-    }
-    return " / ".join(
-        told[name](value) if name in told and value else words.value(name, value)
-        for name, value in key.items()
+def _print(figure: Figure, answer: Answer, told: Told) -> None:
+    unit = told.unit(figure)
+    whole = "" if answer.value is None else f": {answer.value:g} {unit}"
+    output.print_line(f"{told.of(figure)}{whole} (n={answer.count})", "bold")
+    for by, groups in groupby(answer.groups, told.by):
+        _print_groups(figure, by, list(groups), told)
+
+
+def _print_groups(figure: Figure, by: str, groups: Sequence[Group], told: Told) -> None:
+    output.print_table(
+        [by, "数值" if told.language == "zh" else "Value", "n"],
+        [[told.group(figure, g), f"{g.value:g} {told.unit(figure)}", g.count] for g in groups],
     )
-
-
-def _print(figure: Figure, answer: Answer, words: Words) -> None:
-    unit = UNITS[figure.unit][words.language == "zh"]
-    title = figure.zh if words.language == "zh" else figure.en
-    whole = "" if answer.value is None else f": {answer.value:g}{unit}"
-    output.print_line(f"{title}{whole} (n={answer.count})", "bold")
-    if answer.groups:
-        output.print_table(
-            ["", "数值" if words.language == "zh" else "Value", "n"],
-            [[_label(g.key, words), f"{g.value:g}{unit}", g.count] for g in answer.groups],
-        )

@@ -14,17 +14,22 @@ from typer.exceptions import TyperException
 
 from cli import (
     accounts,
+    alerts,
     attachments,
+    changes,
     deciding,
     due,
     figures,
     impact,
     importing,
+    incidents,
     ledger,
     model_commands,
     orders,
     organisations,
+    problems,
     records,
+    requests,
     resume,
     serving,
     sources,
@@ -35,7 +40,7 @@ from cli import (
 from cli.confirming import print_refusals
 from cli.errors import EXIT_CODES, error_line, exit_code
 from cli.options import environment_flag
-from lifecycle.refusals import RefusedError
+from lifecycle.refusals import OutdatedError, RefusedError
 from schema.errors import CmdbError, ModelError
 
 app = typer.Typer(
@@ -57,7 +62,12 @@ app.command("set")(records.set_attributes)
 app.command()(records.relate)
 app.command()(records.apply)
 app.add_typer(orders.app, name="order")
+app.add_typer(problems.app, name="problem")
+app.add_typer(requests.app, name="request")
+app.add_typer(changes.app, name="change")
 app.command()(transitions.transition)
+app.add_typer(incidents.app, name="incident")
+app.command()(incidents.asking.recent)
 app.command()(impact.impact)
 app.command()(impact.window)
 app.command("dependencies")(impact.depends)
@@ -85,6 +95,8 @@ app.add_typer(stocktaking.app, name="stocktake")
 app.add_typer(organisations.app, name="org")
 app.command()(due.due)
 app.command()(due.timers)
+app.add_typer(alerts.alert_app, name="alert")
+app.add_typer(alerts.desk_app, name="desk")
 app.command()(attachments.attach)
 app.command()(attachments.attachment)
 app.add_typer(accounts.account_app, name="account")
@@ -122,7 +134,7 @@ def run(arguments: list[str]) -> int:
             print(f"model_invalid: {mistake}", file=sys.stderr)
         return _failed(str(error.mistakes[0]) if error.mistakes else str(error), error)
     except CmdbError as error:
-        if isinstance(error, RefusedError) and len(error.refusals) > 1:
+        if isinstance(error, RefusedError | OutdatedError) and len(error.refusals) > 1:
             print_refusals(error.refusals, stderr=True)
         problems = getattr(error, "problems", ())
         if len(problems) < 2:

@@ -11,7 +11,15 @@ from cli import output
 from cli.confirming import Yes, confirm, plain_refusals, print_refusals
 from cli.errors import EXIT_CODES
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
-from cli.order_words import OrderName, concerned_by, day, pairs, told_apart, values_of
+from cli.process_words import (
+    Override,
+    ProcessName,
+    concerned_by,
+    day,
+    pairs,
+    told_apart,
+    values_of,
+)
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.desk import is_final_step
@@ -47,18 +55,10 @@ Serial = Annotated[
         "--serial", metavar="DEVICE=NUMBER", help="The serial number read off a device. Repeatable."
     ),
 ]
-Override = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--override",
-        metavar="GUARD=REASON",
-        help="Set a guard aside, if your role allows it. Repeatable.",
-    ),
-]
 
 
 def check(
-    order: OrderName,
+    order: ProcessName,
     words: Words = None,
     step: Step = "",
     checked: Checked = None,
@@ -89,7 +89,7 @@ def check(
 
 
 def execute(
-    order: OrderName,
+    order: ProcessName,
     words: Words = None,
     step: Step = "",
     checked: Checked = None,
@@ -134,7 +134,7 @@ def execute(
 
 
 def drop(
-    order: OrderName,
+    order: ProcessName,
     devices: Annotated[list[str], typer.Argument(metavar="DEVICE...")],
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; it is asked for.")

@@ -18,7 +18,7 @@ from cmdb.records import Record, Relationship
 from cmdb.revisions import Changes, Commit, Revision
 from cmdb.store.base import GraphStore, differences, mask
 from schema.kinds import write_datetime
-from schema.model import Model
+from schema.model import STATE_ATTRIBUTE, Model
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDTH_UNSEEN = 200
@@ -145,7 +145,8 @@ def names(graph: GraphStore, ids: Iterable[str]) -> dict[str, str]:
 def referred(graph: GraphStore, values: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """Names of the records that values of attributes refer to, by id."""
     references = graph.model.references
-    return names(graph, (v for n, v in values if n in references and isinstance(v, str)))
+    named = (v for n, v in values if n in references and v is not None)
+    return names(graph, (id for v in named for id in (v if isinstance(v, list) else (v,))))
 
 
 def shown(model: Model, name: str, value: Any, named: Mapping[str, str] | None = None) -> str:
@@ -165,6 +166,14 @@ def shown(model: Model, name: str, value: Any, named: Mapping[str, str] | None =
         return "yes" if value else "no"
     unit = f" {attribute.unit}" if attribute is not None and attribute.unit else ""
     return f"{value}{unit}"
+
+
+def state(model: Model, record: Record) -> str:
+    """The state of a record, as its own state machine calls it."""
+    name = record.attributes.get(STATE_ATTRIBUTE)
+    machine = model.record_types[record.type].state_machine
+    declared = machine.states.get(str(name)) if machine else None
+    return f"{name} ({declared.label.zh})" if declared else str(name or "–")
 
 
 def change_lines(model: Model, changes: Changes, names: Mapping[str, str]) -> Iterator[str]:

@@ -55,10 +55,9 @@ def _lines() -> Iterator[str]:
 
 
 def _command(path: str, command: Any) -> Iterator[str]:
-    subcommands = getattr(command, "commands", None)
-    if subcommands is not None:
-        for name, subcommand in subcommands.items():
-            yield from _command(f"{path} {name}", subcommand)
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(None):
+            yield from _command(f"{path} {name}", command.get_command(None, name))
         return
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]

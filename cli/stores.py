@@ -57,7 +57,7 @@ def status(store: Store = STORE_DEFAULT, json: Json = False) -> None:
         output.print_line(f"revision {last.number}, {last.at:%Y-%m-%d %H:%M} UTC, by {last.actor}")
         output.print_table(
             ["kept", "count"],
-            [[k.replace("_", " "), f"{v:,}"] for k, v in counts._asdict().items()],
+            [[k.replace("_", " "), f"{v:,}"] for k, v in counts._asdict().items() if v is not None],
         )
         types = graph.count_by(Query(), ["type"])
         labels = {t.name: t.label.zh for t in graph.model.record_types.values()}

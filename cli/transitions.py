@@ -9,7 +9,7 @@ import typer
 from cli import output
 from cli.confirming import Yes, confirm, plain_refusals
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
-from cli.order_words import pairs, told_apart, values_of
+from cli.process_words import Override, pairs, told_apart, values_of
 from cli.words import find_record
 from cmdb.errors import QueryError
 from cmdb.records import Record
@@ -37,12 +37,7 @@ def transition(
             help="Set right what was recorded wrongly, without guards and effects; for administrators.",
         ),
     ] = "",
-    override: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--override", metavar="GUARD=REASON", help="Set a guard aside, if your role allows it."
-        ),
-    ] = None,
+    override: Override = None,
     reason: Reason = "",
     yes: Yes = False,
     actor: Actor = "",
@@ -73,11 +68,12 @@ def transition(
         else:
             _list(graph, engine, found, me, json)
             return
-        state = graph.record(found.id).attributes["lifecycle_state"]
+        moved = graph.record(found.id)
+        shown = output.state(graph.model, moved)
     if json:
+        state = moved.attributes["lifecycle_state"]
         output.print_json({"id": found.id, "lifecycle_state": state, "revision": revision})
     else:
-        shown = output.shown(graph.model, "lifecycle_state", state)
         output.print_line(f"{found.type} {found.name} is {shown} (revision {revision}).")
 
 
@@ -94,8 +90,7 @@ def _list(graph: GraphStore, engine: Engine, record: Record, actor: str, json: b
         ]
         output.print_json(plain)
         return
-    state = record.attributes.get("lifecycle_state")
-    shown = output.shown(graph.model, "lifecycle_state", state)
+    shown = output.state(graph.model, record)
     output.print_line(f"{record.type} {record.name} is {shown}.")
     rows = [
         [

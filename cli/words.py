@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from cmdb.errors import NotFoundError, QueryError
@@ -114,7 +115,15 @@ def _value(attribute: Attribute | None, text: str) -> Any:
             ) from None
     if attribute.many:
         return [part.strip() for part in text.split(",")]
-    return text
+    return local_instant(text) if attribute.kind.name == "datetime" else text
+
+
+def local_instant(text: str) -> str:
+    """An instant as it is typed, with its zone; without one it is local time. What is none stays as it is."""
+    try:
+        return datetime.fromisoformat(text).astimezone().isoformat()
+    except (ValueError, OverflowError):
+        return text
 
 
 def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:

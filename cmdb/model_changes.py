@@ -160,7 +160,7 @@ def _stricter(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> boo
 
 def _constraints(attribute: Attribute) -> tuple[Any, ...]:
     a = attribute
-    return (a.required, a.pattern, a.minimum, a.maximum, a.to, tuple(sorted(a.values)))
+    return (a.required, a.pattern, a.format, a.minimum, a.maximum, a.to, tuple(sorted(a.values)))
 
 
 class _Tally:

@@ -81,7 +81,7 @@ class Rules(NamedTuple):
 def rules_of(model: Model) -> Rules:
     """The rules of a model."""
     types, declared = model.record_types, model.relationship_types
-    asked = {ORGANISATION} & types.keys() | model.administered
+    asked = {ORGANISATION} & types.keys() | model.administered | model.tellers.keys()
     parts = {t.name: t.part for t in declared.values() if t.part is not None}
     return Rules(
         frozenset().union(*(types[name].concrete for name in asked)),

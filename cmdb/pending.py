@@ -55,8 +55,12 @@ class Pending:
         InvalidChangeError, StaleError
             As committing it would.
         """
-        view = _view(self)
-        return prepare(change_set.operations, view, number, managed=change_set.managed)
+        return prepare(change_set.operations, self.view, number, managed=change_set.managed)
+
+    @property
+    def view(self) -> WriteTransaction:
+        """What a change set, and who may write it, is checked against: nothing can be written to it."""
+        return cast("WriteTransaction", _View(self))
 
     def add(self, plan: Plan) -> None:
         """Lay the net effect of a change set over what is there."""
@@ -193,13 +197,9 @@ class _View:
         return [r for r in self._pending.holders(attribute, values) if r.type in types]
 
 
-def _view(pending: Pending) -> WriteTransaction:
-    return cast("WriteTransaction", _View(pending))
-
-
 def reading(store: GraphStore) -> WriteTransaction:
     """A store as a write transaction reads it; nothing is written."""
-    return _view(Pending(store))
+    return Pending(store).view
 
 
 def rehearsal(store: GraphStore) -> GraphStore:

@@ -17,16 +17,20 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cmdb.errors import QueryError
 from cmdb.records import Record
 from schema.errors import UnknownNameError
 from schema.kinds import KINDS, Kind
-from schema.model import Direction, Model
+from schema.model import ROOT, Direction, Model
+
+if TYPE_CHECKING:
+    from cmdb.steps import Step
+    from cmdb.store.base import Connected
 
 AsOf = int | datetime | None
 """A revision number, an instant (what had been recorded by then), or None for now."""
@@ -133,7 +137,17 @@ class Owned:
     asked: bool = True
 
 
-Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType | Owned
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The record is of one of some concrete types, and names at least one that a condition holds for, by a
+    reference. Asked of types that have few records: all of them are looked at."""
+
+    types: tuple[str, ...]
+    attribute: str
+    condition: Condition
+
+
+Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType | Naming | Owned
 
 ANYTHING: Final = AllOf(())
 NOTHING: Final = AnyOf(())
@@ -180,6 +194,11 @@ class Query:
         related records reaches them. Set by the product (`api.access`), beside any filter and its limits.
     beyond
         Ask for what matches outside of the bounds instead.
+    attributes
+        Names of the attributes that are wanted of the records; None for all. Records may have more than
+        these, such as what they are sorted by.
+    steps
+        Where to go on to from each record of the page (`Page.below`).
     """
 
     type: str = "Record"
@@ -193,6 +212,8 @@ class Query:
     total: bool = False
     within: Bounds | None = field(default=None, compare=False)
     beyond: bool = False
+    attributes: Collection[str] | None = None
+    steps: Sequence[Step] = ()
 
 
 @dataclass(frozen=True)
@@ -200,12 +221,14 @@ class Page:
     """Some records of an answer.
 
     `cursor` continues after the last one; None says there are no more. `total` counts all that
-    match, where the query asked for it.
+    match, where the query asked for it. `below` has a page for each record and each of the query's
+    steps, by id and the index of the step.
     """
 
     records: list[Record]
     cursor: str | None
     total: int | None = None
+    below: Mapping[tuple[str, int], Connected] = field(default_factory=dict)
 
 
 class Count(NamedTuple):
@@ -234,6 +257,8 @@ class ParsedQuery(NamedTuple):
     """What a cursor must agree on with the query it continues."""
     text: str | None = None
     """Of a search: its words, folded, one space between."""
+    attributes: tuple[str, ...] | None = None
+    """Those wanted, sorted, and those sorted by; None for all."""
 
     def cursor(self, record: Record) -> str:
         """The cursor of a page that ends with this record."""
@@ -320,7 +345,22 @@ def parse_query(
         position=_position(query.after, asked, sort),
         asked=asked,
         text=text,
+        attributes=None if query.attributes is None else wanted(model, query.attributes, sort),
     )
+
+
+def wanted(
+    model: Model, attributes: Collection[str], sort: Sequence[tuple[str, Kind, bool]] = ()
+) -> tuple[str, ...]:
+    """The attributes that are asked of records, and what they are sorted by.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    for name in attributes:
+        model.attribute(ROOT, name)
+    return tuple(sorted({*attributes, *(n for n, *_ in sort)} - {CLOSENESS, *SYSTEM_KINDS}))
 
 
 def both(one: Condition, other: Condition) -> Condition:

@@ -6,10 +6,12 @@ they are filtered, sorted and paged as those that `GraphStore.find` gives.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from cmdb.errors import QueryError
 from cmdb.queries import ParsedQuery, Query, parse_query
+from schema.errors import UnknownNameError
 from schema.model import ROOT, Direction, Model
 
 
@@ -24,11 +26,17 @@ class Step(NamedTuple):
         Which of the records at the other end, in what order, how many of each asked record: its
         ``first``, which may be 0 where only the ``total`` is wanted. Its ``as_of`` must be None:
         `GraphStore.connections` has one of its own. A cursor belongs to the step, and to the
-        record, that it came from.
+        record, that it came from. Its ``steps`` go on from there.
+    attributes
+        Names of the attributes that are wanted of the relationships; None for all.
+    only_records
+        Not even the relationships themselves are wanted.
     """
 
     relationship: str
     query: Query = Query()
+    attributes: Collection[str] | None = None
+    only_records: bool = False
 
 
 class ParsedStep(NamedTuple):
@@ -38,6 +46,9 @@ class ParsedStep(NamedTuple):
     direction: Direction
     query: ParsedQuery
     total: bool
+    attributes: tuple[str, ...] | None
+    only_records: bool
+    steps: tuple[ParsedStep, ...]
 
 
 def parse_step(model: Model, step: Step, past: bool) -> ParsedStep:
@@ -62,4 +73,31 @@ def parse_step(model: Model, step: Step, past: bool) -> ParsedStep:
     ends = relationship_type.targets if direction == "out" else relationship_type.sources
     if not past and ends <= frozenset(query.types):
         query = query._replace(label=ROOT, subtypes=True)
-    return ParsedStep(relationship_type.name, direction, query, step.query.total)
+    attributes: tuple[str, ...] | None = () if step.only_records else None
+    if step.attributes is not None:
+        attributes = tuple(sorted(set(step.attributes)))
+        if unknown := set(attributes) - relationship_type.attributes.keys():
+            raise UnknownNameError(
+                f"There is no attribute of {relationship_type.name} {min(unknown)!r}.",
+                "`cmdb schema show` lists the names.",
+            )
+    below = parse_steps(model, step.query.steps, past)
+    return ParsedStep(
+        type=relationship_type.name,
+        direction=direction,
+        query=query,
+        total=step.query.total,
+        attributes=attributes,
+        only_records=step.only_records,
+        steps=below,
+    )
+
+
+def parse_steps(model: Model, steps: Sequence[Step], past: bool) -> tuple[ParsedStep, ...]:
+    """Likewise, several."""
+    return tuple(parse_step(model, step, past) for step in steps)
+
+
+def organisations_of(steps: Sequence[ParsedStep]) -> list[str | None]:
+    """The organisations that steps, and those behind them, ask for; None for a step that asks for none."""
+    return [o for s in steps for o in (s.query.organisation, *organisations_of(s.steps))]

@@ -90,6 +90,8 @@ class Outage:
         Id -> the effect it is given.
     at
         The revision that was looked at.
+    together
+        Whether it is worked out what only several roots together do; it costs with each of them.
 
     Attributes
     ----------
@@ -111,6 +113,7 @@ class Outage:
         at: int,
         view: View | None = None,
         depth: int | None = None,
+        together: bool = True,
     ) -> None:
         self.topology, self.view, self.at = topology, view or topology.live, at
         self.roots = dict(roots)
@@ -121,7 +124,7 @@ class Outage:
         self.idle = [id for id, n in places.items() if n is not None and not operational[n]]
         self.outcome = propagate(topology, self._roots, view=self.view, depth=depth)
         self.truncated = "" if self.outcome.complete else cut_off(depth)
-        self._together = self._only_together(depth)
+        self._together = self._only_together(depth) if together else None
         self.affected = self._affected()
 
     def _only_together(self, depth: int | None) -> Bools:
@@ -147,7 +150,7 @@ class Outage:
                 topology.type(node),
                 Effect(effect).word,
                 distance,
-                bool(self._together[node]),
+                self._together is not None and bool(self._together[node]),
             )
             for node, effect, distance in zip(
                 outcome.nodes[order].tolist(),

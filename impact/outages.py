@@ -9,7 +9,7 @@ Seshu, "On an improved diagnosis program", 1965).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from impact.topology import Topology
 from impact.views import View
 
 Words = NDArray[np.uint64]
+Numbers = NDArray[Any]
 
 WORDS: Final = 16
 """Words of 64 outages that are worked out together."""
@@ -46,23 +47,24 @@ class Outages:
         rows = topology.rows
         hard = np.flatnonzero(view.active & ~rows["soft"])
         provider, dependent = rows["provider"][hard], rows["dependent"][hard]
-        reached = _reached(provider, dependent, np.asarray(watched, np.int32), len(topology))
-        inside = reached[dependent]
+        into = Rows(dependent, provider, len(topology))
+        below = reached(into, np.asarray(watched, np.int32), len(topology))
+        inside = below[dependent]
         provider, dependent, group = (
             provider[inside],
             dependent[inside],
             rows["group"][hard][inside],
         )
-        self.nodes: Ints = np.flatnonzero(reached).astype(np.int32)
+        self.nodes: Ints = np.flatnonzero(below).astype(np.int32)
         place = np.full(len(topology), -1, np.int32)
         place[self.nodes] = np.arange(len(self.nodes), dtype=np.int32)
         self._place, self._watched = place, place[np.asarray(watched, np.int32)]
         provider, dependent = place[provider], place[dependent]
         single = group == SINGLE
-        self._single = _Rows(provider[single], dependent[single], len(self.nodes))
+        self._single = Rows(provider[single], dependent[single], len(self.nodes))
         groups, number = np.unique(group[~single], return_inverse=True)
         member, owner = provider[~single], dependent[~single]
-        self._grouped = _Rows(member, number.astype(np.int32), len(self.nodes))
+        self._grouped = Rows(member, number.astype(np.int32), len(self.nodes))
         order = np.argsort(number, kind="stable")
         self._member = member[order]
         self._first = np.zeros(len(groups) + 1, np.int64)
@@ -150,26 +152,36 @@ class Outages:
         return np.asarray(failed)
 
 
-class _Rows:
+class Rows:
     """Pairs sorted by their first member."""
 
-    def __init__(self, near: Ints, far: Ints, size: int) -> None:
+    def __init__(self, near: Numbers, far: Numbers, size: int) -> None:
         order = np.argsort(near, kind="stable")
         self._far = far[order]
         self._first = np.zeros(size + 1, np.int64)
         np.cumsum(np.bincount(near, minlength=size), out=self._first[1:])
 
-    def of(self, near: Ints) -> tuple[Ints, Ints]:
+    def of(self, near: Numbers) -> tuple[Numbers, Numbers]:
         """All pairs of some first members."""
+        places, far = self.placed(near)
+        return near[places], far
+
+    def placed(self, near: Numbers) -> tuple[Longs, Numbers]:
+        """For all pairs of some first members: the place of the member among them, and the other one."""
         counts = self._first[near + 1] - self._first[near]
-        total = int(counts.sum())
         shift = np.repeat(self._first[near] - (np.cumsum(counts) - counts), counts)
-        return np.repeat(near, counts), self._far[np.arange(total) + shift]
+        places = np.repeat(np.arange(len(near)), counts)
+        return places, self._far[np.arange(int(counts.sum())) + shift]
 
 
-def _reached(provider: Ints, dependent: Ints, roots: Ints, size: int) -> Bools:
-    """What some nodes stand on, they included."""
-    into = _Rows(dependent, provider, size)
+def reached(into: Rows, roots: Numbers, size: int) -> Bools:
+    """What some nodes stand on, they included.
+
+    Parameters
+    ----------
+    into
+        Dependent -> provider.
+    """
     seen = np.zeros(size, bool)
     seen[roots] = True
     while len(roots):
@@ -183,7 +195,7 @@ def backwards(topology: Topology, marks: Sequence[int], view: View | None = None
     """For each node, which of some marked nodes failure could get to from it: one bit for each."""
     view = view or topology.live
     rows = np.flatnonzero(view.active)
-    into = _Rows(topology.rows["dependent"][rows], topology.rows["provider"][rows], len(topology))
+    into = Rows(topology.rows["dependent"][rows], topology.rows["provider"][rows], len(topology))
     state = np.zeros((len(topology), -(-len(marks) // 64) or 1), np.uint64)
     for number, node in enumerate(marks):
         state[node, number // 64] |= np.uint64(1 << number % 64)

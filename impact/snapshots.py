@@ -162,10 +162,17 @@ def partial(
     as_of: int | None = None,
     depth: int | None = None,
     most: int | None = None,
+    standing: Collection[str] = (),
 ) -> Topology | None:
     """As much of a store's topology as it takes to say what follows from an outage.
 
     None where that is more than ``most`` nodes.
+
+    Parameters
+    ----------
+    standing
+        CIs that are in it in any case, with all that they depend on directly: those whose links are to be
+        supposed otherwise.
 
     The frontier is fetched level by level, one statement each: who depends on the CIs that were found
     degraded or down last, with all that those depend on. So the answer is that of the whole topology,
@@ -177,6 +184,8 @@ def partial(
     asked: set[str] = set()
     frontier = {id for id, effect in roots.items() if effect >= Effect.DEGRADED}
     levels.add(source.dependents(roots, rules.ends, at))
+    if standing:
+        levels.add(source.dependencies(standing, rules.ends, at))
     while frontier:
         asked |= frontier
         topology = levels.topology(at)

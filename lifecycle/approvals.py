@@ -74,6 +74,8 @@ def stages(room: Room, process: Record) -> list[Stage]:
     for name, stage in declared.items():
         if stage.value_from is not None and value < stage.value_from:
             continue
+        if not _reaches(room, process, stage):
+            continue
         line = _line(room, process, stage)
         if stage.at and not line:
             continue
@@ -82,6 +84,16 @@ def stages(room: Room, process: Record) -> list[Stage]:
         cast = tuple(v for v in votes if v["stage"] == name)
         found.append(Stage(name, stage, organisation, people, needed, cast))
     return found
+
+
+def _reaches(room: Room, process: Record, stage: StageDeclaration) -> bool:
+    """Whether the process has the values, or later ones, that the stage is asked from."""
+    attributes = room.model.record_types[process.type].attributes
+    for name, least in stage.at_least.items():
+        order, value = list(attributes[name].values), process.attributes.get(name)
+        if value not in order or order.index(value) < order.index(least):
+            return False
+    return True
 
 
 def open_stage(found: Sequence[Stage]) -> Stage | None:
@@ -140,7 +152,7 @@ def assignee_able(cases: Sequence[Case], room: Room) -> None:
 def has_approvers(cases: Sequence[Case], room: Room) -> None:
     """Every stage has enough people who may approve."""
     for case in cases:
-        for stage in stages(room, case.record):
+        for stage in stages(room, case.becoming):
             if len(stage.people) < stage.needed:
                 at = f" in {stage.organisation.name} or above" if stage.organisation else ""
                 case.refuse(

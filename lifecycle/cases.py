@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Final
 
 from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.records import Record, Relationship, RelationshipKey
@@ -17,6 +17,9 @@ from lifecycle.refusals import Refusal
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, Transition
 from schema.processes import StepDeclaration
 
+LOOKING_AROUND: Final = frozenset({"items_free", "all_settled"})
+"""Guards that ask which other processes concern the items of one."""
+
 
 @dataclass
 class Room:
@@ -24,14 +27,19 @@ class Room:
 
     Attributes
     ----------
+    now
+        The instant at which it is decided.
     process
         The process record they are steps of, if any.
     going
         Ids of the records that go through the same at once.
     procedures
         The standard operating procedures in force, once they were read.
-    concerned
-        The items of processes, once they were read.
+    concerned, linked
+        The items of processes, once they were read; those of them of which it was read, too, which processes
+        their records are concerned by.
+    kept
+        What rules have read and want to find again, by names of their own.
     brief
         Whether it is enough to say what refuses: each record is looked at by itself then, and nobody
         asks what would come of it.
@@ -40,16 +48,22 @@ class Room:
     store: GraphStore
     directory: Directory
     actor: Actor
-    today: date
+    now: datetime
     process: Record | None = None
     going: frozenset[str] = frozenset()
     procedures: list[Record] | None = None
     concerned: dict[str, list[Item]] = field(default_factory=dict)
+    linked: set[str] = field(default_factory=set)
+    kept: dict[str, Any] = field(default_factory=dict)
     brief: bool = False
 
     @property
     def model(self) -> Model:
         return self.store.model
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
 
     def load(self, records: Iterable[Record]) -> None:
         """Read together what cases of these records ask of people, organisations and items."""
@@ -62,7 +76,11 @@ class Room:
             holders=bool(processes),
         )
         if processes:
-            self.concerned |= items_of(self.store, [r.id for r in processes])
+            linked = {r.id for r in processes if _looks_around(types[r.type])}
+            self.linked |= linked
+            for ids in (linked, {r.id for r in processes} - linked):
+                if ids:
+                    self.concerned |= items_of(self.store, ids, linked=ids is linked)
             self.directory.load(
                 {
                     o
@@ -72,12 +90,28 @@ class Room:
                 }
             )
 
-    def items(self, process: str) -> list[Item]:
-        """What a process concerns, read once for all guards and effects of a decision."""
-        if process not in self.concerned:
+    def items(self, process: str, *, linked: bool = True) -> list[Item]:
+        """What a process concerns, read once for all guards and effects of a decision.
+
+        Parameters
+        ----------
+        linked
+            Whether it must be known which processes these records are concerned by; it costs more.
+        """
+        if linked and process not in self.linked:
             pages = items(self.store, process)
             self.concerned[process] = [item for page in pages for item in page]
+            self.linked.add(process)
+        elif process not in self.concerned:
+            self.concerned |= items_of(self.store, [process])
         return self.concerned[process]
+
+
+def _looks_around(type_: RecordType) -> bool:
+    """Whether a process of a type is asked which others concern its items."""
+    machine = type_.state_machine
+    ways = machine.transitions.values() if machine is not None else ()
+    return any(not LOOKING_AROUND.isdisjoint(way.guards) for way in ways)
 
 
 @dataclass
@@ -98,6 +132,8 @@ class Case:
         Guard -> the reason for which it is to be set aside.
     sets, relates, closes
         What effects decided: attributes, relationships to make and to close.
+    more
+        What effects do to other records, in the same revision.
     refusals
         Why it does not go; empty where it does.
     overridden
@@ -115,6 +151,7 @@ class Case:
     sets: dict[str, Any] = field(default_factory=dict)
     relates: dict[RelationshipKey, Mapping[str, Any]] = field(default_factory=dict)
     closes: set[RelationshipKey] = field(default_factory=set)
+    more: list[Operation] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     overridden: list[dict[str, Any]] = field(default_factory=list)
 
@@ -124,6 +161,11 @@ class Case:
     def value(self, name: str) -> Any:
         """An attribute as it will be."""
         return self.sets.get(name, self.record.attributes.get(name))
+
+    @property
+    def becoming(self) -> Record:
+        """The record with the attributes that it will have."""
+        return self.record._replace(attributes={**self.record.attributes, **self.sets})
 
     def linked(self, model: Model, name: str) -> list[tuple[str, Mapping[str, Any]]]:
         """The other ends of a relationship (or inverse) as they will be, with its attributes."""
@@ -166,7 +208,7 @@ class Case:
         )
 
     def operations(self) -> list[Operation]:
-        """What is to be committed for this record alone."""
+        """What is to be committed for this record, and what effects do to others."""
         made: list[Operation] = []
         sets = dict(self.sets)
         if self.transition is not None:
@@ -179,4 +221,4 @@ class Case:
             if key in live and key not in self.closes and live[key].said == attributes:
                 continue
             made.append(Relate(*key, attributes))
-        return made
+        return made + self.more

@@ -156,7 +156,7 @@ def _differences(store: GraphStore, taken: Taken, as_of: AsOf) -> Iterator[str]:
         claim = provenance_of(taken.device.attributes).get(source, {})
         for name, value in said.items():
             collected = claim.get("values", {}).get(name)
-            if collected is not None and not _agree(attributes[name], collected, value):
+            if collected is not None and not agree(attributes[name], collected, value):
                 yield f"{name} is {value} in the order, {collected} by {source}"
     place = (taken.item.attributes.get("details") or {}).get("place") or taken.order.attributes.get(
         "place"
@@ -183,7 +183,7 @@ def _said(model: Model, taken: Taken) -> dict[str, Any]:
     return {n: v for n, v in own.items() if n in attributes and v is not None}
 
 
-def _agree(attribute: Any, collected: Any, value: Any) -> bool:
+def agree(attribute: Any, collected: Any, value: Any) -> bool:
     """Whether two values, each in JSON form, are one value of the attribute."""
     try:
         one, other = attribute.parse(collected), attribute.parse(value)

@@ -102,15 +102,15 @@ class Deciding:
         NotAllowedError
             The actor is nobody who is known.
         """
-        today = self.clock().date()
-        directory = Directory(self.store, today)
-        return Room(self.store, directory, directory.actor(actor), today, process)
+        now = self.clock()
+        directory = Directory(self.store, now.date())
+        return Room(self.store, directory, directory.actor(actor), now, process)
 
     def own_room(self, process: Record | None = None) -> Room:
         """What a decision of the product itself begins with: committed by `SYSTEM`, for nobody."""
-        today = self.clock().date()
-        directory = Directory(self.store, today)
-        return Room(self.store, directory, directory.product(), today, process)
+        now = self.clock()
+        directory = Directory(self.store, now.date())
+        return Room(self.store, directory, directory.product(), now, process)
 
     def decide(
         self, actor: str, work: Callable[[], Decision], *, anew: bool = False

@@ -1,6 +1,14 @@
-"""Whether what a model declares of guards and effects is there, and fits it."""
+"""Whether what a model declares of guards and effects is there, and fits it.
+
+Other parts, and an operator's own packages, add guards and effects by the entry points of `RULES`: modules
+that make them by `lifecycle.guards.guard` and `lifecycle.effects.effect` when they are imported.
+"""
 
 from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Final
 
 from cmdb.queries import parse_filter
 from lifecycle import (  # importing a module of guards adds them
@@ -13,9 +21,25 @@ from lifecycle import (  # importing a module of guards adds them
 from schema.errors import CmdbError, Mistake, ModelError
 from schema.model import Model
 
+RULES: Final = "cmdb.rules"
+"""The group of entry points."""
+
+
+@cache
+def load_rules() -> None:
+    """Import the modules that add guards and effects, once in a process."""
+    for entry in entry_points(group=RULES):
+        entry.load()
+
 
 def verify(model: Model) -> None:
-    """Every guard and effect that the model leaves to the product is there, and every filter fits."""
+    """Every guard and effect that the model leaves to the product is there, and every filter fits.
+
+    Raises
+    ------
+    ModelError
+    """
+    load_rules()
     own_guards = {
         name for name, g in model.guards.items() if g.forbids is None and g.demands is None
     }

@@ -1,4 +1,4 @@
-"""What lies on a person's desk: open orders, what each waits for, and what one person may do now."""
+"""What lies on a person's desk: open processes, what each waits for, and what one person may do now."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from lifecycle.approvals import Stage, open_stage, stages
 from lifecycle.cases import Room
 from lifecycle.engine import Choice, Engine
 from lifecycle.items import next_step
+from lifecycle.naming import ORDER
 from lifecycle.people import Actor, Directory
 from schema.model import STATE_ATTRIBUTE, Model, State, StateMachine
 from schema.processes import SYSTEM
 
-ORDER: Final = "LifecycleOrder"
-"""The type that all orders are of."""
 PAGE: Final = 500
 
 
 class Waiting(NamedTuple):
-    """An order, and what it waits for from one person: ``submit``, ``approve``, a step, ``complete``."""
+    """A process, and what it waits for from one person: ``submit``, ``approve``, a step, ``complete``."""
 
     order: Record
     what: str
 
 
-def open_orders(
+def open_processes(
     store: GraphStore, record_type: str = ORDER, first: int = 50, after: str | None = None
 ) -> Page:
-    """Orders that are not at their end, newest number first."""
+    """Processes that are not at their end, newest number first."""
     concrete = store.model.record_type(record_type).concrete
     machines = [store.model.record_types[name].state_machine for name in concrete]
     names = {s.name for m in machines if m for s in m.states.values() if not s.terminal}
@@ -43,7 +42,7 @@ def open_orders(
 
 
 class Desk:
-    """What one person may do with orders.
+    """What one person may do with processes.
 
     Parameters
     ----------
@@ -61,10 +60,10 @@ class Desk:
         self.room = engine.room(actor)
 
     def waiting(self, record_type: str = ORDER) -> Iterator[Waiting]:
-        """The open orders that wait for this person."""
+        """The open processes of a type that wait for this person."""
         after: str | None = None
         while True:
-            page = open_orders(self.engine.store, record_type, PAGE, after)
+            page = open_processes(self.engine.store, record_type, PAGE, after)
             for order in page.records:
                 what = self.asked(order)
                 if what is not None:
@@ -119,9 +118,10 @@ class Desk:
 
 def stages_of(engine: Engine, order: Record) -> list[Stage]:
     """The stages of its approval, as anybody may read them."""
-    today = engine.clock().date()
+    now = engine.clock()
     nobody = Actor(order, ())
-    return stages(Room(engine.store, Directory(engine.store, today), nobody, today, order), order)
+    directory = Directory(engine.store, now.date())
+    return stages(Room(engine.store, directory, nobody, now, order), order)
 
 
 # -- what cannot be undone --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cmdb.change_sets import Create, Operation, Relate, Unrelate, Update
@@ -11,9 +11,11 @@ from cmdb.queries import Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import CARRY_OUT
+from lifecycle.cases import Room
 from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, OPEN
+from lifecycle.naming import PROCESS
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.kinds import is_id
 from schema.model import STATE_ATTRIBUTE
@@ -27,7 +29,19 @@ class Drafting:
     ----------
     engine
         Decides and commits.
+
+    Attributes
+    ----------
+    kind, command
+        The type of processes that this is the door to, and what they are called at the command line.
+    givers, takers
+        The roles of those who may give a process to another person, and of those it may be given to.
     """
+
+    kind = PROCESS
+    command = "order"
+    givers: Sequence[str] = ("assignee", "asset_manager", "administrator")
+    takers: Sequence[str] = CARRY_OUT
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -37,17 +51,19 @@ class Drafting:
         return self.engine.store
 
     def find(self, text: str) -> Record:
-        """An order by number or id.
+        """A process of this kind by number or id.
 
         Raises
         ------
         NotFoundError
         """
         for attribute in ("number", "id") if is_id(text) else ("number",):
-            query = Query("ProcessRecord", {attribute: {"eq": text}}, first=1)
+            query = Query(self.kind, {attribute: {"eq": text}}, first=1)
             if found := self.store.find(query).records:
                 return found[0]
-        raise NotFoundError(f"There is no order {text!r}.", "`cmdb order list` lists them.")
+        raise NotFoundError(
+            f"There is no {self.command} {text!r}.", f"`cmdb {self.command} list` lists them."
+        )
 
     def procedure(self, order: Record) -> ProcedureDeclaration:
         """How orders of its type go.
@@ -86,7 +102,7 @@ class Drafting:
         Raises
         ------
         RequestError
-            The type has no procedure, or a device is named twice.
+            The type has no procedure, a device is named twice, or an attribute is one that is worked out.
         """
         record_type = self.store.model.record_type(type_)
         if record_type.procedure is None or record_type.abstract:
@@ -96,35 +112,72 @@ class Drafting:
                 if t.procedure and not t.abstract
             ]
             raise RequestError(f"{type_} is no type of order.", f"There are: {', '.join(known)}.")
-        prefix, wanted = record_type.procedure.prefix, list(devices)
-        id = self.engine.next_id()
+        self.refuse_managed(type_, attributes)
+        wanted, id = list(devices), self.engine.next_id()
 
         def work() -> Decision:
-            room = self.engine.room(actor)
-            number = self.number(prefix)
-            given = {
-                "organisation": room.actor.record.attributes.get("organisation"),
-                "requested_by": room.actor.id,
-                "name": f"{record_type.label.zh} {number}",
-                **{n: v for n, v in attributes.items() if v is not None},
-                "number": number,
-            }
-            operations: list[Operation] = [Create(type_, given, id)]
-            operations += self._added(id, wanted)
+            number, operations = self.drafted(
+                self.engine.room(actor), type_, id, attributes, wanted
+            )
             return Decision(operations, f"{number} drafted{f': {reason}' if reason else ''}")
 
         self.engine.decide(actor, work)
         return self.store.record(id)
 
-    def number(self, prefix: str) -> str:
-        """The next number of a prefix in this year: ``TY-2026-000012``."""
+    def refuse_managed(self, type_: str, attributes: Mapping[str, Any]) -> None:
+        """Refuse attributes that only the product itself writes, where people give them.
+
+        Raises
+        ------
+        RequestError
+        """
+        managed = sorted(self.store.model.record_type(type_).managed & attributes.keys())
+        if managed:
+            raise RequestError(
+                f"Nobody says {', '.join(managed)}: it follows by itself.", "Leave it out."
+            )
+
+    def drafted(
+        self,
+        room: Room,
+        type_: str,
+        id: str,
+        attributes: Mapping[str, Any] = {},
+        devices: Iterable[str | tuple[str, Mapping[str, Any]]] = (),
+        *,
+        skip: int = 0,
+    ) -> tuple[str, list[Operation]]:
+        """The number of a new process, and what is to be committed for it, with all that it concerns.
+
+        Parameters
+        ----------
+        skip
+            So many others of its kind are made in the same change set before it.
+        """
+        record_type = self.store.model.record_type(type_)
+        assert record_type.procedure is not None, "only a process with a procedure has numbers"
+        number = self.number(record_type.procedure.prefix, skip)
+        by_person = {
+            "organisation": room.actor.record.attributes.get("organisation"),
+            "requested_by": room.actor.id if room.actor.record.type else None,
+        }
+        given = {
+            **{n: v for n, v in by_person.items() if v is not None},
+            "name": f"{record_type.label.zh} {number}",
+            **{n: v for n, v in attributes.items() if v is not None},
+            "number": number,
+        }
+        return number, [Create(type_, given, id), *self._added(id, devices)]
+
+    def number(self, prefix: str, skip: int = 0) -> str:
+        """The next number of a prefix in this year, or the one so many later: ``TY-2026-000012``."""
         begin = f"{prefix}-{self.engine.clock().year}-"
         query = Query(
             "ProcessRecord", {"number": {"prefix": begin}}, sort=[Sort("number", True)], first=1
         )
         last = self.store.find(query).records
         count = int(last[0].attributes["number"].removeprefix(begin)) if last else 0
-        return f"{begin}{count + 1:06}"
+        return f"{begin}{count + 1 + skip:06}"
 
     def _added(
         self, order: str, devices: Iterable[str | tuple[str, Mapping[str, Any]]]
@@ -211,16 +264,15 @@ class Drafting:
 
         def work() -> Decision:
             process, room = self.store.record(order), self.engine.room(actor)
-            roles = ("assignee", "asset_manager", "administrator")
             organisation = process.attributes.get("organisation")
-            if room.directory.may(room.actor, roles, process, organisation) is None:
+            if room.directory.may(room.actor, self.givers, process, organisation) is None:
                 raise NotAllowedError(
                     f"{room.actor.record.name} may not give {process.name} to others.",
-                    f"These may: {', '.join(roles)}.",
+                    f"These may: {', '.join(self.givers)}.",
                 )
             person = room.directory.actor(assignee).id
-            if not room.directory.able(person, CARRY_OUT, organisation):
-                why = f"{assignee} is no {' or '.join(CARRY_OUT)} there"
+            if not room.directory.able(person, self.takers, organisation):
+                why = f"{assignee} is no {' or '.join(self.takers)} there"
                 raise RefusedError([Refusal(order, process.name, "assignee_able", why)])
             number = process.attributes.get("number") or process.name
             text = f"{number} given to {assignee}{f': {reason}' if reason else ''}"

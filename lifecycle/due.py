@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
 from cmdb.queries import AsOf, Query, Sort
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle import confirmation, neglected
+from lifecycle.people import Directory
 from lifecycle.refusals import RequestError
 from schema.basics import Label
-from schema.model import STATE_ATTRIBUTE, RecordType
+from schema.model import ORGANISATION_ATTRIBUTE, STATE_ATTRIBUTE, RecordType
 
 PAGE: Final = 500
 WITHIN: Final = 30
@@ -33,6 +34,9 @@ class Placeholder(NamedTuple):
 
 TODAY: Final = Placeholder("today")
 UNTIL: Final = Placeholder("until")
+NOW: Final = Placeholder("instant")
+UNDER_WAY: Final = Placeholder("under_way")
+"""The states of a type that are operational."""
 ENDED: Final = Placeholder("ended")
 """The states of a type out of which nothing leads, and `GONE`."""
 GONE: Final = ("lost", "retired")
@@ -51,6 +55,8 @@ class Moment:
         So many days ahead; idle, and unseen, for so many days.
     organisation
         Only records of this one and those below it.
+    now
+        The instant in question; the end of the day unless it is given.
     """
 
     today: date
@@ -59,6 +65,12 @@ class Moment:
     idle: int = IDLE
     unseen: int = UNSEEN
     organisation: str | None = None
+    now: datetime | None = None
+
+    @property
+    def instant(self) -> datetime:
+        end = datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
+        return self.now or end + timedelta(days=1)
 
     @property
     def until(self) -> date:
@@ -102,6 +114,8 @@ class DueQuery:
         A filter with placeholders.
     finder
         Finds what a filter cannot.
+    whose
+        The attribute that says whose something is, where it is not its organisation's.
     """
 
     label: Label
@@ -109,6 +123,7 @@ class DueQuery:
     attribute: str = ""
     where: Mapping[str, Any] | None = None
     finder: Finder | None = None
+    whose: str = ORGANISATION_ATTRIBUTE
 
 
 def _running_out(en: str, zh: str, types: Sequence[str], attribute: str, **more: Any) -> DueQuery:
@@ -129,6 +144,30 @@ QUERIES: Final[Mapping[str, DueQuery]] = {
         ("LifecycleOrder", "Stocktake"),
         "due_on",
         {"due_on": {"lt": TODAY}, "not": {STATE_ATTRIBUTE: {"in": ENDED}}},
+    ),
+    "answers": DueQuery(
+        Label(en="Incident is not answered in time", zh="事件响应超时"),
+        ("Incident",),
+        "response_due",
+        {"response_due": {"lt": NOW}, STATE_ATTRIBUTE: {"eq": "new"}},
+    ),
+    "incidents": DueQuery(
+        Label(en="Incident is not resolved in time", zh="事件解决超时"),
+        ("Incident",),
+        "resolution_due",
+        {"resolution_due": {"lt": NOW}, STATE_ATTRIBUTE: {"in": UNDER_WAY}},
+    ),
+    "changes": DueQuery(
+        Label(en="Change of others that hits it", zh="影响本单位的变更"),
+        ("Change",),
+        "starts_at",
+        {
+            "starts_at": {"lte": UNTIL},
+            "ends_at": {"gte": TODAY},
+            "hit_organisations": {"null": False},
+            STATE_ATTRIBUTE: {"in": ["in_approval", "approved", "implementing"]},
+        },
+        whose="hit_organisations",
     ),
     "idle": DueQuery(Label(en="Idle for long", zh="长期闲置"), finder=neglected.idle),
     "unseen": DueQuery(Label(en="In service, seen by no source for long", zh="在运但长期未被采集"), finder=neglected.unseen),
@@ -152,12 +191,13 @@ def ask(store: GraphStore, kind: str, moment: Moment) -> Iterator[Due]:
         for record, on, note in query.finder(store, moment):
             yield Due(kind, record, on, (on - moment.today).days if on else None, note)
         return
+    line = Directory(store, moment.today)
     for type_ in query.types:
         where = _filled(query.where, store.model.record_type(type_), moment)
         asked: Query | None = Query(
             type_,
             where,
-            organisation=moment.organisation,
+            organisation=moment.organisation if query.whose == ORGANISATION_ATTRIBUTE else None,
             sort=[Sort(query.attribute)],
             first=PAGE,
             as_of=moment.as_of,
@@ -165,19 +205,42 @@ def ask(store: GraphStore, kind: str, moment: Moment) -> Iterator[Due]:
         while asked is not None:
             page = store.find(asked)
             for record in page.records:
-                day: date = record.attributes[query.attribute]
+                if query.whose != ORGANISATION_ATTRIBUTE and not _hits(record, query, moment, line):
+                    continue
+                on = record.attributes[query.attribute]
+                day: date = on.date() if isinstance(on, datetime) else on
                 yield Due(kind, record, day, (day - moment.today).days)
             asked = replace(asked, after=page.cursor) if page.cursor else None
 
 
-def _filled(value: Any, type_: RecordType, moment: Moment) -> Any:
+def _hits(record: Record, query: DueQuery, moment: Moment, line: Directory) -> bool:
+    """Whether it is somebody else's, and the organisation in question, or one below it, is among whose it is."""
+    own, hit = record.attributes.get(ORGANISATION_ATTRIBUTE), record.attributes[query.whose]
+    others = [id for id in hit if id != own]
+    if moment.organisation is None:
+        return bool(others)
+    return any(line.within(id, moment.organisation) for id in others)
+
+
+def _filled(value: Any, type_: RecordType, moment: Moment, attribute: str = "") -> Any:
     """A filter with its placeholders filled in."""
     if value == ENDED:
         return _ended(type_)
+    if value == UNDER_WAY:
+        machine = type_.state_machine
+        return sorted(s.name for s in machine.states.values() if s.operational) if machine else []
     if isinstance(value, Placeholder):
-        return getattr(moment, value.name)
+        day = getattr(moment, value.name)
+        declared = type_.attributes.get(attribute)
+        if declared is None or declared.kind.name != "datetime" or isinstance(day, datetime):
+            return day
+        begins = datetime.combine(day, time(), UTC)
+        return begins + timedelta(days=1) if value == UNTIL else begins
     if isinstance(value, Mapping):
-        return {name: _filled(inner, type_, moment) for name, inner in value.items()}
+        return {
+            name: _filled(inner, type_, moment, name if name in type_.attributes else attribute)
+            for name, inner in value.items()
+        }
     return value
 
 

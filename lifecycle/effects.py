@@ -68,7 +68,7 @@ def escalate(case: Case, room: Room) -> None:
 @effect
 def drop_items(case: Case, room: Room) -> None:
     """What has not been carried out leaves the process; its relationship stays, as dropped."""
-    for item in room.items(case.record.id):
+    for item in room.items(case.record.id, linked=False):
         if item.outcome == OPEN:
             case.relates[item.link.key] = {**item.said, "outcome": DROPPED}
 

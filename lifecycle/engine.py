@@ -23,7 +23,13 @@ from lifecycle.deciding import Deciding, Decision
 from lifecycle.declared import verify
 from lifecycle.items import CONCERNS
 from lifecycle.people import Actor
-from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
+from lifecycle.refusals import (
+    NotAllowedError,
+    OutdatedError,
+    Refusal,
+    RefusedError,
+    RequestError,
+)
 from schema.model import STATE_ATTRIBUTE, Model, RecordType, State, Transition
 from schema.processes import FIRED_TIMERS, ORDER, SYSTEM
 
@@ -95,15 +101,17 @@ class Engine(Deciding):
                 raise self.store.conflict(StaleError(id, expected, record.revision))
             room = self.room(actor)
             way = self.way(record, name)
-            said = {**inputs, "reason": reason, "effective_on": effective_on}
-            case = self.case(record, way, room, said, overrides)
+            given = {**inputs, "reason": reason, "effective_on": effective_on}
+            case = self.case(record, way, room, given, overrides)
             self.settle([case], room)
             self.stop(case.refusals)
             operations = [*case.operations(), *self.entered(case, room)]
             words = f"{record.attributes.get('number', '')} {way.name}".strip()
+            aside = [f"{o['guard']} set aside: {o['reason']}" for o in case.overridden]
+            said = [text for text in (reason, *dict.fromkeys(aside)) if text]
             return Decision(
                 operations,
-                f"{words}: {reason}" if reason else words,
+                f"{words}: {'; '.join(said)}" if said else words,
                 {id: record.revision} if _is_process(room.model, record) else {},
                 effective_on=effective_on,
             )
@@ -334,13 +342,14 @@ class Engine(Deciding):
             begun["votes"] = None
         if begun:
             operations.append(Update(case.record.id, begun))
-        if approval and not stages(room, case.record):
+        if approval and not stages(room, case.becoming):
             granted = machine.transitions[approval.granted]
             operations.append(Update(case.record.id, {STATE_ATTRIBUTE: granted.target}))
         return operations
 
     def stop(self, refusals: Sequence[Refusal]) -> None:
-        """Raise what refuses: `NotAllowedError` where it is the person, `RefusedError` else."""
+        """Raise what refuses: `NotAllowedError` where it is the person, `OutdatedError` where it is nothing
+        but what others have changed since, `RefusedError` else."""
         if not refusals:
             return
         if refusals[0].code == "role":
@@ -349,6 +358,8 @@ class Engine(Deciding):
                 f"{refusals[0].name}: {refusals[0].message}.",
                 "`cmdb order new` drafts one." if by_order else "Somebody who has that role may.",
             )
+        if all(refusal.since for refusal in refusals):
+            raise OutdatedError(refusals)
         raise RefusedError(refusals)
 
     # -- votes ----------------------------------------------------------------------------------------

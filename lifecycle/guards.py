@@ -15,7 +15,7 @@ from impact.analysis import Outage
 from impact.rules import Effect, Rules
 from impact.snapshots import partial
 from lifecycle.cases import Case, Room
-from lifecycle.items import CONCERNS
+from lifecycle.items import CONCERNS, DROPPED
 from lifecycle.procedures import checklist_for
 from schema.model import STATE_ATTRIBUTE, Model
 from schema.processes import GuardDeclaration
@@ -168,13 +168,21 @@ def named(names: Sequence[str]) -> str:
 
 @guard
 def no_open_process(cases: Sequence[Case], room: Room) -> None:
-    """No process that is under way concerns it, other than lifecycle orders (`items_free`)."""
+    """No process that is under way concerns it, other than those with steps (`items_free`), and the change
+    that is carried out by it."""
+    carried_out = room.process.attributes.get("change") if room.process is not None else None
     for case in cases:
         for near in case.links:
-            if near.relationship.type != CONCERNS or near.relationship.target != case.record.id:
+            link = near.relationship
+            if link.type != CONCERNS or link.target != case.record.id:
+                continue
+            if link.attributes.get("outcome") == DROPPED:  # it has left that process
                 continue
             type_ = room.model.record_types[near.record.type]
-            if type_.procedure is None and operational(room.model, near.record):
+            steps = type_.procedure is not None and type_.procedure.steps
+            if steps or near.record.id == carried_out:
+                continue
+            if operational(room.model, near.record):
                 label = type_.label.en
                 case.refuse("no_open_process", f"{label} {called(near.record)} is open")
 

@@ -101,12 +101,21 @@ def with_links(store: GraphStore, process: str, records: list[Record], linked: b
     return found
 
 
-def items_of(store: GraphStore, processes: Collection[str]) -> dict[str, list[Item]]:
-    """All items of several processes, in order of id. Two statements; all of them are in memory."""
+def items_of(
+    store: GraphStore, processes: Collection[str], *, linked: bool = False
+) -> dict[str, list[Item]]:
+    """All items of several processes, in order of id; all of them are in memory. One statement.
+
+    Parameters
+    ----------
+    linked
+        Whether to read which processes the records are concerned by. One statement more.
+    """
     found: dict[str, list[Item]] = {id: [] for id in processes}
     concerned = store.neighbours(processes, [CONCERNS], "out") if processes else []
     links: defaultdict[str, list[Neighbour]] = defaultdict(list)
-    for near in store.neighbours({n.record.id for n in concerned}, [CONCERNS]) if concerned else ():
+    asked = {n.record.id for n in concerned} if linked else set[str]()
+    for near in store.neighbours(asked, [CONCERNS]) if asked else ():
         links[near.of].append(near)
     ci = store.model.record_types["ConfigurationItem"].concrete if concerned else ()
     for near in sorted(concerned, key=lambda n: n.record.id):

@@ -1,7 +1,8 @@
-"""What people call things: an order type by a short name, devices by the numbers that stand on them."""
+"""What people call things: a type of process by a short name, devices by the numbers that stand on them."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -16,35 +17,46 @@ from schema.model import PROVENANCE, Model, RecordType
 from schema.processes import SAID
 
 CI: Final = "ConfigurationItem"
+PROCESS: Final = "ProcessRecord"
+ORDER: Final = "LifecycleOrder"
+"""The type that all orders are of."""
 NUMBERS: Final = ("name", "asset_number", "serial_number")
 """Attributes a device may be meant by, beside its id."""
+NUMBER: Final = re.compile(r"\b[A-Z]{1,6}-\d{4}-\d{6}\b")
+"""The number of a process, wherever it stands in a text (`lifecycle.drafting`)."""
 AT_ONCE: Final = 500
 NAMED: Final = 5
 
 
-def order_types(model: Model) -> dict[str, RecordType]:
-    """The types of orders by short name: ``stock-in`` for StockInOrder."""
-    return {
-        "".join(f"-{c.lower()}" if c.isupper() else c for c in t.name.removesuffix("Order")).strip(
-            "-"
-        ): t
-        for t in model.record_types.values()
-        if t.procedure is not None and not t.abstract
-    }
+def process_types(model: Model, base: str = ORDER) -> dict[str, RecordType]:
+    """The types of processes below one that have a procedure, by short name: ``stock-in`` for StockInOrder."""
+    kind = _kind(base)
+    below = (t for t in model.record_types.values() if base in t.ancestors and not t.abstract)
+    return {_short(t.name.removesuffix(kind)): t for t in below if t.procedure is not None}
 
 
-def order_type(model: Model, text: str) -> RecordType:
-    """The type of order a person means: by its name, short name, or Chinese label.
+def _kind(base: str) -> str:
+    """The last word of a type's name, which its subtypes end in."""
+    return re.split("(?=[A-Z])", base)[-1]
+
+
+def _short(name: str) -> str:
+    return "-".join(part.lower() for part in re.split("(?=[A-Z])", name) if part)
+
+
+def process_type(model: Model, text: str, base: str = ORDER) -> RecordType:
+    """The type of process a person means: by its name, short name, or Chinese label.
 
     Raises
     ------
     UnknownNameError
     """
-    known = order_types(model)
+    known = process_types(model, base)
     for short, found in known.items():
         if text in (found.name, found.label.zh) or text.lower().replace("_", "-") == short:
             return found
-    raise UnknownNameError(f"{text} is no type of order.", f"There are: {', '.join(known)}.")
+    kind = _kind(base).lower()
+    raise UnknownNameError(f"{text} is no type of {kind}.", f"There are: {', '.join(known)}.")
 
 
 def find_devices(

@@ -28,6 +28,7 @@ from lifecycle.items import (
     next_step,
     with_links,
 )
+from lifecycle.naming import ORDER
 from lifecycle.procedures import checklist_for
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
 from schema.model import PROVENANCE, STATE_ATTRIBUTE
@@ -70,6 +71,24 @@ class Carried:
 
 class Orders(Drafting):
     """The door to orders, from the draft to the last device."""
+
+    kind = ORDER
+
+    def procedure(self, order: Record) -> ProcedureDeclaration:
+        """The steps that orders of its type go through.
+
+        Raises
+        ------
+        RequestError
+            It is a record that goes through none.
+        """
+        procedure = super().procedure(order)
+        if not procedure.steps:
+            raise RequestError(
+                f"{order.name} is a {order.type}, which is not carried out in steps.",
+                "Name an order.",
+            )
+        return procedure
 
     def execute(
         self,

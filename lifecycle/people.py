@@ -44,10 +44,12 @@ class Directory:
     ----------
     today
         The day on which delegations must be in force.
+    at
+        The revision as of which the lines of organisations are asked for; now, without one.
     """
 
-    def __init__(self, store: GraphStore, today: date) -> None:
-        self.store, self.today = store, today
+    def __init__(self, store: GraphStore, today: date, at: int | None = None) -> None:
+        self.store, self.today, self.at = store, today, at
         self._lines: dict[str, list[Record]] = {}
         self._held: dict[str, Mapping[str, frozenset[str]]] = {}
         self._holders: dict[str, Mapping[str, frozenset[str]]] = {}
@@ -118,9 +120,9 @@ class Directory:
         if organisation is None:
             return []
         if organisation not in self._lines:
-            found = list(self.store.get([organisation]).values())
+            found = list(self.store.get([organisation], self.at).values())
             while found:
-                above = self.store.neighbours([found[-1].id], [ORGANISATION_TREE], "out")
+                above = self.store.neighbours([found[-1].id], [ORGANISATION_TREE], "out", self.at)
                 if not above:
                     break
                 found.append(above[0].record)
@@ -134,11 +136,11 @@ class Directory:
         two or three more; none for what is known."""
         organisations = set(organisations)
         wanted = organisations - self._lines.keys()
-        known = dict(self.store.get(wanted)) if wanted else {}
+        known = dict(self.store.get(wanted, self.at)) if wanted else {}
         above: dict[str, str] = {}
         frontier = set(known)
         while frontier:
-            found = self.store.neighbours(frontier, [ORGANISATION_TREE], "out")
+            found = self.store.neighbours(frontier, [ORGANISATION_TREE], "out", self.at)
             above |= {n.of: n.record.id for n in reversed(found)}
             new = {n.record.id: n.record for n in found if n.record.id not in known}
             known |= new

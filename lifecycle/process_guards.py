@@ -28,7 +28,7 @@ def has_items(cases: Sequence[Case], room: Room) -> None:
     """It concerns something."""
     for case in cases:
         if not room.items(case.record.id):
-            case.refuse("has_items", "it concerns nothing yet; `cmdb order add` adds devices")
+            case.refuse("has_items", "it concerns nothing yet: add what it is about")
 
 
 @guard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cmdb.errors import CmdbError
+from cmdb.errors import CmdbError, ConflictError, Interference
 
 
 class Refusal(NamedTuple):
@@ -21,6 +21,8 @@ class Refusal(NamedTuple):
         The role that may set it aside, with a reason; None where nobody may.
     detail
         What programs want to know: of a guard by impact, who would go down.
+    since
+        What others changed since that was decided or planned, where that is why.
     """
 
     subject: str
@@ -29,6 +31,7 @@ class Refusal(NamedTuple):
     message: str
     override: str | None = None
     detail: Mapping[str, Any] = {}
+    since: Sequence[Interference] = ()
 
 
 class RefusedError(CmdbError):
@@ -51,6 +54,27 @@ class RefusedError(CmdbError):
                 f"Nothing was stored. A {first.override} may override {first.code} with a reason."
             )
         super().__init__(f"{first.name}: {first.message}{more}", remedy)
+        self.refusals = tuple(refusals)
+
+
+class OutdatedError(ConflictError):
+    """What was planned meets what others have changed since. Nothing was stored.
+
+    Attributes
+    ----------
+    refusals
+        One for each thing that is otherwise, with who changed it; ``interferences`` are those of the first.
+    """
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        first, since = refusals[0], refusals[0].since
+        revisions = [each.revision for each in since]
+        super().__init__(first.subject, min(revisions) - 1, max(revisions), since)
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        self.message = f"{first.name}: {first.message}{more}."
+        self.remedy = "Nothing was stored. Look at it again, and plan it anew."
+        if first.override:
+            self.remedy = f"Nothing was stored. Look at it again; a {first.override} may override {first.code} with a reason."
         self.refusals = tuple(refusals)
 
 

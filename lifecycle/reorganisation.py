@@ -261,19 +261,23 @@ class Reorganisation:
     ) -> None:
         """Records that name it name the other one."""
         for owner, attribute in _naming(self.store.model, organisations_only=only is not None):
-            where: dict[str, Any] = {attribute: {"eq": organisation}}
+            many = self.store.model.attributes[attribute].many
+            where: dict[str, Any] = {attribute: {"contains" if many else "eq": organisation}}
             type_ = owner
             if only is not None:
                 type_, where = only.type, {"and": [where, dict(only.where or {})]}
             query: Query | None = Query(type_, where, first=self.size)
             while query is not None:
 
-                def work(query: Query = query, attribute: str = attribute) -> Decision:
+                def work(query: Query = query, name: str = attribute) -> Decision:
                     page = self.store.find(query)
                     chosen = [
                         r for r in page.records if r.id != organisation and not self._ended(r)
                     ]
-                    operations = [Update(r.id, {attribute: into}) for r in chosen]
+                    operations = [
+                        Update(r.id, {name: _renamed(r.attributes[name], organisation, into)})
+                        for r in chosen
+                    ]
                     result = (page.cursor, len(chosen))
                     return Decision(operations, text, effective_on=since, result=result)
 
@@ -301,6 +305,13 @@ class Reorganisation:
         return Decision(
             case.operations(), text, {organisation: record.revision}, effective_on=since
         )
+
+
+def _renamed(named: str | list[str], organisation: str, into: str) -> str | list[str]:
+    """What a reference names when an organisation is another one, each once."""
+    if isinstance(named, str):
+        return into
+    return [*dict.fromkeys(into if id == organisation else id for id in named)]
 
 
 def _naming(model: Model, *, organisations_only: bool) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from lifecycle.counting import (
     Scope,
 )
 from lifecycle.deciding import Decision
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.items import CONCERNS, DONE, OPEN, PAGE, with_links
 from lifecycle.orders import Orders
@@ -64,7 +65,7 @@ class Stocktakes:
         ------
         NotFoundError, RequestError
         """
-        found = self.orders.find(text)
+        found = Drafting(self.engine).find(text)
         if found.type != STOCKTAKE:
             raise RequestError(f"{found.name} is a {found.type}.", "Name a stock-taking.")
         return found

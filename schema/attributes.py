@@ -9,6 +9,7 @@ from typing import Any
 
 from schema.basics import Label
 from schema.declarations import AttributeDeclaration
+from schema.hours import FORMATS
 from schema.kinds import KINDS, Kind
 
 
@@ -28,9 +29,12 @@ class Attribute:
     managed: bool
     sensitive: bool
     administered: bool
+    volatile: bool
+    telling: bool
     searchable: bool
     default: Any
     pattern: str | None
+    format: str | None
     minimum: float | None
     maximum: float | None
     unit: str | None
@@ -65,9 +69,12 @@ def make_attribute(name: str, declared: AttributeDeclaration, declared_by: str) 
         managed=declared.managed,
         sensitive=declared.sensitive,
         administered=declared.administered,
+        volatile=declared.volatile,
+        telling=declared.telling,
         searchable=searchable and not declared.sensitive,
         default=declared.default,
         pattern=declared.pattern,
+        format=declared.format,
         minimum=declared.minimum,
         maximum=declared.maximum,
         unit=declared.unit,
@@ -90,6 +97,15 @@ def _with_constraints(
             raise ValueError(f"{value!r} is not one of {', '.join(values)}")
 
         return parse_enum
+    if declared.format is not None:
+        fits = FORMATS[declared.format]
+
+        def parse_format(value: object) -> Any:
+            parsed = parse(value)
+            fits(parsed)
+            return parsed
+
+        return parse_format
     if declared.pattern is not None:
         pattern, written = re.compile(declared.pattern), declared.pattern
 

@@ -51,6 +51,8 @@ RESERVED_TYPES: Final = frozenset(
 """Names GraphQL or Relay give another meaning."""
 
 RANGED_KINDS: Final = ("integer", "number")
+FORMATS_OF: Final = {"time_zone": "string", "week_hours": "json", "day_hours": "json"}
+"""Format -> the kind whose values have it."""
 
 Locate = Callable[[Path], str]
 
@@ -233,6 +235,8 @@ def _attribute(
         )
     if attribute.pattern is not None and not KINDS[kind].textual:
         yield (*path, "pattern"), f"{name} of {owner}: {kind} takes no pattern", "Remove it."
+    if attribute.format is not None and kind != FORMATS_OF[attribute.format]:
+        yield (*path, "format"), f"{name} of {owner}: {kind} is no {attribute.format}", "Remove it."
     if (
         attribute.minimum is not None or attribute.maximum is not None
     ) and kind not in RANGED_KINDS:
@@ -245,6 +249,8 @@ def _attribute(
         )
     if attribute.indexed and kind in ("json", "text"):
         yield path, f"{name} of {owner}: {kind} cannot be indexed", "Use `string`, or remove it."
+    if attribute.telling and kind not in ("json", "reference"):
+        yield path, f"{name} of {owner}: {kind} tells of no other records", "Remove `telling`."
     if attribute.sensitive and attribute.searchable:
         yield path, f"{name} of {owner} is sensitive and searchable", "Choose one of the two."
     if attribute.default is not None and not (kind == "enum" and attribute.values is None):

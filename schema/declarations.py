@@ -20,6 +20,12 @@ from schema.processes import (
     Requirement,
     StateMachineDeclaration,
 )
+from schema.service_management import (
+    ImpactLevelDeclaration,
+    PriorityDeclaration,
+    RiskFactorDeclaration,
+    RiskLevelDeclaration,
+)
 
 RuleElement = Annotated[
     str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62}|[A-Z][A-Z0-9_]{0,62})\??$")
@@ -68,12 +74,24 @@ class AttributeDeclaration(Declaration):
         False,
         description="Decides who somebody is: set, changed and taken away by administrators of the record's organisation only.",
     )
+    volatile: bool = Field(
+        False,
+        description="Changes by itself in what is operated: that a source finds another value is no finding.",
+    )
+    telling: bool = Field(
+        False,
+        description="Tells of other records, whoever may see those. JSON is read only by who sees everything; others are told what they may see of it. Of a reference: the record is seen only by who sees all that it names.",
+    )
     searchable: bool | None = Field(
         None,
         description="Whether full-text search looks at it; by default textual kinds that are not sensitive.",
     )
     default: Any = None
     pattern: str | None = Field(None, description="Regular expression the whole value matches.")
+    format: Literal["time_zone", "week_hours", "day_hours"] | None = Field(
+        None,
+        description="Of a string: a time zone of the IANA database. Of JSON: hours by day of the week, or by date.",
+    )
     minimum: float | None = None
     maximum: float | None = None
     unit: str | None = None
@@ -223,6 +241,10 @@ class ModelDeclaration(Declaration):
     state_machines: dict[SnakeName, StateMachineDeclaration] = {}
     guards: dict[SnakeName, GuardDeclaration] = {}
     effects: dict[SnakeName, EffectDeclaration] = {}
+    impact_levels: dict[SnakeName, ImpactLevelDeclaration] = {}
+    priorities: dict[SnakeName, PriorityDeclaration] = {}
+    risk_factors: dict[SnakeName, RiskFactorDeclaration] = {}
+    risk_levels: dict[SnakeName, RiskLevelDeclaration] = {}
 
 
 assert set(KindName.__args__) == set(KINDS)  # type: ignore[attr-defined]

@@ -123,7 +123,9 @@ def _attributes(attributes: Iterable[Attribute]) -> Iterator[str]:
         if a.unit:
             kind += f" ({a.unit})"
         notes = [
-            word for word in ("required", "unique", "indexed", "sensitive") if getattr(a, word)
+            word
+            for word in ("required", "unique", "indexed", "sensitive", "volatile", "telling")
+            if getattr(a, word)
         ]
         if a.values:
             notes.append(
@@ -131,6 +133,8 @@ def _attributes(attributes: Iterable[Attribute]) -> Iterator[str]:
             )
         if a.pattern:
             notes.append(f"matches `{a.pattern}`".replace("|", "\\|"))
+        if a.format:
+            notes.append(a.format.replace("_", " "))
         if a.minimum is not None or a.maximum is not None:
             low = "" if a.minimum is None else f"{a.minimum:g}"
             high = "" if a.maximum is None else f"{a.maximum:g}"

@@ -22,7 +22,8 @@ from schema.inheritance import Path as DeclarationPath
 from schema.model import Model
 
 SHIPPED: Final = Path(__file__).parent / "model"
-SECTIONS: Final = ("record_types", "relationship_types", "state_machines", "guards", "effects")
+SECTIONS: Final = tuple(ModelDeclaration.model_fields)
+"""What a model file has: names and declarations of each kind."""
 
 
 def model_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:

@@ -28,11 +28,18 @@ from schema.declarations import (
 from schema.errors import UnknownNameError
 from schema.processes import (
     ApprovalDeclaration,
+    ClockDeclaration,
     EffectDeclaration,
     GuardDeclaration,
     ProcedureDeclaration,
     StateMachineDeclaration,
     TimerDeclaration,
+)
+from schema.service_management import (
+    ImpactLevelDeclaration,
+    PriorityDeclaration,
+    RiskFactorDeclaration,
+    RiskLevelDeclaration,
 )
 
 ROOT: Final = "Record"
@@ -86,6 +93,7 @@ class StateMachine:
     entered: str
     states: Mapping[str, State]
     transitions: Mapping[str, Transition]
+    clocks: Mapping[str, ClockDeclaration]
 
     def ways(self, source: str) -> list[Transition]:
         """The transitions that leave a state, in declared order."""
@@ -258,7 +266,7 @@ class RelationshipType:
 
 
 class Model:
-    """All record types, relationship types, state machines, guards and effects, by name.
+    """All record types, relationship types, state machines, guards, effects and policies, by name.
 
     Parameters
     ----------
@@ -274,6 +282,10 @@ class Model:
         }
         self.guards: Mapping[str, GuardDeclaration] = declaration.guards
         self.effects: Mapping[str, EffectDeclaration] = declaration.effects
+        self.impact_levels: Mapping[str, ImpactLevelDeclaration] = declaration.impact_levels
+        self.priorities: Mapping[str, PriorityDeclaration] = declaration.priorities
+        self.risk_factors: Mapping[str, RiskFactorDeclaration] = declaration.risk_factors
+        self.risk_levels: Mapping[str, RiskLevelDeclaration] = declaration.risk_levels
         self.record_types: dict[str, RecordType] = self._record_types(declaration.record_types)
         self.relationship_types: dict[str, RelationshipType] = {
             name: self._relationship_type(name, declared)
@@ -409,6 +421,29 @@ class Model:
         return frozenset(name for name, attribute in self.attributes.items() if attribute.sensitive)
 
     @cached_property
+    def volatile(self) -> frozenset[str]:
+        """Names of the attributes that change by themselves."""
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.volatile)
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Names of the attributes whose values tell of other records, whoever may see those."""
+        return frozenset(
+            name for name, a in self.attributes.items() if a.telling and a.kind.name == "json"
+        )
+
+    @cached_property
+    def tellers(self) -> Mapping[str, tuple[str, ...]]:
+        """Concrete record types that tell of other records as a whole, with the references that name those:
+        seen only by who sees all of them."""
+        found = {
+            name: tuple(a.name for a in record_type.references if a.telling)
+            for name, record_type in self.record_types.items()
+            if not record_type.abstract
+        }
+        return {name: references for name, references in found.items() if references}
+
+    @cached_property
     def secret(self) -> frozenset[str]:
         """Sensitive, and written by the product itself: told to nobody, whatever they may read."""
         return self.sensitive & self.managed
@@ -427,6 +462,11 @@ class Model:
     def sharing(self) -> tuple[str, ...]:
         """Names of the references to organisations that may read the record too, sorted."""
         return tuple(sorted(name for name, a in self.attributes.items() if a.shares))
+
+    def shared_with(self, attributes: Mapping[str, Any]) -> set[str]:
+        """Ids of the organisations that may read a record with these attributes, beside its own."""
+        values = (attributes[name] for name in self.sharing if name in attributes)
+        return {id for value in values for id in (value if isinstance(value, list) else (value,))}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -600,10 +640,11 @@ def _state_machine(name: str, declared: StateMachineDeclaration) -> StateMachine
                 tuple(t.by),
                 tuple(t.requires),
                 tuple(t.guards),
-                tuple(t.effects),
+                tuple(dict.fromkeys((*t.effects, *declared.effects))),
             )
             for n, t in declared.transitions.items()
         },
+        clocks=declared.clocks,
     )
 
 

@@ -13,6 +13,7 @@ from schema.processes import (
     RELATIVE_ROLES,
     SAID,
     SYSTEM,
+    ClockDeclaration,
     ProcedureDeclaration,
     StateDeclaration,
     StateMachineDeclaration,
@@ -21,6 +22,12 @@ from schema.processes import (
     TransitionDeclaration,
 )
 
+POLICIES: Final = {
+    "impact_levels": "impact_level",
+    "priorities": "priority",
+    "risk_levels": "risk",
+}
+"""Section of a model -> the enum attribute whose values it says something about."""
 ROLES: Final = ("HAS_ROLE", "roles")
 """The relationship type, and its enum, whose values are the roles that people may hold."""
 
@@ -29,6 +36,7 @@ def check_processes(declared: ModelDeclaration) -> Found:
     """Every mistake in them."""
     yield from _guards_and_effects(declared)
     yield from _state_machines(declared)
+    yield from _policies(declared)
     for name, record_type in declared.record_types.items():
         path: Path = ("record_types", name)
         yield from _type_requirements(declared, (*path, "requires"), name, record_type)
@@ -54,6 +62,9 @@ def _state_machines(declared: ModelDeclaration) -> Found:
                     f"the {what} state {state} of {name} is not one of its states",
                     "Correct it.",
                 )
+        for effect in machine.effects:
+            if effect not in declared.effects:
+                yield from _unknown((*path, "effects"), name, "effect", effect)
         for way, transition in machine.transitions.items():
             here = (*path, "transitions", way)
             yield from _named(declared, here, f"{way} of {name}", transition)
@@ -68,7 +79,24 @@ def _state_machines(declared: ModelDeclaration) -> Found:
                     )
         for state, stay in machine.states.items():
             yield from _stay(declared, (*path, "states", state), name, state, stay)
+        for clock_name, clock in machine.clocks.items():
+            yield from _clock(declared, (*path, "clocks", clock_name), name, clock_name, clock)
         yield from _reachability(path, name, machine)
+
+
+def _clock(
+    declared: ModelDeclaration, path: Path, machine: str, name: str, clock: ClockDeclaration
+) -> Found:
+    """What a service level's clock names."""
+    states = declared.state_machines[machine].states
+    for state in (*clock.runs, *clock.pauses):
+        if state not in states:
+            yield from _unknown(path, f"the clock {name} of {machine}", "state", state)
+    for attribute in (clock.target, clock.due):
+        if attribute not in _attributes(declared):
+            yield from _unknown(path, f"the clock {name}", "attribute", attribute)
+    for state in {*clock.runs} & {*clock.pauses}:
+        yield path, f"the clock {name} both runs and pauses in {state}", "Choose one of the two."
 
 
 def _reachability(path: Path, name: str, machine: StateMachineDeclaration) -> Found:
@@ -170,6 +198,33 @@ def _guards_and_effects(declared: ModelDeclaration) -> Found:
                 yield from _unknown(("effects", name), f"the effect {name}", "attribute", attribute)
 
 
+def _policies(declared: ModelDeclaration) -> Found:
+    """Impact levels, priorities and risks name values that the attributes of their names may have."""
+    wanted: list[tuple[str, str, list[str], Path]] = [
+        (section, attribute, [*getattr(declared, section)], (section,))
+        for section, attribute in POLICIES.items()
+    ]
+    for name, priority in declared.priorities.items():
+        path: Path = ("priorities", name, "when")
+        wanted.append((f"the priority {name}", POLICIES["impact_levels"], [*priority.when], path))
+        urgencies = [u for some in priority.when.values() for u in some]
+        wanted.append((f"the priority {name}", "urgency", urgencies, path))
+    for name, level in declared.impact_levels.items():
+        critical = [c for rule in level.any for c in rule.criticality]
+        path = ("impact_levels", name)
+        wanted.append((f"the impact level {name}", "criticality", critical, path))
+    known = {
+        attribute: set(found.values or ())
+        for type_ in declared.record_types.values()
+        for attribute, found in type_.attributes.items()
+        if found.kind == "enum"
+    }
+    for owner, attribute, values, path in wanted:
+        for value in dict.fromkeys(values):
+            if value not in known.get(attribute, ()):
+                yield from _unknown(path, owner, f"value of {attribute}", value)
+
+
 def _procedure(
     declared: ModelDeclaration, path: Path, name: str, procedure: ProcedureDeclaration
 ) -> Found:
@@ -185,6 +240,13 @@ def _procedure(
             yield from _unknown(where, f"{stage_name} of {name}", "record type", stage.at)
         if stage.of not in own:
             yield from _unknown(where, f"{stage_name} of {name}", "attribute", stage.of)
+        for attribute, value in stage.at_least.items():
+            if value not in (getattr(own.get(attribute), "values", None) or ()):
+                yield (
+                    where,
+                    f"{stage_name} of {name} asks for {attribute} {value}, which it cannot have",
+                    "Name an enum attribute of the type, and one of its values.",
+                )
     machines = _machines_of(declared, procedure.concerns)
     for step_name, step in procedure.steps.items():
         where = (*path, "steps", step_name)

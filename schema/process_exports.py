@@ -9,11 +9,19 @@ from schema.model import Model, RecordType, State, StateMachine, Transition
 from schema.processes import (
     ORDER,
     SYSTEM,
+    ClockDeclaration,
     EffectDeclaration,
     GuardDeclaration,
     StageDeclaration,
     StepDeclaration,
     TimerDeclaration,
+)
+from schema.service_management import (
+    ImpactLevelDeclaration,
+    ImpactRule,
+    PriorityDeclaration,
+    RiskFactorDeclaration,
+    RiskLevelDeclaration,
 )
 
 Row = list[str]
@@ -23,6 +31,11 @@ STAGES: Final = ("approval", "审批", "asked", "how many", "when")
 STEPS: Final = ("step", "环节", "transition", "who may", "needs", "guards", "effects")
 GUARDS: Final = ("guard", "what it asks for", "条件", "records", "may override")
 EFFECTS: Final = ("effect", "what it does", "效果", "")
+CLOCKS: Final = ("clock", "时限", "runs in", "pauses in", "how long", "until")
+LEVELS: Final = ("impact level", "影响程度", "the first with one of these")
+PRIORITIES: Final = ("priority", "优先级", "impact: urgency", "response", "resolution")
+FACTORS: Final = ("risk factor", "what it counts", "因素", "points", "at most")
+RISKS: Final = ("risk", "label", "风险", "from points")
 
 
 # -- rows, as the command prints them, too -------------------------------------------------------------------
@@ -68,8 +81,10 @@ def who(by: Sequence[str], *, governed: bool = True) -> str:
 def stage_row(name: str, stage: StageDeclaration) -> Row:
     at = f" of the {stage.at}" if stage.at else ""
     of = f", by {stage.of}" if stage.of != "organisation" else ""
-    when = f"worth {stage.value_from:,.0f} or more" if stage.value_from is not None else "always"
-    return [name, stage.label.zh, f"{stage.role}{at}{of}", str(stage.needed), when]
+    when = [] if stage.value_from is None else [f"worth {stage.value_from:,.0f} or more"]
+    when += [f"{attribute} {value} or more" for attribute, value in stage.at_least.items()]
+    asked = ", ".join(when) or "always"
+    return [name, stage.label.zh, f"{stage.role}{at}{of}", str(stage.needed), asked]
 
 
 def step_row(name: str, step: StepDeclaration) -> Row:
@@ -102,6 +117,43 @@ def effect_row(name: str, effect: EffectDeclaration) -> Row:
     return [name, effect.label.en, effect.label.zh, ", ".join(said)]
 
 
+def clock_row(name: str, clock: ClockDeclaration) -> Row:
+    again = ", again when it comes back" * clock.resumes
+    return [
+        name,
+        clock.label.zh,
+        f"{', '.join(clock.runs)}{again}",
+        ", ".join(clock.pauses),
+        clock.target,
+        clock.due,
+    ]
+
+
+def level_row(name: str, level: ImpactLevelDeclaration) -> Row:
+    return [name, level.label.zh, "; ".join(map(_condition, level.any))]
+
+
+def _condition(rule: ImpactRule) -> str:
+    critical = f" {' or '.join(rule.criticality)}" * bool(rule.criticality)
+    counted = {"services": rule.services, "items": rule.items, "organisations": rule.organisations}
+    told = [f"{number}{critical} {what}" for what, number in counted.items() if number]
+    return f"{' and '.join(told)} {rule.effect} or worse" if told else "anything else"
+
+
+def priority_row(name: str, priority: PriorityDeclaration) -> Row:
+    when = [f"{level}: {', '.join(some)}" for level, some in priority.when.items()]
+    promised = (priority.response_time or "", priority.resolution_time or "")
+    return [name, priority.label.zh, "; ".join(when), *promised]
+
+
+def factor_row(name: str, factor: RiskFactorDeclaration) -> Row:
+    return [name, factor.label.en, factor.label.zh, f"{factor.points:g}", f"{factor.most:g}"]
+
+
+def risk_row(name: str, level: RiskLevelDeclaration) -> Row:
+    return [name, level.label.en, level.label.zh, f"{level.points:g}"]
+
+
 # -- Markdown -------------------------------------------------------------------------------------------------
 
 
@@ -111,11 +163,12 @@ def machine_tables(machine: StateMachine) -> Iterator[str]:
     yield from table(STATES, rows)
     ways = [transition_row(way, machine) for way in machine.transitions.values()]
     yield from table(TRANSITIONS, ways)
+    yield from table(CLOCKS, [clock_row(n, c) for n, c in machine.clocks.items()])
 
 
 def orders(model: Model) -> Iterator[str]:
     """The procedure of each type that has one, then all guards and effects."""
-    yield "## Orders"
+    yield "## Procedures"
     yield ""
     yield "How records of these types are approved and carried out; their states are those of their state machine."
     yield ""
@@ -132,6 +185,21 @@ def orders(model: Model) -> Iterator[str]:
     yield "What transitions, steps, states and timers do beside changing a state."
     yield ""
     yield from table(EFFECTS, [effect_row(n, e) for n, e in model.effects.items()])
+    yield from policies(model)
+
+
+def policies(model: Model) -> Iterator[str]:
+    """Impact levels, priorities and risks."""
+    if not (model.impact_levels or model.priorities or model.risk_levels):
+        return
+    yield "## Impact, priority and risk"
+    yield ""
+    yield "How bad an impact is; which priority follows, and what it promises unless a service level agreement promises more; what makes a change risky."
+    yield ""
+    yield from table(LEVELS, [level_row(n, v) for n, v in model.impact_levels.items()])
+    yield from table(PRIORITIES, [priority_row(n, v) for n, v in model.priorities.items()])
+    yield from table(FACTORS, [factor_row(n, v) for n, v in model.risk_factors.items()])
+    yield from table(RISKS, [risk_row(n, v) for n, v in model.risk_levels.items()])
 
 
 def _procedure(record_type: RecordType) -> Iterator[str]:

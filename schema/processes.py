@@ -79,6 +79,25 @@ class TransitionDeclaration(Declaration):
     effects: list[SnakeName] = []
 
 
+class ClockDeclaration(Declaration):
+    """A promise about time that a process keeps by moving on: a service level's clock.
+
+    It begins when the process begins, runs in some states, pauses in others, and has stopped in all the
+    rest. The time is counted by the calendar of the process's organisation.
+    """
+
+    label: Label
+    runs: list[SnakeName] = Field(min_length=1, description="The states in which time counts.")
+    pauses: list[SnakeName] = Field([], description="The states in which time stands still.")
+    resumes: bool = Field(
+        False, description="It runs on in a state that it runs in, though it had stopped."
+    )
+    target: SnakeName = Field(
+        description="The attribute of a service level agreement, and of a priority, that says how long."
+    )
+    due: SnakeName = Field(description="The attribute of the process that says until when.")
+
+
 class StateMachineDeclaration(Declaration):
     """The states a record may be in, and the transitions between them."""
 
@@ -97,6 +116,8 @@ class StateMachineDeclaration(Declaration):
     )
     states: dict[SnakeName, StateDeclaration] = {}
     transitions: dict[SnakeName, TransitionDeclaration] = {}
+    clocks: dict[SnakeName, ClockDeclaration] = {}
+    effects: list[SnakeName] = Field([], description="Effects of every transition, after its own.")
 
 
 class GuardDeclaration(Declaration):
@@ -143,6 +164,10 @@ class StageDeclaration(Declaration):
     needed: Needed = "1"
     value_from: float | None = Field(
         None, description="Asked only where what is concerned cost so much in all, or more."
+    )
+    at_least: dict[SnakeName, SnakeName] = Field(
+        {},
+        description="Enum attribute -> value: asked only where the process has that value, or one declared after it.",
     )
 
 

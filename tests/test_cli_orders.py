@@ -311,6 +311,7 @@ def test_both_sides_of_a_handover_have_it_on_their_desk(cmdb: Command) -> None:
         (["order", "new", "walk", "esx"], "unknown_name", "commission, decommission, transfer"),
         (["order", "new", "commission", "esx", "colour=red"], "invalid_query", "No step takes the input 'colour'"),
         (["order", "new", "commission", "esx", "today=2020-01-01"], "invalid_query", "today"),
+        (["order", "new", "commission", "esx", "escalation=5"], "invalid_request", "Nobody says escalation"),
         (["order", "new", "commission", "esx", "rack_position=top"], "invalid_query", "rack_position"),
         (["order", "new", "commission", "esx", "place=nowhere"], "not_found", "nowhere"),
         (["order", "new", "commission", "esx", "return_on=soon"], "invalid_change", "return_on"),

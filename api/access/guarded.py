@@ -4,9 +4,11 @@ Questions carry the bounds of what may be seen into the store (`api.access.scope
 totals and counts are those of the visible records. What cannot be bounded there (neighbours, history,
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
-Of what is seen some values are withheld (`api.access.masking`). Who made a revision, and why, is told with
-what is seen of it. Relationships to what is not seen are left out. `GuardedStore.hidden` counts what a
-question does not show.
+Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
+secret ones (`Model.secret`) from everybody; those that tell of others (`Model.telling`) from who does not see
+everything. They are absent, and `GuardedStore.masked` tells their names. Who made a revision, and why, is told
+with what is seen of it. Relationships to what is not seen are left
+out. `GuardedStore.hidden` counts what a question does not show.
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
-from api.access.masking import Mask, Withheld, kept, referred
-from api.access.masking import ids as _ids
+from api.access.asking import asking
 from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
@@ -27,8 +28,16 @@ from api.access.roles import Roles
 from api.access.scope import Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
-from cmdb.commits import End, Plan, WriteTransaction
-from cmdb.errors import InvalidChangeError, NotFoundError, Problem, QueryError
+from cmdb.commits import End, Plan, StaleError, WriteTransaction
+from cmdb.errors import (
+    CmdbError,
+    ConflictError,
+    InvalidChangeError,
+    NotFoundError,
+    QueryError,
+)
+from cmdb.owners import LEVELS
+from cmdb.pending import Pending
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.reconciliation.sources import SEEN
 from cmdb.records import Record, Relationship
@@ -37,6 +46,7 @@ from cmdb.revisions import (
     Commit,
     CommitResult,
     RecordChange,
+    RelationshipChange,
     Revision,
 )
 from cmdb.steps import ParsedStep, Step
@@ -46,7 +56,7 @@ from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
 from lifecycle.refusals import NotAllowedError
 from schema.kinds import is_id
-from schema.model import ORGANISATION_ATTRIBUTE, Model
+from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
 
 BATCH: Final = 1_000
 
@@ -61,6 +71,7 @@ UNTELLING: Final = frozenset(
 """What a filter on what is hidden may say: it tells nothing that the count by organisation does not."""
 
 Item = TypeVar("Item")
+Error = TypeVar("Error", bound=CmdbError)
 
 
 class GuardedStore(GraphStore):
@@ -81,11 +92,11 @@ class GuardedStore(GraphStore):
     def __init__(
         self, inner: GraphStore, principal: Principal, organisations: Organisations, roles: Roles
     ) -> None:
-        self.url = inner.url
+        self.url, self.clock = inner.url, inner.clock
         self.principal, self.roles = principal, roles
         self._inner, self._organisations = inner, organisations
         self._seen: dict[str, bool] = {}
-        self._withheld: Withheld = {}
+        self._withheld: dict[tuple[str, int], frozenset[str]] = {}
 
     @property
     def scope(self) -> Scope:
@@ -148,6 +159,10 @@ class GuardedStore(GraphStore):
         found = self._inner.revisions(numbers)
         return {number: self._known(revision) for number, revision in found.items()}
 
+    def instants(self, numbers: Collection[int]) -> dict[int, datetime]:
+        """As of every store: that something was committed then tells nothing of what."""
+        return self._inner.instants(numbers)
+
     def _known(self, revision: Revision) -> Revision:
         if not self.scope.bounded or revision.actor == self.principal.name:
             return revision
@@ -160,8 +175,15 @@ class GuardedStore(GraphStore):
             return revision
         return revision._replace(actor="", source="", reason="", effective_on=None, digest=None)
 
-    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
-        records = list(self._inner.get(ids, as_of).values())
+    def get(
+        self,
+        ids: Collection[str],
+        as_of: AsOf = None,
+        attributes: Collection[str] | None = None,
+    ) -> dict[str, Record]:
+        if attributes is not None:
+            attributes = {*attributes, ORGANISATION_ATTRIBUTE, *self.model.sharing}
+        records = list(self._inner.get(ids, as_of, attributes).values())
         return {record.id: record for record in self._shown(records, as_of)}
 
     def holders(self, attribute: str, values: Collection[Any]) -> list[Record]:
@@ -170,23 +192,60 @@ class GuardedStore(GraphStore):
         return self._shown(self._inner.holders(attribute, values))
 
     def find(self, query: Query) -> Page:
-        scope = self.scope
-        return self._page(query, self._inner.find(self._bounded(query, scope)), scope)
+        return self._page(query, self._inner.find(self._bounded(query, self.scope)))
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        scope = self.scope
-        return self._page(query, self._inner.search(text, self._bounded(query, scope)), scope)
+        return self._page(query, self._inner.search(text, self._bounded(query, self.scope)))
 
-    def _page(self, query: Query, page: Page, scope: Scope) -> Page:
-        if query.as_of is None:
-            self._seen.update(dict.fromkeys([record.id for record in page.records], True))
-        return replace(page, records=self._with_values(page.records, scope))
+    def _page(self, query: Query, page: Page) -> Page:
+        scope, whole = self.scope, page.records
+        if scope.bounded:
+            whole = [*whole, *_records(page.below)]
+            if query.as_of is None:
+                self._seen.update((record.id, True) for record in whole)
+        if _tells_all(query, scope):
+            return page
+        seen = self._visible(self._named(whole))
+        below = self._below(page.below, query.steps, seen, scope)
+        return replace(page, records=self._with_values(page.records, seen), below=below)
+
+    def _below(
+        self,
+        pages: Mapping[tuple[str, int], Connected],
+        steps: Sequence[Step],
+        seen: set[str],
+        scope: Scope,
+    ) -> dict[tuple[str, int], Connected]:
+        """Pages of connected records, which are seen, without what is withheld; and those behind them.
+
+        Parameters
+        ----------
+        seen
+            Of what the records name.
+        """
+        behind: dict[int, Mapping[tuple[str, int], Connected]] = {}
+        found, whole = {}, [_tells_all_of(step, scope) for step in steps]
+        for key, page in pages.items():
+            index = key[1]
+            if whole[index]:
+                found[key] = page
+                continue
+            if index not in behind:
+                further = steps[index].query.steps
+                behind[index] = self._below(page.below, further, seen, scope)
+            found[key] = page._replace(
+                records=self._with_values(page.records, seen),
+                relationships=[self._relationship(link) for link in page.relationships],
+                below=behind[index],
+            )
+        return found
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         """As of every store; references to records that are not seen are counted as no value."""
         counts = self._inner.count_by(self._bounded(query, self.scope), attributes)
         places = [i for i, name in enumerate(attributes) if name in self.model.references]
-        seen = self._visible(c.values[i] for c in counts for i in places)
+        named = {c.values[i] for c in counts for i in places if c.values[i] is not None}
+        seen = self._visible(named)
         found: dict[tuple[Any, ...], int] = {}
         for values, count in counts:
             shown = tuple(
@@ -204,16 +263,15 @@ class GuardedStore(GraphStore):
         as_of: AsOf = None,
     ) -> list[Neighbour]:
         near = self._inner.neighbours(ids, types, direction, as_of)
-        records, others, scope = [n.record for n in near], {n.of for n in near}, self.scope
+        records, others = [n.record for n in near], {n.of for n in near}
         if as_of is None:
-            others |= referred(records, scope)
+            others |= self._named(records)
         seen = self._judged(records, as_of, others)
         near = [n for n in near if n.of in seen and n.record.id in seen]
-        return self._near(near, self._mask([n.record for n in near], scope))
-
-    def _near(self, near: list[Neighbour], mask: Mask) -> list[Neighbour]:
+        shown = self._with_values([n.record for n in near], self._visible(self._named(records)))
         return [
-            Neighbour(n.of, mask.relationship(n.relationship), mask.record(n.record)) for n in near
+            n._replace(record=record, relationship=self._relationship(n.relationship))
+            for n, record in zip(near, shown, strict=True)
         ]
 
     def connections(
@@ -223,18 +281,17 @@ class GuardedStore(GraphStore):
         bounded = [step._replace(query=self._bounded(step.query, scope)) for step in steps]
         pages = self._inner.connections(ids, bounded, as_of)
         asked = {id for id, _ in pages}
-        records = {n.record.id: n.record for page in pages.values() for n in page.neighbours}
+        if not scope.bounded:
+            return self._below(pages, steps, set(), scope)
+        records = list(_records(pages))
+        named = self._named(records)
         if as_of is None:
-            self._seen.update(dict.fromkeys(records, True))
-            seen = self._visible(asked | referred(records.values(), scope), scope)
+            self._seen.update((record.id, True) for record in records)
+            seen = self._visible(asked | named)
         else:
-            seen = self._asked(asked, as_of) if scope.bounded else asked
-        mask = self._mask(records.values(), scope)
-        return {
-            (id, index): page._replace(neighbours=self._near(page.neighbours, mask))
-            for (id, index), page in pages.items()
-            if id in seen
-        }
+            seen = self._asked(asked, as_of)
+        pages = {key: page for key, page in pages.items() if key[0] in seen}
+        return self._below(pages, steps, self._visible(named), scope)
 
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
@@ -244,10 +301,10 @@ class GuardedStore(GraphStore):
         spans = self._inner.spans([id for id in ids if id in seen], attribute)
         if attribute not in self.model.references:
             return spans
-        others = {id for held in spans.values() for span in held for id in _ids(span.value)}
-        visible = self._visible(others)
+        named = {id for held in spans.values() for span in held for id in _ids(span.value)}
+        visible = self._visible(named)
         return {
-            id: [span._replace(value=kept(span.value, visible)) for span in held]
+            id: [span._replace(value=_kept(span.value, visible)) for span in held]
             for id, held in spans.items()
         }
 
@@ -258,8 +315,10 @@ class GuardedStore(GraphStore):
         self._found([id])
         return self._told_of({id: self._inner.history(id, first, before)}).get(id, [])
 
-    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
-        return self._told_of(self._inner.histories(ids, first))
+    def histories(
+        self, ids: Collection[str], first: int = 50, before: int | None = None
+    ) -> dict[str, list[Commit]]:
+        return self._told_of(self._inner.histories(ids, first, before))
 
     def _told_of(self, histories: dict[str, list[Commit]]) -> dict[str, list[Commit]]:
         """What is seen of the histories of records. One statement at most."""
@@ -271,11 +330,9 @@ class GuardedStore(GraphStore):
             for end in (link.key.source, link.key.target)
         }
         images = [i for c in commits for change in c.changes.records for i in change if i]
-        scope = self.scope
-        seen = self._visible(histories.keys() | ends | referred(images, scope), scope)
-        mask = Mask(scope, seen, self._withheld)
+        seen = self._visible(histories.keys() | ends | self._named(images))
         return {
-            id: [c._replace(changes=mask.changes(c.changes)) for c in of_one]
+            id: [c._replace(changes=self._changes(c.changes, seen)) for c in of_one]
             for id, of_one in histories.items()
             if id in seen
         }
@@ -285,7 +342,7 @@ class GuardedStore(GraphStore):
         that is nothing."""
         for commit in self._inner.feed(after, upto):
             self._seen.clear()
-            changes = self._seen_changes(commit.changes)
+            changes = self.seen_changes(commit.changes)
             told = changes.records or changes.relationships or changes.model is not None
             revision = commit.revision if told else self._anonymous(commit.revision)
             yield Commit(revision, changes)
@@ -293,7 +350,7 @@ class GuardedStore(GraphStore):
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         """As of every store, between what was seen and what is: a record that came into an organisation
         that is seen appears as new."""
-        return self._seen_changes(self._inner.compare(earlier, later))
+        return self.seen_changes(self._inner.compare(earlier, later))
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
         for batch in _batches(self._inner.scan_records(as_of), BATCH):
@@ -304,22 +361,28 @@ class GuardedStore(GraphStore):
     ) -> Iterator[Relationship]:
         """As of every store, where both ends are seen now."""
         for batch in _batches(self._inner.scan_relationships(as_of, types), BATCH):
-            scope = self.scope
-            ends = {end for link in batch for end in (link.source, link.target)}
-            mask = Mask(scope, seen := self._visible(ends, scope), self._withheld)
+            seen = self._visible({end for link in batch for end in (link.source, link.target)})
             for link in batch:
                 if link.source in seen and link.target in seen:
-                    yield mask.relationship(link)
+                    yield self._relationship(link)
 
     def statistics(self) -> Statistics:
-        return self._inner.statistics()
+        """As of every store, of the records that are seen; what no question bounds is told to who sees
+        everything."""
+        if not self.scope.bounded:
+            return self._inner.statistics()
+        seen = self.find(Query(first=1, total=True, attributes=())).total
+        last = self._inner.last_revision().number
+        return Statistics(seen or 0, None, None, None, last)
 
     def damage(self) -> Iterator[Finding]:
-        self.require(Permission.ADMINISTER)
+        """As of every store: of everything, so for who administers everything."""
+        self._require_all(Permission.ADMINISTER)
         return self._inner.damage()
 
     def type_usage(self) -> Usage:
-        self.require(Permission.MODEL)
+        """As of every store: of everything, so for who may change the model."""
+        self._require_all(Permission.MODEL)
         return self._inner.type_usage()
 
     def catch_up(self, progress: Callable[[int], None] = lambda _: None) -> None:
@@ -348,7 +411,7 @@ class GuardedStore(GraphStore):
 
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+    ) -> dict[tuple[str, int], Connected]:
         return self._inner._connected(ids, steps, at)
 
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
@@ -412,6 +475,33 @@ class GuardedStore(GraphStore):
         self.require(permission, organisations, records)
         return self._inner
 
+    def asking(
+        self, records: Collection[str], of: Callable[[Plan], Plan] | None = None
+    ) -> GraphStore:
+        """Likewise, to write what these records are about; every commit asks once more inside of its
+        transaction, so that nothing is outrun (`api.access.asking`).
+
+        Parameters
+        ----------
+        of
+            What of a plan takes the permission, besides; without it, nothing: the rest is the product's.
+
+        Raises
+        ------
+        NotFoundError, NotAllowedError
+            As `require`; commits, too.
+        """
+        self.require(Permission.WRITE, records=records)
+
+        def ask(transaction: WriteTransaction, plan: Plan) -> None:
+            asked = of(plan) if of is not None else Plan()
+            held = transaction.records(records)
+            updated = [*((record, record) for record in held.values()), *asked.updated]
+            guard = GuardedTransaction(transaction, self.scope, self._refusal)
+            guard.allow(replace(asked, updated=updated))
+
+        return asking(self._inner, ask)
+
     def commit(self, change_set: ChangeSet, prepared: Plan | None = None) -> CommitResult:
         """As of every store, in the principal's name, if they may (`api.access.writing`).
 
@@ -428,9 +518,31 @@ class GuardedStore(GraphStore):
         try:
             return super().commit(replace(change_set, actor=self.principal.name), prepared)
         except InvalidChangeError as error:
-            raise self._told(error) from None
+            raise self.told(error) from None
         finally:
             self._seen.clear()
+
+    def rehearse(self, operations: Sequence[Operation]) -> Plan:
+        """What operations would come to, as things are, if the principal may write that; nothing is committed.
+
+        For what is held back: who attaches it may write what it touches.
+
+        Raises
+        ------
+        NotFoundError, NotAllowedError, InvalidChangeError, ConflictError
+            As committing them would.
+        """
+        self._found(named_by(operations, self.model))
+        pending = Pending(self._inner)
+        change_set = ChangeSet(operations, self.principal.name)
+        try:
+            plan = pending.prepare(change_set, self._inner.last_revision().number + 1)
+        except InvalidChangeError as error:
+            raise self.told(error) from None
+        except StaleError as stale:
+            raise self.conflict(stale) from None
+        GuardedTransaction(pending.view, self.scope, self._refusal).allow(plan)
+        return plan
 
     def apply_model(self, model: Model, actor: str, reason: str = "model applied") -> CommitResult:
         """As of every store, in the principal's name. The model is everybody's: it takes the permission
@@ -440,8 +552,7 @@ class GuardedStore(GraphStore):
         ------
         NotAllowedError, ModelChangeRefusedError
         """
-        if not self.reach(Permission.MODEL).shared:
-            raise self._refusal(Permission.MODEL, {None})
+        self._require_all(Permission.MODEL)
         return self._inner.apply_model(model, self.principal.name, reason)
 
     def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
@@ -456,7 +567,7 @@ class GuardedStore(GraphStore):
     ) -> NotAllowedError:
         """Names only organisations that are seen."""
         scope = self.scope
-        told = {o for o in organisations if o is None or o in scope.seen_organisations}
+        told = {o for o in organisations if o is None or scope.sees_organisation(o)}
         return not_allowed(self.principal, permission, told, scope.tree, self.roles)
 
     def _found(self, ids: Collection[str]) -> None:
@@ -466,23 +577,47 @@ class GuardedStore(GraphStore):
             if id not in seen:
                 raise NotFoundError(f"There is no record {id}.", SEARCH)
 
-    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
-        """Problems that tell of no record that is not seen."""
-        told = {id for problem in error.problems for id in IDS.findall(problem.message)}
-        told |= {id for problem in error.problems for id in problem.names}
-        hidden = told - self._visible(told)
+    def told(self, error: Error) -> Error:
+        """An error that tells of no record that is not seen, nor of what is withheld."""
+        if isinstance(error, ConflictError) and _is_id(error.record) and self.scope.bounded:
+            self._seen.clear()
+            versions = (error.expected, error.actual)
+            if not self._visible([error.record]):
+                return cast("Error", ConflictError("store", *versions, ()))
+            return cast("Error", self.conflict(StaleError(error.record, *versions)))
+        return cast("Error", self._told(error)) if isinstance(error, InvalidChangeError) else error
 
-        def message(problem: Problem) -> str:
-            texts = [re.escape(name) for id, name in problem.names.items() if id in hidden]
+    def _told(self, error: InvalidChangeError) -> InvalidChangeError:
+        named = {id for problem in error.problems for id in IDS.findall(problem.message)}
+        named |= {id for problem in error.problems for id in IDS.findall(problem.subject)}
+        named |= {id for problem in error.problems for id in problem.names}
+        hidden = named - self._visible(named) if self.scope.bounded else set()
+
+        def without(text: str, names: Mapping[str, str]) -> str:
+            texts = [re.escape(name) for id, name in names.items() if id in hidden]
             texts += [*hidden]
-            return re.sub("|".join(texts), UNSEEN, problem.message) if texts else problem.message
+            return re.sub("|".join(texts), UNSEEN, text) if texts else text
 
         return InvalidChangeError(
-            [replace(p, message=message(p), names={}) for p in error.problems]
+            [
+                replace(
+                    problem,
+                    message=without(problem.message, problem.names),
+                    subject=without(problem.subject, {}),
+                    names={},
+                )
+                for problem in error.problems
+            ]
         )
 
+    def _require_all(self, permission: Permission) -> None:
+        """Refuse who has a permission neither everywhere nor in an organisation that has none above it."""
+        if not self.reach(permission).shared:
+            raise self._refusal(permission, {None})
+
     def checks(self, number: int) -> bytes:
-        self.require(Permission.AUDIT)
+        """As of every store: digests of what was written, whose ever it is."""
+        self._require_all(Permission.AUDIT)
         return self._inner.checks(number)
 
     def mark(self, name: str, value: bytes | None) -> None:
@@ -523,7 +658,15 @@ class GuardedStore(GraphStore):
     def _bounded(self, query: Query, scope: Scope) -> Query:
         if query.where:
             self._ask_of_sensitive(_names(query.where))
-        return replace(query, within=scope.bounds) if scope.bounded else query
+        attributes = query.attributes
+        if attributes is not None and not self.model.sensitive.isdisjoint(attributes):
+            attributes = {*attributes, ORGANISATION_ATTRIBUTE}
+        return replace(
+            query,
+            within=scope.bounds if scope.bounded else query.within,
+            attributes=attributes,
+            steps=[s._replace(query=self._bounded(s.query, scope)) for s in query.steps],
+        )
 
     def _ask_of_sensitive(self, names: Iterable[str]) -> None:
         """A filter on a sensitive attribute tells its values: it is for those who may read all of them."""
@@ -541,10 +684,10 @@ class GuardedStore(GraphStore):
 
     def _shown(self, records: list[Record], as_of: AsOf = None) -> list[Record]:
         """Those of some records that are seen, without what is withheld."""
-        scope = self.scope
-        others = referred(records, scope) if as_of is None else ()
-        seen = self._judged(records, as_of, others)
-        return self._with_values([record for record in records if record.id in seen], scope)
+        named = self._named(records) if as_of is None else ()
+        seen = self._judged(records, as_of, named)
+        shown = [record for record in records if record.id in seen]
+        return self._with_values(shown, self._visible(self._named(shown)))
 
     def _judged(
         self, records: Iterable[Record], as_of: AsOf, others: Collection[str] = ()
@@ -561,21 +704,18 @@ class GuardedStore(GraphStore):
         found = self._asked({*open_, *(o for o in others if o not in verdicts)}, as_of)
         return seen | found
 
-    def _visible(self, ids: Iterable[Any], scope: Scope | None = None) -> set[str]:
+    def _visible(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids whose records are seen now. One statement, where they are not known yet."""
-        scope = scope or self.scope
-        asked = set(ids)
-        if not scope.bounded:
-            return {id for id in asked if _is_id(id)}
-        found = asked & scope.seen_organisations
-        rest = asked - found
-        if unknown := {id for id in rest if _is_id(id) and id not in self._seen}:
-            unknown -= (unseen := unknown & scope.tree.names.keys())
-            self._seen.update(dict.fromkeys(unseen, False))
-        if unknown:
-            seen = self._asked(unknown, None)
-            self._seen.update((id, id in seen) for id in unknown)
-        return found | {id for id in rest if self._seen.get(id)}
+        asked = {id for id in ids if _is_id(id)}
+        scope = self.scope
+        for id in asked - self._seen.keys():
+            if (known := scope.sees_organisation(id)) is not None:
+                self._seen[id] = known
+        unknown = asked - self._seen.keys()
+        if unknown and scope.bounded:
+            found = self._asked(unknown, None)
+            self._seen.update((id, id in found) for id in unknown)
+        return {id for id in asked if self._seen.get(id, not scope.bounded)}
 
     def _asked(self, ids: Collection[str], as_of: AsOf, scope: Scope | None = None) -> set[str]:
         found: set[str] = set()
@@ -583,34 +723,76 @@ class GuardedStore(GraphStore):
         for batch in _batches(sorted(ids), PAGE_LIMIT):
             where = {"id": {"in": batch}}
             page = self._inner.find(
-                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within)
+                Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within, attributes=())
             )
             found.update(record.id for record in page.records)
         return found
 
-    def _with_values(self, records: list[Record], scope: Scope) -> list[Record]:
-        """Records without what is withheld; they are seen. One statement at most."""
-        mask = self._mask(records, scope)
-        return [mask.record(record) for record in records]
+    # -- what is withheld ---------------------------------------------------------------------------------
 
-    def _mask(self, records: Iterable[Record], scope: Scope) -> Mask:
-        """What is shown of these records. One statement at most."""
-        others = referred(records, scope)
-        seen = self._visible(others, scope) if others else others
-        return Mask(scope, None if seen == others else seen, self._withheld)
+    def _with_values(self, records: Iterable[Record], seen: set[str]) -> list[Record]:
+        """Records without what is withheld; they are seen, and so are some of what they name."""
+        scope = self.scope
+        return [self._record(record, seen, scope) for record in records]
+
+    def _named(self, records: Iterable[Record]) -> set[str]:
+        """Everything that some records refer to."""
+        if not self.scope.bounded:
+            return set()
+        types = self.model.record_types
+        return {
+            id
+            for record in records
+            for attribute in types[record.type].references
+            if attribute.name in record.attributes
+            for id in _ids(record.attributes[attribute.name])
+        }
+
+    def _record(self, record: Record, seen: set[str], scope: Scope) -> Record:
+        said = record.attributes
+        reading = scope.reach(Permission.READ_SENSITIVE)
+        organisation = said.get(ORGANISATION_ATTRIBUTE)
+        able = reading.shared if organisation is None else organisation in reading
+        kept_back = scope.model.secret if able else scope.model.sensitive
+        withheld = set() if able else set(scope.model.sensitive.intersection(said))
+        changed: dict[str, Any] = {}
+        if not scope.held.whole:
+            withheld |= scope.model.telling.intersection(said)
+        if scope.bounded:
+            for attribute in scope.model.record_types[record.type].references:
+                value = said.get(attribute.name)
+                if value is not None and not seen.issuperset(_ids(value)):
+                    withheld.add(attribute.name)
+                    changed[attribute.name] = _kept(value, seen)
+        hidden = withheld | kept_back
+        if hidden.isdisjoint(said) and PROVENANCE not in said:
+            return record
+        if withheld:
+            self._withheld[record.id, record.revision] = self.masked(record) | withheld
+        attributes = _without(said, hidden)
+        attributes.update((name, value) for name, value in changed.items() if value is not None)
+        return record._replace(attributes=attributes)
+
+    def _relationship(self, link: Relationship) -> Relationship:
+        """Relationships have no organisation: their sensitive attributes are for those who may read all."""
+        able = self.reach(Permission.READ_SENSITIVE).shared
+        hidden, said = self.model.secret if able else self.model.sensitive, link.attributes
+        if hidden.isdisjoint(said) and PROVENANCE not in said:
+            return link
+        return link._replace(attributes=_without(said, hidden))
 
     # -- changes ----------------------------------------------------------------------------------------
 
-    def _seen_changes(self, changes: Changes) -> Changes:
+    def seen_changes(self, changes: Changes) -> Changes:
         """What is seen of some changes: each state judged by what it was. One statement at most."""
+        if not self.scope.bounded:
+            return self._changes(changes, set())
         scope = self.scope
-        if not scope.bounded:
-            return Mask(scope, (), self._withheld).changes(changes)
         images = [image for change in changes.records for image in change if image is not None]
         verdicts = [(image, scope.sees(image)) for image in images]
         ends = {e for link in changes.relationships for e in (link.key.source, link.key.target)}
         asked = {image.id for image, verdict in verdicts if verdict is None}
-        seen = self._visible(asked | ends | referred(images, scope), scope)
+        seen = self._visible(asked | ends | self._named(images))
 
         def visible(image: Record | None) -> Record | None:
             verdict = image is not None and scope.sees(image)
@@ -618,8 +800,41 @@ class GuardedStore(GraphStore):
             return image if shown else None
 
         pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
-        shown = [pair for pair in pairs if pair != (None, None)]
-        return Mask(scope, seen, self._withheld).changes(changes._replace(records=shown))
+        kept = [pair for pair in pairs if pair != (None, None)]
+        return self._changes(changes._replace(records=kept), seen)
+
+    def supposed(self, changes: Changes) -> Changes:
+        """What is seen of changes that are not made yet: what is new in them and names no organisation is seen
+        where what it would be a part of is. One statement more at most."""
+        scope = self.scope
+        new = {c.id: c.after for c in changes.records if c.before is None and c.after is not None}
+        verdicts = {id: scope.sees(record) for id, record in new.items()}
+        made = {id for id, verdict in verdicts.items() if verdict}
+        wholes: dict[str, set[str]] = {id: set() for id, v in verdicts.items() if v is None}
+        for key in (c.key for c in changes.relationships if c.after is not None):
+            part = self.model.relationship_types[key.type].part
+            ends = (key.source, key.target) if part == "source" else (key.target, key.source)
+            if part is not None and ends[0] in wholes:
+                wholes[ends[0]].add(ends[1])
+        made |= self._visible({whole for some in wholes.values() for whole in some} - new.keys())
+        for _ in range(LEVELS):
+            made |= {id for id, some in wholes.items() if not some or not some.isdisjoint(made)}
+        self._seen.update((id, id in made) for id in new)
+        return self.seen_changes(changes)
+
+    def _changes(self, changes: Changes, seen: set[str]) -> Changes:
+        """Changes without what is withheld, and without relationships to what is not seen."""
+        scope = self.scope
+        records = [
+            RecordChange(*(image and self._record(image, seen, scope) for image in change))
+            for change in changes.records
+        ]
+        links = [
+            RelationshipChange(*(image and self._relationship(image) for image in link))
+            for link in changes.relationships
+            if not scope.bounded or (link.key.source in seen and link.key.target in seen)
+        ]
+        return changes._replace(records=records, relationships=links)
 
 
 def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
@@ -643,6 +858,30 @@ def _never(why: str) -> NotAllowedError:
     )
 
 
+def _tells_all(query: Query, scope: Scope) -> bool:
+    """Whether nothing of what a query asks can be withheld, nor of what its steps lead to."""
+    if query.attributes is None:
+        return False
+    asked = {*query.attributes, *(sort.attribute for sort in query.sort)}
+    return scope.masking.isdisjoint(asked) and all(_tells_all_of(s, scope) for s in query.steps)
+
+
+def _tells_all_of(step: Step, scope: Scope) -> bool:
+    """Likewise, of a step and its relationships."""
+    asked = () if step.only_records else step.attributes
+    whole = asked is not None and scope.kept_back.isdisjoint(asked)
+    return whole and _tells_all(step.query, scope)
+
+
+def _records(pages: Mapping[tuple[str, int], Connected]) -> Iterator[Record]:
+    """All that pages have, and those behind them."""
+    behind = {id(page.below): page.below for page in pages.values()}
+    for page in pages.values():
+        yield from page.records
+    for below in behind.values():
+        yield from _records(below)
+
+
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     stream = iter(items)
     while batch := list(islice(stream, size)):
@@ -651,6 +890,32 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and is_id(value)
+
+
+def _ids(value: Any) -> list[str]:
+    """The ids in the value of a reference: one, several or none."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _kept(value: Any, seen: set[str]) -> Any:
+    """A reference's value without ids that are not seen; None where nothing is left."""
+    if isinstance(value, list):
+        return [id for id in value if id in seen] or None
+    return value if value in seen else None
+
+
+def _without(attributes: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Attributes without some names, and without what sources said of those."""
+    kept = {name: value for name, value in attributes.items() if name not in names}
+    if isinstance(said := kept.get(PROVENANCE), Mapping):
+        kept[PROVENANCE] = {
+            source: {
+                part: _without(told, names) if isinstance(told, Mapping) else told
+                for part, told in claim.items()
+            }
+            for source, claim in said.items()
+        }
+    return kept
 
 
 def _names(where: Any) -> Iterator[str]:

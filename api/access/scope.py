@@ -7,7 +7,8 @@ The rule, for a permission held in some organisations and below them:
   is seen where one of those is within reach;
 - one that names none is seen by all, unless it is part of something (the model says of what, `part`)
   that is out of reach, directly or through up to `LEVELS` wholes that name none either;
-- what decides who may do what (`administered`) is seen by administrators of its organisation only.
+- what decides who may do what (`administered`) is seen by administrators of its organisation only;
+- a record that tells of others (`Model.tellers`) is seen where, besides, all of them are.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    Naming,
     Not,
     OfType,
     Owned,
@@ -36,7 +38,7 @@ from cmdb.queries import (
 )
 from cmdb.records import Record
 from schema.kinds import KINDS
-from schema.model import ORGANISATION_ATTRIBUTE, Direction, Model
+from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Direction, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class Scope:
     ----------
     bounded
         Whether anything may be hidden from them at all.
-    seen_organisations
-        The organisations that are seen.
+    kept_back, masking
+        Names of the attributes that something may be withheld of, of relationships and of records.
     """
 
     def __init__(
@@ -107,12 +109,11 @@ class Scope:
         self._administered = frozenset().union(
             *(model.record_types[name].concrete for name in model.administered)
         )
+        self._tellers = model.tellers
         whole = self.administering.whole or not self._administered
         self.bounded = not (self.held.whole and whole)
-        self.seen_organisations = (
-            frozenset(tree.names) if self.held.whole else self._named & tree.names.keys()
-        )
-        self._references: dict[str, tuple[str, ...]] = {}
+        self.kept_back = model.sensitive | {PROVENANCE}
+        self.masking = self.kept_back | (model.references if self.bounded else frozenset())
         self._conditions: dict[frozenset[str], Condition] = {}
         self._among = {
             ids: _among(ORGANISATION_ATTRIBUTE, ids)
@@ -132,22 +133,31 @@ class Scope:
             return False
         if record.type in self._administered:
             return record.attributes.get(ORGANISATION_ATTRIBUTE) in self.administering
+        own = record.attributes.get(ORGANISATION_ATTRIBUTE)
+        if record.type in self._tellers and self.bounded:
+            return None if own is None or own in self.held else False
         if self.held.whole:
             return True
         if record.type in self.organisations:
             return record.id in self._named
-        names = (ORGANISATION_ATTRIBUTE, *self._sharing)
-        named = {record.attributes[name] for name in names if name in record.attributes}
+        named = {own} if own is not None else set()
+        if self._sharing:
+            named |= self.model.shared_with(record.attributes)
         if named:
             return not named.isdisjoint(self.held.ids)
         return None if self._part({record.type}) else self.held.shared
 
-    def references(self, type: str) -> tuple[str, ...]:
-        """Names of the attributes by which records of a type refer to others."""
-        if type not in self._references:
-            found = self.model.record_types[type].references
-            self._references[type] = tuple(attribute.name for attribute in found)
-        return self._references[type]
+    def sees_all(self, types: frozenset[str]) -> bool:
+        """Whether all records of some concrete types are seen, whatever they say."""
+        return not self.bounded or (
+            self.held.whole and types.isdisjoint(self._administered | self._tellers.keys())
+        )
+
+    def sees_organisation(self, id: str) -> bool | None:
+        """Whether an organisation is seen; None where it is none."""
+        if id not in self.tree:
+            return None
+        return self.held.whole or id in self._named
 
     # -- as bounds ------------------------------------------------------------------------------------
 
@@ -172,13 +182,24 @@ class Scope:
         """Whether records of some types may have an attribute."""
         return any(attribute in self.model.record_types[t].attributes for t in types)
 
-    def _condition(self, types: frozenset[str]) -> Condition:
+    def _condition(self, types: frozenset[str], telling: bool = True) -> Condition:
+        """``telling`` says that what tells of others is seen with those only."""
         if not self.held:
             return NOTHING
         special = [(types & self._administered, self._administrators())]
+        if telling and self.bounded:
+            alike: dict[tuple[str, ...], set[str]] = {}
+            for name in types & self._tellers.keys() - self._administered:
+                alike.setdefault(self._tellers[name], set()).add(name)
+            special += [
+                (frozenset(names), self._with_all(names, references))
+                for references, names in alike.items()
+            ]
         if not self.held.whole:
             named = _among("id", self._named)
-            special.append(((types & self.organisations) - self._administered, named))
+            special.append(
+                ((types & self.organisations).difference(*(t for t, _ in special)), named)
+            )
         special = [(chosen, condition) for chosen, condition in special if chosen]
         rest = types.difference(*(chosen for chosen, _ in special))
         arms = [both(self._of(chosen, types), condition) for chosen, condition in special]
@@ -199,6 +220,22 @@ class Scope:
                 return OfType(name, tuple(sorted(declared[name].concrete)))
         return AnyOf(tuple(OfType(n, tuple(sorted(declared[n].concrete))) for n in sorted(chosen)))
 
+    def _with_all(self, types: set[str], references: tuple[str, ...]) -> Condition:
+        """What holds for records of types that tell of others: all that they name is seen. One that names
+        nothing is for who sees everything: nobody knows what it tells of."""
+        parts: list[Condition] = []
+        if not self.held.whole:
+            within = self._among[self.held.ids]
+            parts.append(AnyOf((within, _null(ORGANISATION_ATTRIBUTE))))
+        for reference in references:
+            if not self.held.whole:
+                parts.append(_null(reference, False))
+            to = {self.model.record_types[t].attributes[reference].to for t in types}
+            named = frozenset().union(*(self.model.record_types[t].concrete for t in to if t))
+            seen = self._condition(named, telling=False)
+            parts.append(Not(Naming(tuple(sorted(types)), reference, Not(seen))))
+        return AllOf(tuple(parts))
+
     def _administrators(self) -> Condition:
         if self.administering.whole:
             return ANYTHING
@@ -207,7 +244,9 @@ class Scope:
     def _plain(self, types: frozenset[str]) -> Condition:
         sharing = [name for name in self._sharing if self._has(name, types)]
         within = self._among[self.held.ids]
-        named = [within, *(within._replace(attribute=name) for name in sharing)]
+        attributes = self.model.attributes
+        named = [within]
+        named += [within._replace(attribute=n, many=attributes[n].many) for n in sharing]
         none: list[Condition] = [_null(name) for name in (ORGANISATION_ATTRIBUTE, *sharing)]
         if steps := self._steps(types):
             # Whether it names one comes last: what the parser of a store takes has an end.

@@ -56,12 +56,21 @@ class GuardedTransaction:
         ------
         NotAllowedError
         """
+        self.allow(plan)
+        self._transaction.write(revision, plan)
+
+    def allow(self, plan: Plan) -> None:
+        """Refuse what the principal may not write.
+
+        Raises
+        ------
+        NotAllowedError
+        """
         for permission, organisations in needs(plan, self._transaction, self._scope).items():
             held = self._scope.reach(permission)
             missing = {o for o in organisations if not (held.shared if o is None else o in held)}
             if missing:
                 raise self._refuse(permission, missing)
-        self._transaction.write(revision, plan)
 
 
 def needs(
@@ -118,6 +127,8 @@ class _Needs:
         for before, after in self.plan.updated:
             self.found[self._permission(before)] |= self.before[before.id]
             self.found[self._permission(after)] |= self.after[after.id]
+            if self._is_organisation(before) != self._is_organisation(after):
+                self.found[Permission.ADMINISTER] |= self.before[before.id] | self.after[after.id]
             if Permission.ADMINISTER in (self._permission(before), self._permission(after)):
                 administered += [before, after]
             elif identity_changes(self.model, before.attributes, after.attributes):

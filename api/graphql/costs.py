@@ -7,20 +7,18 @@ asked below it is asked 50 times. A field may be dearer, or have a page of anoth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from graphql import (
     FieldNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLField,
     GraphQLSchema,
-    InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
 )
-from graphql.execution.values import get_argument_values, get_variable_values
+from graphql.execution.values import get_variable_values
 from graphql.type import (
     get_named_type,
     get_nullable_type,
@@ -33,6 +31,7 @@ from api.access.roles import Limits
 from api.graphql.documents import Document, too_costly
 from api.graphql.fields import model_field_of
 from api.graphql.records import PAGE
+from api.graphql.selections import Selections
 
 MANY: Final = 10
 """Records of a list that has no pages."""
@@ -58,7 +57,7 @@ class Costs:
     """Works out the cost of one operation."""
 
     def __init__(self, schema: GraphQLSchema, document: Document, variables: Any) -> None:
-        self.schema, self.document, self.variables = schema, document, variables
+        self.schema, self.selections = schema, Selections(schema, document.fragments, variables)
         self.total = self.depth = self.aliases = self.page = self.fields = 0
 
     def of(self, operation: OperationDefinitionNode) -> Cost:
@@ -66,14 +65,14 @@ class Costs:
         root = self.schema.get_root_type(operation.operation)
         assert root is not None
         self._walk(root, operation.selection_set, 1, None, 1)
-        roots = sum(1 for _ in self._selected(root, operation.selection_set, set()))
+        roots = sum(1 for _ in self.selections.fields(root, operation.selection_set))
         return Cost(self.total, self.depth, self.aliases, self.page, roots, self.fields)
 
     def _walk(
         self, type_: Any, selection: SelectionSetNode, parents: int, page: int | None, depth: int
     ) -> None:
         self.depth = max(self.depth, depth)
-        for owner, node in self._selected(type_, selection, set()):
+        for owner, node in self.selections.fields(type_, selection):
             self.fields += 1
             if self.fields > FIELDS:
                 return
@@ -93,7 +92,10 @@ class Costs:
             return
         made = model_field_of(field)
         asks = made is not None and (made.level is not None or made.resolve is not None)
-        given = self._arguments(field, node)
+        try:
+            given = self.selections.arguments(field, node) if node.arguments else {}
+        except GraphQLError:
+            given = {}  # the field will say so itself, and ask nothing
         cost = made.cost if made is not None and made.cost is not None else int(asks)
         cost += WHERE * bool(given.get("where")) + _items(given)
         if "first" in field.args:
@@ -111,48 +113,6 @@ class Costs:
         if node.selection_set is not None:
             below = parents * (page or MANY) if listed else parents
             self._walk(named, node.selection_set, below, None if listed else page, depth + 1)
-
-    def _arguments(self, field: GraphQLField, node: FieldNode) -> Mapping[str, Any]:
-        if not node.arguments:
-            return {}
-        try:
-            return get_argument_values(field, node, self.variables)
-        except GraphQLError:
-            return {}  # the field will say so itself, and ask nothing
-
-    def _selected(
-        self, type_: Any, selection: SelectionSetNode, seen: set[str]
-    ) -> Iterator[tuple[Any, FieldNode]]:
-        """The fields of a selection with the types they are of; each fragment once, as it is executed."""
-        for node in selection.selections:
-            if not self._included(node):
-                continue
-            if isinstance(node, FieldNode):
-                yield type_, node
-            elif isinstance(node, InlineFragmentNode):
-                yield from self._selected(self._on(node, type_), node.selection_set, seen)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
-                seen.add(node.name.value)
-                fragment = self.document.fragments[node.name.value]
-                yield from self._selected(self._on(fragment, type_), fragment.selection_set, seen)
-
-    def _on(self, node: Any, type_: Any) -> Any:
-        condition = node.type_condition
-        return self.schema.type_map[condition.name.value] if condition else type_
-
-    def _included(self, node: Any) -> bool:
-        for directive in node.directives or ():
-            name = directive.name.value
-            if name in ("skip", "include"):
-                definition = self.schema.get_directive(name)
-                assert definition is not None
-                try:
-                    given = get_argument_values(definition, directive, self.variables)
-                except GraphQLError:
-                    continue
-                if given.get("if") is (name == "skip"):
-                    return False
-        return True
 
 
 def cost_of(

@@ -1,43 +1,29 @@
-"""Executing an operation: plain fields are read at once, levels are loaded together.
+"""Executing an operation: records are completed by plans, what stands below them is loaded together.
 
-graphql-core resolves field by field, and builds a path, resolve information and an error boundary for
-each. Of a page of records nearly all fields only read a value; here they do just that. Whatever else
-a selection has goes graphql-core's way.
+graphql-core builds a path, resolve information and an error boundary for each field. Of a page of records
+nearly all fields only read a value (`plans`); here they do just that. Whatever else a selection has goes
+graphql-core's way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+import asyncio
+from collections.abc import Sequence
+from typing import Any
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, is_leaf_type
-from graphql.execution.values import get_argument_values
+from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType
 from graphql.pyutils import Path
-from graphql.type import get_named_type, get_nullable_type, is_list_type, is_non_null_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.graphql.errors import told
 from api.graphql.fields import FIELD, model_field_of
-from api.graphql.levels import Ask, Levels, Wanted, step_of
-from api.graphql.records import PAGE
-from api.graphql.views import Connection, View
-from cmdb.steps import Step
+from api.graphql.levels import Ask, Levels
+from api.graphql.plans import Plan, Plans, Told
+from api.graphql.views import Connection, Edge, Place, View
+from cmdb.records import Record
 
-TYPENAME: Final = "__typename"
-
-
-class Plan(NamedTuple):
-    """How the fields of one selection on one type get their values.
-
-    ``plain`` are read and are already JSON; ``read`` are read and completed; ``level`` have been loaded.
-    What is left goes graphql-core's way.
-    """
-
-    plain: tuple[tuple[str, Any], ...]
-    read: tuple[tuple[str, Any, Any, GraphQLField], ...]
-    level: tuple[tuple[str, Any, GraphQLField], ...]
-    left: dict[str, Any]
-    order: tuple[str, ...]
+Trail = tuple[Any, str | int, str | None]
+"""A path: what is above, a key or an index, and the name of the type; made a `Path` where it is needed."""
 
 
 class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -45,62 +31,8 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.levels = Levels(self, self.context_value)
-        self._plans: dict[tuple[str, int], tuple[Any, Plan]] = {}
-        self._wanted: dict[tuple[str, int], tuple[Any, tuple[Wanted, ...]]] = {}
-        self._info: Any = None
-
-    # -- what the levels ask ------------------------------------------------------------------------------
-
-    def type_of(self, view: View) -> GraphQLObjectType:
-        """The object type of a record."""
-        return self.schema.type_map[view.record.type]  # type: ignore[return-value]
-
-    def wanted(self, type_: GraphQLObjectType, selection: Any) -> tuple[Wanted, ...]:
-        """The level fields of a selection."""
-        key = (type_.name, id(selection))
-        if (known := self._wanted.get(key)) is None:
-            fields = self.collect_subfields(type_, selection).grouped_field_set
-            found = []
-            for details in fields.values():
-                node = details[0].node
-                field = type_.fields.get(node.name.value)
-                made = field and model_field_of(field)
-                if field and made and made.level is not None:
-                    found.append(Wanted(details, made.level, self._arguments(field, details)))
-            known = self._wanted[key] = (selection, tuple(found))
-        return known[1]
-
-    def step(self, wanted: Wanted) -> Step:
-        """The step that a relationship field takes; it counts only where a total is selected."""
-        type_ = self.connection_type(wanted)
-        fields = self.collect_subfields(type_, wanted.details).grouped_field_set.values()
-        names = {details[0].node.name.value for details in fields}
-        filters = self.context_value.records.filters
-        return step_of(wanted.level, wanted.arguments, filters, PAGE, "totalCount" in names)
-
-    def connection_type(self, wanted: Wanted) -> GraphQLObjectType:
-        links = self.context_value.records.links(wanted.level.relationship)
-        return self.schema.type_map[links.__name__]  # type: ignore[return-value]
-
-    def selections_of_nodes(self, type_: GraphQLObjectType, selection: Any) -> Iterable[Any]:
-        """What a selection on a connection selects of its records: of ``nodes``, and of ``edges``."""
-        for details in self.collect_subfields(type_, selection).grouped_field_set.values():
-            name = details[0].node.name.value
-            if name == "nodes":
-                yield details
-            elif name == "edges":
-                edge = get_named_type(type_.fields["edges"].type)
-                below = self.collect_subfields(edge, details).grouped_field_set.values()
-                yield from (each for each in below if each[0].node.name.value == "node")
-
-    def _arguments(self, field: GraphQLField, details: Any) -> dict[str, Any]:
-        node = details[0].node
-        if not field.args and not node.arguments:
-            return {}
-        return get_argument_values(
-            field, node, self.variable_values, details[0].fragment_variable_values
-        )
+        self._plans = Plans(self)
+        self.levels = Levels(self._plans, self.context_value)
 
     def handle_field_error(
         self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Path
@@ -119,15 +51,21 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        if isinstance(result, (View, Connection)):
-            missing = self.levels.missing(Ask(result, return_type, field_details_list))
-            if missing:
-                return self._later(missing, return_type, field_details_list, path, result)
+        missing: Sequence[Ask] = ()
+        if isinstance(result, View):
+            missing = self.levels.missing_of([result], [field_details_list])
+        elif isinstance(result, Connection):
+            missing = self.levels.missing(
+                result, self._plans.selected(return_type, field_details_list)
+            )
         elif return_type.is_type_of is not None:
             return super().complete_object_value(
                 return_type, field_details_list, info, path, result, position_context
             )
-        return self._fields(return_type, field_details_list, result, path)
+        plan = self._plans.of(field_details_list)[return_type.name]
+        if missing:
+            return self._later(missing, plan, path, result)
+        return self._fields(plan, result, path)
 
     def complete_abstract_value(
         self,
@@ -142,79 +80,135 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             return super().complete_abstract_value(
                 return_type, field_details_list, info, path, result, position_context
             )
-        type_ = self.type_of(result)
+        type_ = self._plans.type(result.type)
         return self.complete_object_value(
             type_, field_details_list, info, path, result, position_context
         )
 
-    async def _later(
-        self, missing: list[Ask], type_: GraphQLObjectType, selection: Any, path: Path, result: Any
-    ) -> Any:
+    async def _later(self, missing: Sequence[Ask], plan: Plan, path: Path, result: Any) -> Any:
         await self.levels.load(missing)
-        value = self._fields(type_, selection, result, path)
+        value = self._fields(plan, result, path)
         return await value if self.is_awaitable(value) else value
 
-    def _fields(self, type_: GraphQLObjectType, selection: Any, source: Any, path: Path) -> Any:
-        key = (type_.name, id(selection))
-        if (known := self._plans.get(key)) is None:
-            fields = self.collect_subfields(type_, selection).grouped_field_set
-            known = self._plans[key] = (selection, self._plan(type_, fields))
-        plan = known[1]
-        values: dict[str, Any] = {name: read(source) for name, read in plan.plain}
-        if len(values) == len(plan.order):
-            return values
-        for name, read, details, field in plan.read:
-            values[name] = self._completed(type_, field, details, path, name, read, source)
-        for name, details, field in plan.level:
-            loaded = source.loaded
-            values[name] = self._completed(
-                type_, field, details, path, name, lambda _, d=details, x=loaded: x[id(d)], source
-            )
-        if not plan.left:
-            if any(map(self.is_awaitable, values.values())):
-                return self._gathered(values, plan.order)
-            return values if not plan.level and not plan.read else _ordered(values, plan.order)
-        left: Any = self.execute_fields(type_, source, path, plan.left, None)
-        if self.is_awaitable(left) or any(map(self.is_awaitable, values.values())):
-            return self._gathered(values, plan.order, left)
-        return _ordered(values | left, plan.order)
+    def _fields(self, plan: Plan, source: Any, trail: Trail) -> Any:
+        """The completed fields of a selection on a value for which all levels are loaded."""
+        if isinstance(source, View):
+            return self._record(plan, source.record, source.place, source, trail)
+        values = dict.fromkeys(plan.names)
+        for name, read in plan.plain:
+            values[name] = read(source)
+        waiting = False
+        for field in plan.nodes:
+            value = values[field.name] = self._nodes(plan.type.name, field, source, trail)
+            waiting = waiting or value.__class__ is not list
+        return self._others(plan, values, source, trail, waiting)
 
-    async def _gathered(
-        self, values: dict[str, Any], order: tuple[str, ...], left: Any = None
-    ) -> dict[str, Any]:
-        found = {n: await v if self.is_awaitable(v) else v for n, v in values.items()}
-        if left is not None:
-            found |= await left if self.is_awaitable(left) else left
-        return _ordered(found, order)
-
-    def _completed(
-        self,
-        type_: GraphQLObjectType,
-        field: GraphQLField,
-        details: Any,
-        path: Path,
-        name: str,
-        read: Any,
-        source: Any,
+    def _record(
+        self, plan: Plan, record: Record, place: Place, view: View | None, trail: Trail
     ) -> Any:
+        """The completed fields of a selection on a record for which all levels are loaded.
+
+        Parameters
+        ----------
+        view
+            Where it is there already: most records need none.
+        """
+        told = map(record.attributes.get, plan.attributes)
+        values = dict(zip(plan.names, told, strict=True))
+        for name, read in plan.of_record:
+            values[name] = read(record)
+        waiting = False
+        for link in plan.links:
+            page = view.loaded.get(id(link.details)) if view is not None else None
+            if page is None:
+                page = self.levels.near(record, place, link.key)
+            value = values[link.name] = self._page(plan.type.name, link, page, trail)
+            waiting = waiting or self.is_awaitable(value)
+        if plan.viewed:
+            view = view or View(record, place)
+            for name, read in plan.plain:
+                values[name] = read(view)
+        return self._others(plan, values, view, trail, waiting)
+
+    def _others(
+        self, plan: Plan, values: dict[str, Any], source: Any, trail: Trail, waiting: bool
+    ) -> Any:
+        """Values with those of the fields that are completed one by one."""
+        for field in plan.told:
+            value = values[field.name] = self._completed(plan.type, field, source, trail)
+            waiting = waiting or self.is_awaitable(value)
+        if plan.left:
+            path = path_of(trail)
+            left: Any = self.execute_fields(plan.type, source, path, plan.left, None)
+            if self.is_awaitable(left):
+                return self._gathered(values, left)
+            values |= left
+        return self._gathered(values) if waiting else values
+
+    async def _gathered(self, values: dict[str, Any], left: Any = None) -> dict[str, Any]:
+        waiting = {name: value for name, value in values.items() if self.is_awaitable(value)}
+        found = await asyncio.gather(*waiting.values(), *([] if left is None else [left]))
+        values |= dict(zip(waiting, found, strict=False))
+        return values if left is None else values | found[-1]
+
+    def _completed(self, type_: GraphQLObjectType, told: Told, source: Any, trail: Trail) -> Any:
         """The completed value of a field that is read, in an error boundary of its own."""
-        here = Path(path, name, type_.name)
+        field, details = told.field, told.details
+        here = path_of((trail, told.name, type_.name))
         try:
-            value = read(source)
-            if value is None and not is_non_null_type(field.type):
+            assert told.read is not None
+            value = told.read(source)
+            if value is None and told.nullable:
                 return None
-            if isinstance(value, Connection):
-                page: Any = get_named_type(field.type)
-                completed = self.complete_object_value(page, details, None, here, value, None)
+            if isinstance(source, Edge) and isinstance(value, View):
+                completed = self._fields(self._plans.of(details)[value.type], value, here)
             else:
                 info = self.build_resolve_info(field, [d.node for d in details], type_, here)
                 completed = self.complete_value(field.type, details, info, here, value, None)
         except Exception as error:  # as graphql-core has it: a field's error is the field's
             self.handle_field_error(error, field.type, details, here)
             return None
-        return self._guarded(completed, field, details, here)
+        return self._guarded(completed, field.type, details, here)
 
-    def _guarded(self, completed: Any, field: GraphQLField, details: Any, path: Path) -> Any:
+    def _page(self, owner: str, link: Told, page: Connection | None, trail: Trail) -> Any:
+        """The completed page of a relationship, for which all levels are loaded."""
+        here = (trail, link.name, owner)
+        try:
+            assert page is not None
+            completed = self._fields(self._plans.of(link.details)[link.named.name], page, here)
+            if completed.__class__ is dict:
+                return completed
+        except Exception as error:
+            self.handle_field_error(error, link.field.type, link.details, path_of(here))
+            return None
+        return self._guarded(completed, link.field.type, link.details, here)
+
+    def _nodes(self, owner: str, told: Told, connection: Connection, trail: Trail) -> Any:
+        """The completed records of a page for which all levels are loaded."""
+        above, plans = (trail, told.name, owner), self._plans.of(told.details)
+        place, views = connection.place, connection.views
+        found, waiting, view = [], False, None
+        for index, record in enumerate(connection.page.records):
+            here = (above, index, None)
+            try:
+                if views is not None:
+                    view = views[index]
+                value = self._record(plans[record.type], record, place, view, here)
+                if value.__class__ is not dict:
+                    value, waiting = self._guarded(value, told.item, told.details, here), True
+            except Exception as error:
+                self.handle_field_error(error, told.item, told.details, path_of(here))
+                value = None
+            found.append(value)
+        return self._all(found) if waiting else found
+
+    async def _all(self, items: list[Any]) -> list[Any]:
+        async def one(item: Any) -> Any:
+            return await item if self.is_awaitable(item) else item
+
+        return list(await asyncio.gather(*map(one, items)))
+
+    def _guarded(self, completed: Any, type_: Any, details: Any, trail: Trail) -> Any:
         if not self.is_awaitable(completed):
             return completed
 
@@ -222,44 +216,18 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
             try:
                 return await completed
             except Exception as error:
-                self.handle_field_error(error, field.type, details, path)
+                self.handle_field_error(error, type_, details, path_of(trail))
                 return None
 
         return guarded()
 
-    def _plan(self, type_: GraphQLObjectType, fields: Any) -> Plan:
-        plain: list[Any] = []
-        read: list[Any] = []
-        level: list[Any] = []
-        left: dict[str, Any] = {}
-        for name, details in fields.items():
-            field_name = details[0].node.name.value
-            if field_name == TYPENAME:
-                plain.append((name, lambda _, title=type_.name: title))
-                continue
-            field = type_.fields.get(field_name)
-            made = field and model_field_of(field)
-            if field is None or made is None or (made.read is None and made.level is None):
-                left[name] = details
-            elif made.level is not None:
-                level.append((name, details, field))
-            elif _is_json(field):
-                plain.append((name, made.read))
-            else:
-                read.append((name, made.read, details, field))
-        return Plan(tuple(plain), tuple(read), tuple(level), left, tuple(fields))
 
-
-def _is_json(field: GraphQLField) -> bool:
-    """Whether values of a field need no completing: leaves, or lists of them, that may be null."""
-    type_ = get_nullable_type(field.type)
-    if is_list_type(type_):
-        type_ = get_nullable_type(type_.of_type)
-    return is_leaf_type(type_)
-
-
-def _ordered(values: dict[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
-    return {name: values[name] for name in order if name in values}
+def path_of(trail: Trail) -> Path:
+    """A trail as graphql-core has it."""
+    if isinstance(trail, Path):
+        return trail
+    above, key, type_name = trail
+    return Path(None if above is None else path_of(above), key, type_name)
 
 
 def bind(schema: GraphQLSchema) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,8 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
+
+from cmdb.records import Record
 
 FIELD: Final = "strawberry-definition"
 """Under which a field of the schema names what it was made from."""
@@ -49,6 +51,13 @@ class ModelField(StrawberryField):
         something is loaded for it, else nothing.
     page
         Of a field with an argument ``first``: how many it gives where none is asked for.
+    needs
+        Of a field of records, or of relationships: the names of the attributes that it takes; None for
+        all of them.
+    attribute
+        Of a field of records that tells an attribute just as it is: its name.
+    of_record
+        Of a field of records that takes nothing but the record: gives its value, as `read`.
     """
 
     read: Callable[[Any], Any] | None = None
@@ -56,6 +65,9 @@ class ModelField(StrawberryField):
     resolve: Callable[..., Any] | None = None
     cost: int | None = None
     page: int | None = None
+    needs: Collection[str] | None = None
+    attribute: str = ""
+    of_record: Callable[[Record], Any] | None = None
     _type: Any = None
 
     def resolve_type(self, *, type_definition: Any = None) -> Any:
@@ -99,6 +111,7 @@ def model_field(
     arguments: Sequence[StrawberryArgument] = (),
     cost: int | None = None,
     page: int | None = None,
+    needs: Collection[str] | None = None,
 ) -> ModelField:
     """A field of that GraphQL name."""
     field = ModelField(
@@ -108,7 +121,7 @@ def model_field(
         description=description,
     )
     field.read, field.level, field.resolve = read, level, resolve
-    field.cost, field.page = cost, page
+    field.cost, field.page, field.needs = cost, page, needs
     if arguments:
         field.arguments = list(arguments)
     return field

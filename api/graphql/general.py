@@ -86,16 +86,16 @@ def _statistics_type() -> type:
     return make_type(
         "Statistics",
         [
-            model_field(name, Int64, read=lambda s, n=held: getattr(s, n))  # type: ignore[misc]
-            for name, held in (
-                ("records", "records"),
-                ("relationships", "relationships"),
-                ("recordImages", "record_images"),
-                ("relationshipImages", "relationship_images"),
-                ("revisions", "revisions"),
+            model_field(name, type_, read=lambda s, n=held: getattr(s, n))  # type: ignore[misc]
+            for name, type_, held in (
+                ("records", Int64, "records"),
+                ("relationships", Int64 | None, "relationships"),
+                ("recordImages", Int64 | None, "record_images"),
+                ("relationshipImages", Int64 | None, "relationship_images"),
+                ("revisions", Int64, "revisions"),
             )
         ],
-        description="How much the store holds, whoever may see it.",
+        description="How much the store holds: records that you see; null is told to who sees everything.",
     )
 
 

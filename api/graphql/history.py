@@ -205,11 +205,20 @@ class Histories:
     ) -> list[Entries]:
         first, before = _first(given, ENTRIES), given.get("before")
         store, ids = context.store, [view.record.id for view in views]
+        since = moment(given.get("since"))
 
         def read() -> Mapping[str, list[Commit]]:
             if before is None:
-                return store.histories(ids, first + 1)
-            return {id: store.history(id, first + 1, before) for id in ids}
+                found = store.histories(ids, first + 1)
+            else:
+                found = {id: store.history(id, first + 1, before) for id in ids}
+            begun = store.resolve(since)
+            if begun is None:
+                return found
+            return {
+                id: [commit for commit in commits if commit.revision.number > begun]
+                for id, commits in found.items()
+            }
 
         found, model = await context.call(read), store.model
         return [
@@ -234,11 +243,13 @@ def record_fields(_: Records) -> list[ModelField]:
             _entries_type(),
             "What happened to it and its relationships, newest first, whatever `asOf` says.",
             level=Histories(),
+            needs=(),
             cost=10,
             page=ENTRIES,
             arguments=[
                 argument("first", int | None, f"{ENTRIES} unless given."),
                 argument("before", Int64 | None, "Only revisions with a lower number."),
+                argument("since", AsOf | None, "Only what came after that moment."),
             ],
         )
     ]

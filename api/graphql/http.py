@@ -1,9 +1,4 @@
-"""GraphQL over HTTP and WebSocket (graphql-transport-ws).
-
-A WebSocket is signed in by the cookie of a session, if it comes from a page of ours, or by an access token:
-in the header, or in the payload of ``connection_init``, as browsers can send no header. It may stay open for
-long, so who asks is looked up anew for each operation.
-"""
+"""GraphQL over HTTP, and the one path of HTTP and WebSocket: who asks, in which schema."""
 
 from __future__ import annotations
 
@@ -22,18 +17,17 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.fastapi import GraphQLRouter
 from strawberry.http import GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-)
 from strawberry.types.unset import UNSET
 
 from api.access.errors import UnauthenticatedError
 from api.access.principals import Principal
 from api.context import Context
 from api.graphql.bodies import SEND, RequestError, check_media_type, read_body
+from api.graphql.current import CurrentSchema
 from api.graphql.errors import extensions
 from api.graphql.persisted import Persisted, Served, UnknownOperationError
-from api.graphql.schema import ModelSchema, build_schema
+from api.graphql.schema import ModelSchema
+from api.graphql.sockets import Socket, Wire
 from lifecycle.refusals import NotAllowedError
 from schema.errors import CmdbError
 
@@ -45,40 +39,26 @@ GONE = 499
 
 
 NOBODY: Final = Principal("", "", ())
-SIGN_IN_AGAIN: Final = 4401
 OPERATIONS: Final = 50
 """Most operations of one WebSocket at a time."""
 
 
-class Socket(BaseGraphQLTransportWSHandler[Context, None]):
-    """One WebSocket."""
-
-    view: Door
-
-    async def run_operation(self, operation: Any) -> None:
-        """Run an operation for who it is by now, with the model of now."""
-        try:
-            context = await run_in_threadpool(self.view.renewed, self.context)
-        except CmdbError as error:
-            await self.websocket.close(SIGN_IN_AGAIN, error.message[:100])
-            return
-        self.context, self.schema = context, self.view.schema
-        await super().run_operation(operation)
-
-
 class Door(GraphQLRouter[Context, None]):
-    """The one path of GraphQL; its schema is that of the model the store has now."""
+    """The one path of GraphQL; its schema is that of the model the store has, once it has been built."""
 
     graphql_transport_ws_handler_class = Socket
+    websocket_adapter_class = Wire
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        schema = build_schema(services.store.model)
+        self.current = services.schema = CurrentSchema(services.store)
+        schema = self.current.schema
         folder = services.settings.persisted_queries
         self.served = Served(folder) if folder else None
         if self.served is not None:
             self.served.check(schema.documents)
         self.persisted = self.served or Persisted()
+        self._turns = asyncio.Semaphore(services.settings.threads)
 
         async def context(connection: HTTPConnection) -> Context:
             return await run_in_threadpool(self._context, connection)
@@ -96,7 +76,7 @@ class Door(GraphQLRouter[Context, None]):
 
     @property  # type: ignore[override]
     def schema(self) -> ModelSchema:
-        return build_schema(self.services.store.model)
+        return self.current.schema
 
     @schema.setter
     def schema(self, schema: ModelSchema) -> None:
@@ -122,6 +102,7 @@ class Door(GraphQLRouter[Context, None]):
 
     def _signed_in(self, connection: HTTPConnection) -> Context:
         base = self.services.context(connection)
+        self.current.look()
         records = self.schema.records
         made = Context(
             self.services, base.principal, base.store, records, base.request_id, connection
@@ -171,7 +152,8 @@ class Door(GraphQLRouter[Context, None]):
             if request.method != "POST":
                 raise HTTPException(405, "GraphQL is asked by POST")
             await request.body()
-            return await _while_there(request, context, super().run(request, context, root_value))
+            work = self._in_turn(super().run(request, context, root_value))
+            return await _while_there(request, context, work)
         except RequestError as error:
             return _answer(error.status, error)
         except UnknownOperationError as error:
@@ -179,6 +161,15 @@ class Door(GraphQLRouter[Context, None]):
         except HTTPException as error:
             status = error.status_code
             return _answer(status, RequestError(f"{error.reason}.", SEND))
+
+    async def _in_turn(self, work: Coroutine[Any, Any, Response]) -> Response:
+        """Do a request's work when it is its turn: its seconds begin then, and no more are under way at
+        once than may use the store."""
+        try:
+            async with self._turns:
+                return await work
+        finally:
+            work.close()  # of one that never began
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         check_media_type(request.content_type or "")

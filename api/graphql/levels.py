@@ -1,73 +1,126 @@
-"""One statement for each level of a selection, whatever the number of records.
+"""What level fields give, loaded for all records of a level of a selection together.
 
-Before the records of a list are completed, everything below them is loaded breadth first: what a level
-of the selection asks of all of its records goes to the store together. Completing them then waits for
-nothing. Lists that become known in the same turn of the event loop are loaded together.
+A page comes with what its relationship fields lead to (`fetching`). What has not come with it, at whatever
+depth, is loaded before its records are completed, breadth first: what a level of the selection asks of all
+of its records goes to the store together. Completing them then waits for nothing. Lists that become known
+in the same turn of the event loop are loaded together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from api.graphql.views import Connection, View
-from cmdb.queries import AsOf, Query
+from api.graphql.fetching import Fetch, Fetched
+from api.graphql.views import Connection, Place, View
+from cmdb.queries import AsOf
+from cmdb.records import Record
 from cmdb.steps import Step, parse_step
+from cmdb.store.base import Connected
 
 if TYPE_CHECKING:
     from graphql import GraphQLObjectType
 
     from api.context import Context
-    from api.graphql.execution import RecordExecutor
+    from api.graphql.plans import Plans
 
 
 class Ask(NamedTuple):
-    """A record, or a page of records, with what is selected of it."""
+    """A record for which something of its selection is yet to be loaded."""
 
-    subject: Any
-    type: GraphQLObjectType
+    view: View
     selection: Any
 
 
 class Wanted(NamedTuple):
-    """A level field of a selection: its own selection, how it is loaded, and its arguments."""
+    """A level field of a selection.
+
+    Attributes
+    ----------
+    details
+        Its own selection.
+    key
+        Tells a relationship field and its arguments (`fetching.key_of`).
+    page
+        The type of its connection; None of a field that gives no page.
+    nodes
+        What it selects of the records of that page: of ``nodes``, and of ``edges``.
+    """
 
     details: Any
     level: Any
     arguments: Mapping[str, Any]
+    key: str
+    page: GraphQLObjectType | None
+    nodes: Sequence[Any]
 
 
 class Levels:
     """What the selections of one operation ask for, level by level."""
 
-    def __init__(self, executor: RecordExecutor, context: Context) -> None:
-        self.executor, self.context = executor, context
+    def __init__(self, plans: Plans, context: Context) -> None:
+        self.plans, self.context = plans, context
         self._waiting: list[Ask] = []
         self._turn: asyncio.Future[None] | None = None
 
-    def missing(self, ask: Ask) -> list[Ask]:
-        """The records of a value for which something of its selection is yet to be loaded."""
-        if isinstance(ask.subject, Connection) and ask.subject.settled:
-            return []
-        return [
-            record
-            for record in self.records(ask)
-            if any(
-                id(wanted.details) not in record.subject.loaded
-                for wanted in self.executor.wanted(record.type, record.selection)
-            )
-        ]
+    def missing(self, page: Connection, selections: Sequence[Any]) -> list[Ask]:
+        """The records, of a page and of those that have come with it, for which something is yet to be
+        loaded."""
+        return [] if _whole(page) else self.missing_of(page.nodes, selections)
 
-    def records(self, ask: Ask) -> Iterable[Ask]:
-        """A record itself; a page, and the records of it, as far as they are selected."""
-        yield ask
-        if isinstance(ask.subject, View):
-            return
-        for selection in self.executor.selections_of_nodes(ask.type, ask.selection):
-            for view in ask.subject.nodes:
-                yield Ask(view, self.executor.type_of(view), selection)
+    def missing_of(self, views: Sequence[View], selections: Sequence[Any]) -> list[Ask]:
+        """Likewise, of some records."""
+        found: list[Ask] = []
+        waiting = [(views, selection) for selection in selections]
+        while waiting:
+            views, selection = waiting.pop()
+            wanted_of = self.plans.wanted_of(selection)
+            for view in views:
+                short = False
+                for wanted in wanted_of[view.type]:
+                    if id(wanted.details) in view.loaded:
+                        continue
+                    page = self.near(view.record, view.place, wanted.key)
+                    if page is None:
+                        short = True
+                        continue
+                    view.loaded[id(wanted.details)] = page
+                    if not _whole(page):
+                        waiting += [(page.nodes, each) for each in wanted.nodes]
+                if short:
+                    found.append(Ask(view, selection))
+        return found
+
+    def near(self, record: Record, place: Place, key: str) -> Connection | None:
+        """The page of a relationship that has come with a record; None where none has."""
+        fetched = place.fetched
+        if fetched is None:
+            return None
+        known = fetched.places.get(key)
+        if known is None:
+            if key not in fetched.fetch.below:
+                return None
+            known = fetched.places[key] = self._place(fetched, place.at, key)
+        index, there = known
+        page = fetched.pages.get((record.id, index))
+        if page is None:
+            total = 0 if fetched.fetch.steps[index].query.total else None
+            page = Connected([], [], None, total)
+        return Connection(page, there)
+
+    def _place(self, fetched: Fetched, at: AsOf, key: str) -> tuple[int, Place]:
+        """Where the records are met that a relationship leads to, and the index of its step."""
+        index, fetch = fetched.fetch.below[key]
+        below = next((p.below for (_, i), p in fetched.pages.items() if i == index), {})
+        return index, self.place(fetched.fetch.steps[index], Fetched(fetch, below), at)
+
+    def place(self, step: Step, fetched: Fetched, at: AsOf) -> Place:
+        """Where records are met that a step leads to."""
+        cursors = Cursors(parse_step, self.context.store.model, step, at is not None)
+        begins = step.query.after is None
+        return self.context.place(at)._replace(fetched=fetched, begins=begins, cursor_of=cursors)
 
     def load(self, asks: Sequence[Ask]) -> asyncio.Future[None]:
         """Load what is asked, with all that asks in this turn of the event loop."""
@@ -100,36 +153,35 @@ class Levels:
 
     async def _load(self, asks: Sequence[Ask]) -> None:
         while asks:
-            links: dict[AsOf, _Links] = {}
-            others: dict[int, tuple[Wanted, list[Any]]] = {}
-            for ask in asks:
-                for wanted in self.executor.wanted(ask.type, ask.selection):
-                    if id(wanted.details) in ask.subject.loaded:
+            near: dict[AsOf, _Near] = {}
+            others: dict[int, tuple[Wanted, list[View]]] = {}
+            for view, selection in asks:
+                for wanted in self.plans.wanted_of(selection)[view.type]:
+                    if id(wanted.details) in view.loaded:
                         continue
                     if wanted.level.kind in ("links", "reference"):
-                        at = ask.subject.at
-                        if at not in links:
-                            links[at] = _Links(self, at)
-                        links[at].add(ask.subject, wanted)
+                        if view.at not in near:
+                            near[view.at] = _Near(self, view.at)
+                        near[view.at].add(view, wanted)
                     else:
                         entry = others.setdefault(id(wanted.details), (wanted, []))
-                        entry[1].append(ask.subject)
+                        entry[1].append(view)
             below: list[Ask] = []
-            for group in links.values():
+            for group in near.values():
                 below += await group.load()
-            for wanted, subjects in others.values():
-                values = await wanted.level.load(self.context, subjects, wanted.arguments)
-                for subject, value in zip(subjects, values, strict=True):
-                    subject.loaded[id(wanted.details)] = value
+            for wanted, views in others.values():
+                values = await wanted.level.load(self.context, views, wanted.arguments)
+                for view, value in zip(views, values, strict=True):
+                    view.loaded[id(wanted.details)] = value
             asks = below
 
 
-class _Links:
-    """The relationships and references that one level follows, as of one moment."""
+class _Near:
+    """The relationships and references that records follow, as of one moment."""
 
     def __init__(self, levels: Levels, at: AsOf) -> None:
         self.levels, self.context, self.at = levels, levels.context, at
-        self.steps: dict[int, Step] = {}
+        self.steps: dict[int, tuple[Step, Fetch]] = {}
         self.following: list[tuple[View, Wanted]] = []
         self.referring: list[tuple[View, Wanted]] = []
         self.referred: set[str] = set()
@@ -143,52 +195,49 @@ class _Links:
             return
         self.following.append((view, wanted))
         if id(wanted.details) not in self.steps:
-            self.steps[id(wanted.details)] = self.levels.executor.step(wanted)
+            self.steps[id(wanted.details)] = self.levels.plans.step(wanted)
+
+    def fetch(self) -> Fetch:
+        """What is read of the records, by the fields that want it."""
+        below = {str(key): (n, fetch) for n, (key, (_, fetch)) in enumerate(self.steps.items())}
+        steps = tuple(step for step, _ in self.steps.values())
+        return Fetch(None, steps, below, total=False, whole=False)
 
     async def load(self) -> list[Ask]:
-        store, steps = self.context.store, list(self.steps.values())
+        """Load them; gives what is yet to be loaded of the records there."""
+        levels, store, fetch = self.levels, self.context.store, self.fetch()
         ids = list({view.record.id for view, _ in self.following})
         found, records = await self.context.call(
             lambda: (
-                store.connections(ids, steps, self.at) if steps else {},
+                store.connections(ids, fetch.steps, self.at) if fetch.steps else {},
                 store.get(self.referred, self.at) if self.referred else {},
             )
         )
-        index = {key: number for number, key in enumerate(self.steps)}
+        # As if it had come with the records that follow it.
+        fetched = Fetched(fetch, found)
+        place = self.context.place(self.at)._replace(fetched=fetched)
         below: list[Ask] = []
         for view, wanted in self.following:
-            number = index[id(wanted.details)]
-            page = found.get((view.record.id, number))
-            connection = self._connection(page, steps[number])
+            connection = levels.near(view.record, place, str(id(wanted.details)))
+            assert connection is not None
             view.loaded[id(wanted.details)] = connection
-            below += self._below(connection, wanted)
+            below += levels.missing(connection, wanted.nodes)
         for view, wanted in self.referring:
-            below += self._refer(view, wanted, records)
+            below += levels.missing_of(self._refer(view, wanted, records), [wanted.details])
         return below
 
-    def _connection(self, page: Any, step: Step) -> Connection:
-        cursor_of = Cursors(
-            partial(parse_step, self.context.store.model, step, self.at is not None)
-        )
-        begins = step.query.after is None
-        if page is None:
-            total = 0 if step.query.total else None
-            return Connection((), None, total, begins, cursor_of, settled=True)
-        view = self.context.view
-        pairs = [(view(near.record, self.at), near.relationship) for near in page.neighbours]
-        return Connection(pairs, page.cursor, page.total, begins, cursor_of, settled=True)
-
-    def _below(self, connection: Connection, wanted: Wanted) -> Iterable[Ask]:
-        type_ = self.levels.executor.connection_type(wanted)
-        return self.levels.records(Ask(connection, type_, wanted.details))
-
-    def _refer(self, view: View, wanted: Wanted, records: Mapping[str, Any]) -> list[Ask]:
+    def _refer(self, view: View, wanted: Wanted, records: Mapping[str, Any]) -> list[View]:
         level = wanted.level
         ids = _ids(view.record.attributes.get(level.attribute))
         views = [self.context.view(records[id], self.at) for id in ids if id in records]
         view.loaded[id(wanted.details)] = views if level.many else views[0] if views else None
-        type_of = self.levels.executor.type_of
-        return [Ask(each, type_of(each), wanted.details) for each in views]
+        return views
+
+
+def _whole(page: Connection) -> bool:
+    """Whether all that is selected of the records of a page has come with it."""
+    fetched = page.place.fetched
+    return not page.page.records or (fetched is not None and fetched.fetch.whole)
 
 
 def _ids(value: Any) -> list[str]:
@@ -199,27 +248,13 @@ def _ids(value: Any) -> list[str]:
 class Cursors:
     """Gives the cursors of a page's records; the question is looked at when the first is asked for."""
 
-    def __init__(self, parse: Any) -> None:
-        self._parse = parse
+    def __init__(self, parse: Callable[..., Any], *question: Any) -> None:
+        self._parse, self._asked = parse, question
 
     @cached_property
     def _question(self) -> Any:
-        parsed = self._parse()
+        parsed = self._parse(*self._asked)
         return getattr(parsed, "query", parsed)
 
     def __call__(self, record: Any) -> str:
         return self._question.cursor(record)  # type: ignore[no-any-return]
-
-
-def step_of(level: Any, arguments: Mapping[str, Any], filters: Any, page: int, total: bool) -> Step:
-    """The step that a relationship field with these arguments takes."""
-    first = arguments.get("first")
-    query = Query(
-        level.far,
-        filters.read(level.far, arguments.get("where")) or None,
-        sort=filters.sort(level.far, arguments.get("orderBy")),
-        first=page if first is None else first,
-        after=arguments.get("after"),
-        total=total,
-    )
-    return Step(level.relationship, query)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import GraphQLError, OperationDefinitionNode
@@ -42,7 +41,8 @@ class Limited(SchemaExtension):
         return self.execution_context.context  # type: ignore[no-any-return]
 
     def on_operation(self) -> Iterator[None]:
-        """Gives its errors their codes."""
+        """Lets its context be of its schema, and gives its errors their codes."""
+        self._context.records = self._schema.records
         yield
         for each in self.execution_context.pre_execution_errors or ():
             coded(each)
@@ -74,12 +74,10 @@ class Limited(SchemaExtension):
         yield
 
     def on_execute(self) -> Iterator[None]:
-        """Bounds how long the store may read for it; events of a subscription have that each."""
-        context = self._context
+        """Bounds how long the store may read for it. What a mutation has begun is not stopped."""
         kind = self._operation.operation.value if self._operation else "query"
-        limited = kind != "subscription"
-        with context.store.deadline(context.limits.seconds) if limited else nullcontext():
-            yield
+        self._context.begin(stoppable=kind != "mutation")
+        yield
 
     def on_stream_result(self, result: Any) -> Iterator[None]:
         """Errors of a subscription's events have codes, too."""

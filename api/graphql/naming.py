@@ -17,8 +17,10 @@ RESERVED = frozenset(
         "impact",
     }
     | {"node", "cursor", "relationshipRevision", "and", "or", "not"}
+    | {"clocks", "impactNow", "recentChanges", "knowledge"}
+    | {"difference", "whatIf", "riskNow", "riskFactors", "collisions", "nextWindow", "verification"}
 )
-"""Fields that every record, edge or filter has, whatever the model says."""
+"""Fields that every record, edge or filter has, or some process, whatever the model says."""
 INVARIABLE = ("ware", "equipment", "information")
 
 

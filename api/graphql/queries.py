@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import strawberry
-from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
+from graphql.type import get_named_type
 
 from api.context import Context
+from api.graphql.fetching import Fetch, Fetched, Fetching
 from api.graphql.fields import ModelField, argument, model_field
 from api.graphql.levels import Cursors
 from api.graphql.naming import plural
@@ -111,29 +112,44 @@ async def listed(
     given: Mapping[str, Any],
 ) -> Connection:
     """One page of records."""
-    query = _query(info, record_type, where, given, sort=sort, as_of=moment(given.get("asOf")))
-    store = info.context.store
-    page = await info.context.call(lambda: store.find(query))
-    return page_of(info.context, query, page)
+    fetch = _fetch(info)
+    query = _query(record_type, where, given, sort=sort, as_of=moment(given.get("asOf")))
+    asked, store = fetch.of(query), info.context.store
+    page = await info.context.call(lambda: store.find(asked))
+    return page_of(info.context, query, page, fetch)
 
 
 async def _search(_: Any, info: Any, **given: Any) -> Connection:
-    query = _query(info, given["type"], given.get("where"), given)
-    store = info.context.store
-    page = await info.context.call(lambda: store.search(given["text"], query))
-    return page_of(info.context, query, page, given["text"])
+    fetch, query = _fetch(info), _query(given["type"], given.get("where"), given)
+    asked, store = fetch.of(query), info.context.store
+    page = await info.context.call(lambda: store.search(given["text"], asked))
+    return page_of(info.context, query, page, fetch, given["text"])
 
 
-def page_of(context: Context, query: Query, page: Page, text: str | None = None) -> Connection:
-    """A page of the store's as a connection."""
-    cursors = Cursors(partial(parse_query, context.store.model, query, text))
-    pairs = [(context.view(record, query.as_of), None) for record in page.records]
-    begins = query.after is None
-    return Connection(pairs, page.cursor, page.total, begins, cursors)
+def _fetch(info: Any) -> Fetch:
+    """What is read of the page that a field gives."""
+    return Fetching.of(info).page(get_named_type(info.return_type), info.field_nodes)
+
+
+def page_of(
+    context: Context, query: Query, page: Page, fetch: Fetch | None = None, text: str | None = None
+) -> Connection:
+    """A page of the store's as a connection.
+
+    Parameters
+    ----------
+    fetch
+        What came with it.
+    """
+    cursors = Cursors(parse_query, context.store.model, query, text)
+    fetched = Fetched(fetch, page.below) if fetch else None
+    place = context.place(query.as_of)._replace(
+        fetched=fetched, begins=query.after is None, cursor_of=cursors
+    )
+    return Connection(page, place)
 
 
 def _query(
-    info: Any,
     record_type: str,
     where: Mapping[str, Any] | None,
     given: Mapping[str, Any],
@@ -147,7 +163,6 @@ def _query(
         organisation=given.get("organisation"),
         first=PAGE if first is None else first,
         after=given.get("after"),
-        total=selects(info, "totalCount"),
         **more,
     )
 
@@ -176,35 +191,3 @@ def moment(value: object) -> Moment:
         raise QueryError(
             f"The moment {error}.", "Write 42, or 2026-03-31T08:00:00+08:00."
         ) from None
-
-
-def selects(info: Any, name: str) -> bool:
-    """Whether a field's own selection has a field of that name, whatever fragments it stands in."""
-    return any(
-        node.name.value == name
-        for field in info.field_nodes
-        for node in _selected(info, field.selection_set, set())
-    )
-
-
-def selects_below(info: Any, name: str) -> bool:
-    """Whether a field of that name is selected anywhere below a field."""
-    seen: set[str] = set()
-    fields: list[FieldNode] = list(info.field_nodes)
-    while fields:
-        found = list(_selected(info, fields.pop().selection_set, seen))
-        if any(node.name.value == name for node in found):
-            return True
-        fields += found
-    return False
-
-
-def _selected(info: Any, selection: SelectionSetNode | None, seen: set[str]) -> Iterator[FieldNode]:
-    for node in selection.selections if selection else ():
-        if isinstance(node, FieldNode):
-            yield node
-        elif isinstance(node, InlineFragmentNode):
-            yield from _selected(info, node.selection_set, seen)
-        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
-            seen.add(node.name.value)
-            yield from _selected(info, info.fragments[node.name.value].selection_set, seen)

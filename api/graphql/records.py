@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Collection
+from typing import Any, Final, NamedTuple, TypeVar
 
 import strawberry
 
@@ -13,8 +13,11 @@ from api.graphql.filters import Filters, Lazy, common_type, ends_of
 from api.graphql.naming import attribute_field, described, pascal
 from api.graphql.scalars import JSON, OF_KIND, Int64
 from api.graphql.views import Connection, Edge, View
+from cmdb.records import Record
 from schema.attributes import Attribute
 from schema.model import Model, RecordType
+
+T = TypeVar("T")
 
 PAGE: Final = 50
 """Records of a page where none is asked for."""
@@ -52,7 +55,7 @@ class Records:
     Parameters
     ----------
     shared
-        Further fields of every record, such as its history: they belong to other modules.
+        Further fields of a record type, such as the history of every record: they belong to other modules.
 
     Attributes
     ----------
@@ -61,7 +64,7 @@ class Records:
     """
 
     def __init__(
-        self, model: Model, shared: Callable[[Records], list[ModelField]] = lambda _: []
+        self, model: Model, shared: Callable[[Records, str], list[ModelField]] = lambda *_: []
     ) -> None:
         self.model, self.shared = model, shared
         self.enums = Enums(model)
@@ -70,6 +73,7 @@ class Records:
         self.types: dict[str, type] = {}
         self.interfaces: dict[str, type] = {}
         self.results: Any = None
+        self._once: dict[str, Any] = {}
         self._connections: dict[str, type] = {}
         self._links: dict[str, type] = {}
         self._arguments: dict[str, list[Any]] = {}
@@ -106,6 +110,13 @@ class Records:
         return Lazy(
             record_type, self, lambda: self.interfaces.get(record_type) or self.types[record_type]
         )
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What several modules need, and only one of it may be in a schema: made when it is first asked for."""
+        if name not in self._once:
+            self._once[name] = make()
+        found: T = self._once[name]
+        return found
 
     def page_arguments(self, record_type: str) -> list[Any]:
         """The arguments of a list of records."""
@@ -146,9 +157,10 @@ class Records:
     def _fields(self, record_type: RecordType) -> list[ModelField]:
         """What a type has beside what it inherits."""
         parent = self.model.record_types[record_type.parent] if record_type.parent else None
-        fields = [] if parent else [*_system_fields(self.model), *self.shared(self)]
+        fields = [] if parent else _system_fields(self.model)
+        fields += self.shared(self, record_type.name)
         fields += [
-            self._attribute(attribute, _of_record(attribute))
+            self._of_record(attribute)
             for attribute in record_type.attributes.values()
             if attribute.name not in self.model.secret
             and (parent is None or attribute.name not in parent.attributes)
@@ -159,6 +171,14 @@ class Records:
                 fields.append(self._relationship(field, relationship, far))
         return fields
 
+    def _of_record(self, attribute: Attribute) -> ModelField:
+        of_record = _reader(attribute)
+        made = self._attribute(attribute, lambda view: of_record(view.record))
+        if made.level is None:
+            made.of_record = of_record
+            made.attribute = attribute.name if attribute.kind.plain else ""
+        return made
+
     def _attribute(self, attribute: Attribute, read: Callable[[Any], Any]) -> ModelField:
         name, label = attribute_field(attribute.name), attribute.label
         text = f"{label.en} · {label.zh}"
@@ -167,9 +187,11 @@ class Records:
         if attribute.kind.name == "reference" and attribute.to is not None:
             far = self.lazy(attribute.to)
             level = Reference(attribute.name, attribute.many)
-            return model_field(name, _listed(far, attribute.many), text, level=level)
+            needs = (attribute.name,)
+            return model_field(name, _listed(far, attribute.many), text, level=level, needs=needs)
         value = self.enums.types.get(attribute.name, OF_KIND[attribute.kind.name])
-        return model_field(name, _listed(value, attribute.many), text, read=read)
+        type_ = _listed(value, attribute.many)
+        return model_field(name, type_, text, read=read, needs=(attribute.name,))
 
     def _relationship(self, field: str, relationship: str, far: str) -> ModelField:
         relationship_type, direction = self.model.direction(relationship)
@@ -190,13 +212,11 @@ def _listed(type_: Any, many: bool) -> Any:
     return (list[type_] | None) if many else (type_ | None)
 
 
-def _of_record(attribute: Attribute) -> Callable[[View], Any]:
+def _reader(attribute: Attribute) -> Callable[[Record], Any]:
     name, write = attribute.name, _writer(attribute)
     if write is None:
-        return lambda view: view.record.attributes.get(name)
-    return lambda view: (
-        None if (value := view.record.attributes.get(name)) is None else write(value)
-    )
+        return lambda record: record.attributes.get(name)
+    return lambda record: None if (value := record.attributes.get(name)) is None else write(value)
 
 
 def _of_relationship(attribute: Attribute) -> Callable[[Edge], Any]:
@@ -219,19 +239,20 @@ def _writer(attribute: Attribute) -> Callable[[Any], Any] | None:
 
 def _system_fields(model: Model) -> list[ModelField]:
     return [
-        model_field("id", strawberry.ID, read=lambda view: view.record.id),
-        model_field("type", str, "Name of its record type.", read=lambda view: view.record.type),
-        model_field(
+        _of_any("id", strawberry.ID, lambda record: record.id),
+        _of_any("type", str, lambda record: record.type, "Name of its record type."),
+        _of_any(
             "revision",
             Int64,
+            lambda record: record.revision,
             "The revision that made it what it is here; give it back as `expectedRevision`.",
-            read=lambda view: view.record.revision,
         ),
-        model_field(
+        _of_any(
             "attributes",
             JSON,
+            lambda record: model.to_json(record.attributes),
             "All its attributes by their names in the model: for tools that work on any type.",
-            read=lambda view: model.to_json(view.record.attributes),
+            needs=None,
         ),
         model_field(
             "maskedAttributes",
@@ -242,12 +263,32 @@ def _system_fields(model: Model) -> list[ModelField]:
     ]
 
 
+def _of_any(
+    name: str,
+    type_: Any,
+    of_record: Callable[[Record], Any],
+    text: str | None = None,
+    needs: Collection[str] | None = (),
+) -> ModelField:
+    """A field of records of any type."""
+    made = model_field(name, type_, text, read=lambda view: of_record(view.record), needs=needs)
+    made.of_record = of_record
+    return made
+
+
+def nodes_of(connection: Connection) -> list[View]:
+    """What the field ``nodes`` of a page gives."""
+    return connection.nodes
+
+
 def _node(type_: Any) -> ModelField:
     return model_field("node", type_, read=lambda edge: edge.node)
 
 
 def _cursor() -> ModelField:
-    return model_field("cursor", str, read=lambda edge: edge.connection.cursor_of(edge.node.record))
+    return model_field(
+        "cursor", str, read=lambda edge: edge.connection.place.cursor_of(edge.node.record), needs=()
+    )
 
 
 def _revision() -> ModelField:
@@ -256,13 +297,14 @@ def _revision() -> ModelField:
         Int64,
         "The revision from which on the relationship is as it is here.",
         read=lambda edge: edge.relationship.revision,
+        needs=(),
     )
 
 
 def _page_info(connection: Connection) -> PageInfo:
     return PageInfo(
-        has_next_page=connection.cursor is not None,
-        has_previous_page=not connection.begins,
+        has_next_page=connection.page.cursor is not None,
+        has_previous_page=not connection.place.begins,
         start_cursor=connection.start_cursor,
         end_cursor=connection.end_cursor,
     )
@@ -273,13 +315,13 @@ def _connection(name: str, edge: type, node: Any) -> type:
         name,
         [
             model_field("edges", list[edge], read=lambda connection: connection.edges),  # type: ignore[valid-type]
-            model_field("nodes", list[node], read=lambda connection: connection.nodes),
+            model_field("nodes", list[node], read=nodes_of),
             model_field("pageInfo", PageInfo, read=_page_info),
             model_field(
                 "totalCount",
                 Int64,
                 "All that match, on this page or not.",
-                read=lambda connection: connection.total,
+                read=lambda connection: connection.page.total,
                 cost=TOTAL,
                 level=None,
             ),

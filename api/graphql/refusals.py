@@ -1,4 +1,4 @@
-"""Labels in both languages, and refusals: types that queries and mutations share."""
+"""Labels in both languages, refusals and broken rules: types that queries and mutations share."""
 
 from __future__ import annotations
 
@@ -38,4 +38,20 @@ def refusal_type() -> type:
             model_field("override", str | None, "The role that may.", read=_of("override")),
             model_field("detail", JSON, read=lambda r: dict(r.detail)),
         ],
+    )
+
+
+@cache
+def broken_rule_type() -> type:
+    """A rule of the model that an operation breaks."""
+    return make_type(
+        "BrokenRule",
+        [
+            model_field("operation", int, "Index in the change set.", read=_of("operation")),
+            model_field("subject", str, read=_of("subject")),
+            model_field("attribute", str | None, read=_of("attribute")),
+            model_field("code", str, read=_of("code")),
+            model_field("message", str, read=_of("message")),
+        ],
+        description="A rule of the model that an operation breaks.",
     )

@@ -12,6 +12,7 @@ from api.graphql import (
     general,
     history,
     impact,
+    itsm,
     lifecycle,
     mutations,
     provenance,
@@ -27,7 +28,7 @@ from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from api.graphql.watching import Operations, audited
-from schema.model import Model
+from schema.model import ROOT, Model
 
 PARTS: Final = (
     queries,
@@ -37,12 +38,14 @@ PARTS: Final = (
     counting,
     impact,
     lifecycle,
+    itsm,
     mutations,
     subscriptions,
     webhooks,
 )
-"""What a schema is made of. A module offers any of ``record_fields`` (fields of every record),
-``query_fields``, ``mutation_fields`` and ``subscription_fields``: functions of `Records`."""
+"""What a schema is made of. A module offers any of ``record_fields`` (fields of every record), ``type_fields``
+(of one record type and those below it: a function of its name, too), ``query_fields``, ``mutation_fields`` and
+``subscription_fields``: functions of `Records`."""
 
 
 class ModelSchema(strawberry.Schema):
@@ -75,7 +78,7 @@ class _Held:
 
 @lru_cache(maxsize=4)
 def _built(fingerprint: str, held: _Held) -> ModelSchema:
-    records = Records(held.model, lambda made: _offered(made, "record_fields"))
+    records = Records(held.model, _shared)
     records.results = Results(records)
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)
@@ -104,7 +107,16 @@ def _fields(records: Records, root: str) -> list[ModelField]:
     return fields
 
 
-def _offered(records: Records, what: str) -> list[ModelField]:
+def _shared(records: Records, name: str) -> list[ModelField]:
+    """What a record type has beside what the model says."""
+    fields = _offered(records, "record_fields") if name == ROOT else []
+    return [*fields, *_offered(records, "type_fields", name)]
+
+
+def _offered(records: Records, what: str, *of: str) -> list[ModelField]:
     return [
-        field for part in PARTS if hasattr(part, what) for field in getattr(part, what)(records)
+        field
+        for part in PARTS
+        if hasattr(part, what)
+        for field in getattr(part, what)(records, *of)
     ]

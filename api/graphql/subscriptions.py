@@ -1,148 +1,30 @@
-"""Subscriptions: record changes, the progress of imports, and what an outage would do, as they change.
-
-What is sent is pulled from the change feed when the client can take it: one that is slow, or was away, gets
-what it missed, and nothing is kept for it. Who subscribes is looked up again every few seconds, and before
-each message; each message is worked out with what they may see by then.
-"""
+"""Subscriptions: record changes, and the progress of imports, as they happen."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from itertools import islice
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import strawberry
 
-from api.access.principals import Permission
 from api.changes import Change, Kind, Watched, attribute_changes, check_revision
 from api.context import Context
-from api.graphql.errors import told
 from api.graphql.fields import ModelField, argument, make_type, model_field
 from api.graphql.history import attribute_change_type
-from api.graphql.impact.finding import Finding
 from api.graphql.records import Records
 from api.graphql.scalars import JSON, DateTime, Int64
-from cmdb.errors import QueryError, StoreBusyError
+from api.graphql.subscribing import Subscription, subscribing
 from cmdb.reconciliation.progress import progress_of
 from cmdb.revisions import Commit, Revision
 from cmdb.store import GraphStore
-from impact.analysis import Affected
-from impact.reports import is_service
-from impact.rules import Effect
-from lifecycle.refusals import NotAllowedError
 from schema.kinds import write_datetime
 from schema.model import ROOT
 
-RECHECK: Final = 2.0
-"""Seconds after which it is looked up at the latest whether a subscriber may still subscribe."""
 COMMITS: Final = 20
 """Revisions that are read together."""
-EFFECTS: Final = {e.word: e for e in Effect if e is not Effect.NONE}
-SUBSCRIPTION: Final = "subscription"
-
-T = TypeVar("T")
-
-
-class TooManyError(StoreBusyError):
-    """The server has as many subscriptions as it is set to have."""
-
-    code = "too_many_subscriptions"
-
-
-class Subscriptions:
-    """The subscriptions of one process.
-
-    Parameters
-    ----------
-    limit
-        Most at once.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.count = limit, 0
-
-    def enter(self) -> None:
-        """One more.
-
-        Raises
-        ------
-        TooManyError
-        """
-        if self.count >= self.limit:
-            raise TooManyError(
-                f"The server has its most subscriptions, {self.limit}.", "Try again later."
-            )
-        self.count += 1
-
-    def leave(self) -> None:
-        self.count -= 1
-
-
-class Subscription:
-    """One subscription: who it is for, by now, and the store as they see it."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.follower = context.services.follower
-
-    async def renewed(self) -> GraphStore:
-        """The store as the subscriber sees it now.
-
-        Raises
-        ------
-        UnauthenticatedError
-            Their token was revoked, their session has ended.
-        NotAllowedError
-        """
-        context = self.context
-        connection = context.connection
-        assert connection is not None
-        base = await context.call(lambda: context.services.context(connection))
-        if not base.principal.permits(Permission.SUBSCRIBE):
-            raise NotAllowedError(
-                f"{base.principal.name} has no permission to subscribe.",
-                "An administrator can give you a role that has it.",
-            )
-        context.principal, context.store = base.principal, base.store
-        return context.store
-
-    async def later(self, after: int, seconds: float = RECHECK) -> bool:
-        """Whether there is a revision after that number; waits for one, but no longer than a recheck."""
-        found: bool = await self.follower.later(after, seconds)
-        return found
-
-
-Stream = Callable[[Subscription, Mapping[str, Any]], AsyncIterator[Any]]
-
-
-def subscribing(stream: Stream) -> Callable[..., Awaitable[Any]]:
-    """The resolver of a subscription."""
-
-    async def resolve(_: Any, info: Any, **given: Any) -> AsyncIterator[Any]:
-        context: Context = info.context
-
-        @asynccontextmanager
-        async def place() -> AsyncIterator[None]:
-            context.services.subscriptions.enter()
-            try:
-                yield
-            finally:
-                context.services.subscriptions.leave()
-
-        async def events() -> AsyncIterator[Any]:
-            try:
-                async with place():
-                    async for event in stream(Subscription(context), given):
-                        yield event
-            except Exception as error:
-                raise told(error, context.request_id) from None
-
-        return events()
-
-    return resolve
 
 
 # -- record changes -----------------------------------------------------------------------------------
@@ -169,7 +51,7 @@ async def _record_changes(
         known: int = after
         await context.call(lambda: check_revision(store, known))
     while True:
-        for commit in await _next(context, after):
+        for commit in await _next(subscription, after):
             after = commit.revision.number
             if not watched.touched(context.services.store.model, commit):
                 continue
@@ -182,10 +64,12 @@ async def _record_changes(
             await subscription.renewed()
 
 
-async def _next(context: Context, after: int) -> list[Commit]:
+async def _next(subscription: Subscription, after: int) -> list[Commit]:
     """The next revisions of the store itself."""
-    store: GraphStore = context.services.store
-    return await context.call(lambda: list(islice(store.feed(after, after + COMMITS), COMMITS)))
+    store: GraphStore = subscription.context.services.store
+    return await subscription.call(
+        lambda: list(islice(store.feed(after, after + COMMITS), COMMITS))
+    )
 
 
 async def _changes(
@@ -294,79 +178,6 @@ def _progress_type() -> type:
     )
 
 
-# -- impact ---------------------------------------------------------------------------------------------
-
-
-class Summary(NamedTuple):
-    """What an outage would do, as of a revision."""
-
-    revision: int
-    counts: tuple[tuple[str, int], ...]
-    services: tuple[tuple[Affected, str], ...]
-
-
-async def _impact_changes(
-    subscription: Subscription, given: Mapping[str, Any]
-) -> AsyncIterator[Summary]:
-    effect = EFFECTS.get(given["effect"])
-    ids: list[str] = given["of"]
-    if effect is None or not 0 < len(ids) <= 100:
-        raise QueryError(
-            f"An effect is one of {', '.join(EFFECTS)}, of 1 to 100 records.", "Write `down`."
-        )
-    context, last = subscription.context, None
-    while True:
-        store = await subscription.renewed()
-        summary = await _summary(context, store, dict.fromkeys(ids, effect))
-        if last is None or summary[1:] != last[1:]:
-            yield summary
-        last = summary
-        while not await subscription.later(summary.revision):
-            await subscription.renewed()
-
-
-async def _summary(context: Context, store: GraphStore, roots: Mapping[str, Effect]) -> Summary:
-    def worked_out() -> Summary:
-        finding = Finding(context)
-        finding.records(list(roots))
-        outage = finding.outage(roots, None, None)
-        services = [a for a in outage.affected if is_service(store.model, a.type)]
-        seen = store.get([a.id for a in services])
-        shown = tuple((a, seen[a.id].name) for a in services if a.id in seen)
-        return Summary(outage.at, tuple((e, n) for e, n in outage.counts().items() if n), shown)
-
-    return await context.call(worked_out)
-
-
-@cache
-def _summary_type() -> type:
-    count = make_type(
-        "OutageCount",
-        [
-            model_field("effect", str, read=lambda c: c[0]),
-            model_field("count", int, read=lambda c: c[1]),
-        ],
-    )
-    service = make_type(
-        "AffectedService",
-        [
-            model_field("id", strawberry.ID, read=lambda s: s[0].id),
-            model_field("type", str, read=lambda s: s[0].type),
-            model_field("name", str, read=lambda s: s[1]),
-            model_field("effect", str, read=lambda s: s[0].effect),
-        ],
-    )
-    return make_type(
-        "ImpactSummary",
-        [
-            model_field("revision", Int64, read=lambda s: s.revision),
-            model_field("counts", list[count], read=lambda s: s.counts),  # type: ignore[valid-type]
-            model_field("services", list[service], read=lambda s: s.services),  # type: ignore[valid-type]
-        ],
-        description="What an outage would do: affected records by effect, and the services among them.",
-    )
-
-
 def subscription_fields(records: Records) -> list[ModelField]:
     return [
         model_field(
@@ -392,17 +203,4 @@ def subscription_fields(records: Records) -> list[ModelField]:
             arguments=[argument("source", str)],
             resolve=subscribing(_import_progress),
         ),
-        model_field(
-            "impactChanges",
-            _summary_type(),
-            "What an outage of some records would do: now, and again whenever that changes.",
-            arguments=[
-                argument("of", list[strawberry.ID]),
-                argument("effect", str, "`down`, `degraded` or `at_risk`.", default="down"),
-            ],
-            resolve=subscribing(_impact_changes),
-        ),
     ]
-
-
-__all__ = ["Subscriptions", "subscription_fields"]

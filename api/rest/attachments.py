@@ -25,9 +25,9 @@ from api.rest.problems import RESPONSES
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attached, Attachments
 from lifecycle.contents import ALLOWED, TEXT, safe_name
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.files import Files, folder_of
-from lifecycle.orders import Orders
 
 UNSAID: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 """Content types by which clients say nothing."""
@@ -87,7 +87,7 @@ async def attach(
     async with received(request) as path:
 
         def work() -> Attached:
-            id = Orders(Engine(context.store)).find(order).id
+            id = Drafting(Engine(context.store)).find(order).id
             engine = Engine(_ordering(context, id, device))
             return Attachments(engine, _files(services_of(request))).attach(
                 id,
@@ -174,5 +174,5 @@ def _ordering(context: Context, order: str, devices: list[str]) -> GraphStore:
         return store
     store.require(Permission.READ, records=devices)
     said, reach = store.record(order).attributes, store.reach(Permission.ORDER)
-    shared = any(said.get(name) in reach for name in store.model.sharing)
+    shared = any(organisation in reach for organisation in store.model.shared_with(said))
     return store.as_product(Permission.ORDER, records=() if shared else [order])

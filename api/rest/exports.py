@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -17,9 +17,11 @@ from tempfile import mkdtemp
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
+from api.access.guarded import GuardedStore
+from api.access.principals import Permission
 from api.rest.asking import (
     AS_OF,
     WHERE,
@@ -34,9 +36,13 @@ from cmdb import queries
 from cmdb.graphs import graph_of, write_graph
 from cmdb.records import Record
 from cmdb.store import GraphStore
+from lifecycle.figures import chosen as chosen_figures
+from lifecycle.figures import evaluate
+from lifecycle.figures import moment as figures_at
+from lifecycle.figures.words import Told
 from lifecycle.ledger import DEVICES, Ledger, Scope, files
 from lifecycle.ledger.columns import chosen, exported
-from lifecycle.ledger.files import csv_cell
+from lifecycle.sheets import csv_cell
 from schema.model import Model
 
 PAGE: Final = 1_000
@@ -130,19 +136,62 @@ def ledger(
     found = Ledger(store, scope)
     every = chosen(store.model, types, _names(columns)) or exported()
     _refuse_many(found.count(), services_of(request).settings.export_limit)
+    return _sent(
+        f"ledger.{format}",
+        found.at,
+        lambda path: files.write(path, every, found.rows(every), language),
+    )
+
+
+def _sent(name: str, at: int, write: Callable[[Path], object]) -> FileResponse:
+    """A file that is written, sent, and removed."""
     folder = Path(mkdtemp(prefix="cmdb-"))
-    path = folder / f"ledger.{format}"
+    path = folder / name
     try:
-        files.write(path, every, found.rows(every), language)
+        write(path)
     except BaseException:
         rmtree(folder)
         raise
     return FileResponse(
         path,
-        headers=_headers(path.name, found.at),
-        media_type=MEDIA[format],
+        headers=_headers(name, at),
+        media_type=MEDIA[path.suffix[1:]],
         background=BackgroundTask(rmtree, folder),
     )
+
+
+@router.get(
+    "/figures",
+    summary="Figures about devices, orders, incidents and changes, as XLSX, CSV or JSON",
+    response_class=Response,
+    responses=_files("xlsx", "csv", "json"),
+)
+def figures(
+    context: Exporting,
+    names: Annotated[str, Query(description="Only these, with commas between.")] = "",
+    organisation: Organisation = "",
+    since: Annotated[
+        str, Query(description="An instant: only incidents and changes since then.")
+    ] = "",
+    language: Literal["zh", "en"] = "zh",
+    format: Literal["xlsx", "csv", "json"] = "xlsx",  # noqa: A002
+    as_of: At = "",
+) -> Response:
+    """What `cmdb figures` prints, and `cmdb figures --out` writes."""
+    store = context.store
+    wanted = chosen_figures(store.model, _names(names))
+    asked = figures_at(
+        store,
+        moment(store, as_of),
+        organisation or None,
+        since=since or None,
+        beneath=store.as_product(Permission.EXPORT) if isinstance(store, GuardedStore) else None,
+    )
+    told = Told(store, [(figure, evaluate(figure, asked)) for figure in wanted], language)
+    if format != "json":
+        return _sent(f"figures.{format}", asked.at, told.write)
+    plain = {"as_of": asked.at, "figures": told.plain()}
+    return JSONResponse(plain, headers=_headers("figures.json", asked.at))
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from anyio import move_on_after
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from cmdb.errors import CmdbError
+from itsm.desk import Desk
 
 if TYPE_CHECKING:
     from api.app import Services
@@ -24,6 +26,15 @@ class Alive(BaseModel):
     status: Literal["alive"] = "alive"
 
 
+class DeskState(BaseModel):
+    """What is done in this process, if no other does it: alerts, incidents, timers."""
+
+    holds: bool = Field(description="whether this process does it")
+    backlog: int = Field(description="received alerts that are not taken in yet")
+    ran_at: datetime | None = Field(None, description="when alerts were looked at last")
+    failing: list[str] = Field([], description="jobs that failed last time; the log says why")
+
+
 class Ready(BaseModel):
     """Whether requests can be served."""
 
@@ -32,6 +43,7 @@ class Ready(BaseModel):
     revision: int | None = Field(None, description="the newest one")
     types: int | None = Field(None, description="record types of the model")
     followers: dict[str, int] = Field({}, description="how many revisions each is behind")
+    desk: DeskState | None = Field(None, description="what goes on by itself")
 
 
 @router.get("/healthz", summary="The process is alive")
@@ -66,6 +78,14 @@ def _asked(services: Any) -> Ready:
         last = services.store.last_revision().number
         types = len(services.store.model.record_types)
         lags = {name: max(0, last - at()) for name, at in services.followers.items()}
+        desk = _desk(services.desk) if services.desk is not None else None
     except CmdbError as error:
         return Ready(ready=False, code=error.code)
-    return Ready(ready=True, revision=last, types=types, followers=lags)
+    return Ready(ready=True, revision=last, types=types, followers=lags, desk=desk)
+
+
+def _desk(desk: Desk) -> DeskState:
+    how = desk.condition()
+    return DeskState(
+        holds=how.holds, backlog=how.backlog, ran_at=how.ran_at, failing=sorted(how.failing)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from api.access.sign_in import SIGN_IN
 from api.rest.problems import RESPONSES
 from cmdb.errors import StoreError
 from cmdb.store import GraphStore
+from itsm.desk import Desk
+from schema.errors import CmdbError
 
 if TYPE_CHECKING:
     from api.app import Services
@@ -75,6 +78,9 @@ class Metrics:
         self._deliveries = Counter(
             "cmdb_webhook_deliveries", "Webhook deliveries", ["outcome"], registry=registry
         )
+        self._alerts = Counter(
+            "cmdb_alerts_received", "Alerts received", ["format", "outcome"], registry=registry
+        )
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, status).inc()
@@ -99,6 +105,50 @@ class Metrics:
     def delivery(self, outcome: str) -> None:
         """A webhook: ``delivered``, ``failed`` or ``given_up``."""
         self._deliveries.labels(outcome).inc()
+
+    def alerts(self, format_: str, read: int, unread: int) -> None:
+        """Alerts that came in: those that could be read, and those that could not."""
+        self._alerts.labels(format_, "read").inc(read)
+        self._alerts.labels(format_, "unread").inc(unread)
+
+
+class DeskCollector:
+    """How the desk is, and what it has done in this process."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            how = self.desk.condition()
+        except CmdbError:
+            return
+        yield GaugeMetricFamily(
+            "cmdb_alerts_backlog", "Received alerts that are not taken in yet", how.backlog
+        )
+        yield GaugeMetricFamily(
+            "cmdb_alerts_unmatched", "Alerts that fire, and whose CI is not known", how.unmatched
+        )
+        yield GaugeMetricFamily("cmdb_desk_holds", "Whether this process does it", int(how.holds))
+        if how.ran_at is not None:
+            yield GaugeMetricFamily(
+                "cmdb_desk_ran_timestamp_seconds",
+                "When alerts were looked at last",
+                how.ran_at.timestamp(),
+            )
+        failing = GaugeMetricFamily(
+            "cmdb_desk_failing", "Jobs that failed last time", labels=["job"]
+        )
+        for name in how.failing:
+            failing.add_metric([name], 1)
+        yield failing
+        done = CounterMetricFamily("cmdb_desk_done", "What was done", labels=["what"])
+        for name, count in asdict(self.desk.tally).items():
+            done.add_metric([name], count)
+        yield done
 
 
 class StoreCollector:

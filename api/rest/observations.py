@@ -1,16 +1,12 @@
 """Webhooks in: a discovery tool posts what it observed, in the form of `importers.jsonl`.
 
 Who posts has a token with the permission *observe*, or signs what they send with the secret of their
-source, as Standard Webhooks has it: ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``.
+source (`api.rest.signatures`).
 Nothing is planned before all of it has come and the signature was found right.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import time
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -19,17 +15,14 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from api.access.errors import UnauthenticatedError
 from api.access.principals import Grant, Permission, Principal
 from api.observing import Asked, may_observe, reconciled
 from api.rest.asking import received, services_of
 from api.rest.problems import RESPONSES, problem, status_of
+from api.rest.signatures import Signed, is_signed
 from cmdb.errors import CmdbError
 from importers.reading import Document
 
-TOLERANCE: Final = 300
-"""Seconds that a signature's time may be off."""
-SIGNATURE: Final = "webhook-signature"
 TYPES: Final = frozenset(
     {"", "application/jsonl", "application/x-ndjson", "application/json", "text/plain"}
     | {"application/octet-stream", "application/x-www-form-urlencoded", "application/gzip"}
@@ -52,33 +45,6 @@ PLAN: Final = {
 }
 
 router = APIRouter(prefix="/observations", tags=["observations"], responses=RESPONSES)
-
-
-class Signed:
-    """A signature over a body that is still coming."""
-
-    def __init__(self, request: Request, secret: str) -> None:
-        headers = request.headers
-        id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-        if not (at.isascii() and at.isdecimal()) or abs(time.time() - int(at[:12])) > TOLERANCE:
-            raise UnauthenticatedError(
-                "The webhook-timestamp is missing, or too far from now.", "Check the clocks."
-            )
-        self.given = headers.get(SIGNATURE, "").split()
-        self.mac = hmac.new(secret.encode(), f"{id}.{at}.".encode(), hashlib.sha256)
-
-    def check(self) -> None:
-        """Refuse what was not signed with the secret.
-
-        Raises
-        ------
-        UnauthenticatedError
-        """
-        right = f"v1,{base64.b64encode(self.mac.digest()).decode()}"
-        if not any(hmac.compare_digest(right.encode(), g.encode()) for g in self.given):
-            raise UnauthenticatedError(
-                f"The {SIGNATURE} is wrong.", "Sign `id.timestamp.body` with the source's secret."
-            )
 
 
 @router.post(
@@ -113,7 +79,7 @@ async def observe(
     asked = Asked(apply, complete, vanish_limit, first)
     async with received(request, signed.mac.update if signed else lambda _: None) as path:
         if signed:
-            signed.check()
+            await run_in_threadpool(signed.check)
         document = Document("what was posted", "posted", path)
         plan, failed = await run_in_threadpool(
             reconciled, services_of(request).store, principal, source, document, asked
@@ -131,13 +97,9 @@ def _check_type(request: Request) -> None:
 def _asking(request: Request, source: str) -> tuple[Signed | None, Principal]:
     """Who posts; with a signature that is yet to be checked, the source itself."""
     services = services_of(request)
-    if SIGNATURE in request.headers:
+    if is_signed(request):
         secret = services.settings.observation_secrets.get(source)
-        if secret is None:
-            raise UnauthenticatedError(
-                "This source has no secret to sign with.", "Set it, or send a token."
-            )
-        signed = Signed(request, secret.get_secret_value())
+        signed = Signed(services, request, secret)
         principal = Principal(
             source, "", (Grant(frozenset({Permission.OBSERVE}), None),), by="token"
         )

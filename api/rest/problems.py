@@ -37,6 +37,8 @@ STATUS: Final[dict[str, int]] = {
     "invalid_change": 422,
     "source_invalid": 422,
     "file_refused": 422,
+    "invalid_calendar": 422,
+    "alerts_unreadable": 422,
     "store_full": 507,
 }
 """Error code -> status; every other ``store_…`` is 503, the rest 400."""

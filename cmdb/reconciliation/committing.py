@@ -148,7 +148,9 @@ class Committer:
         """Plan a batch at a revision; False where statements that rules forbid were taken out."""
         self.planner.waiting = list(batch.waiting)
         batch.plan = self.planner.plan(batch.statements)
-        batch.tasks = new_tasks(self.state.source, batch.plan.questions, self._tasks)
+        batch.tasks = new_tasks(
+            self.store.model, self.state.source, batch.plan.questions, self._tasks
+        )
         tasks = (Step(Create(t.type, t.attributes, t.id), 0) for t in batch.tasks.values())
         steps = [*batch.plan.steps, *tasks]
         source = self.state.source_operations() if steps and not self._under_way else []

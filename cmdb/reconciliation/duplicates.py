@@ -14,7 +14,7 @@ from cmdb.reconciliation.planning import RecordPlanner
 from cmdb.reconciliation.precedence import Precedence, provenance_of
 from cmdb.reconciliation.sources import precedence_of, sources
 from cmdb.reconciliation.standing import without_standing
-from cmdb.reconciliation.tasks import open_tasks
+from cmdb.reconciliation.tasks import fitting, open_tasks
 from cmdb.reconciliation.undoing import undo
 from cmdb.reconciliation.withdrawing import withdrawals
 from cmdb.records import Record
@@ -38,8 +38,7 @@ def decide(
     MergeError
         It is none of those that fit.
     """
-    fitting = task.attributes.get("evidence", {}).get("candidates", ())
-    if choice.id not in fitting:
+    if choice.id not in fitting(task):
         raise MergeError(
             f"{choice.name} ({choice.type}) is none of the records that {task.name} fits.",
             "`cmdb duplicates` lists them.",
@@ -48,14 +47,19 @@ def decide(
     source, key = (str(task.attributes.get(n, "")) for n in ("source_name", "source_key"))
     wrong = [
         r.id
-        for r in store.get(task.attributes.get("evidence", {}).get("candidates", ())).values()
+        for r in store.get(fitting(task)).values()
         if r.id != choice.id and provenance_of(r.attributes).get(source, {}).get("key") == key
     ]
     if wrong:
         steps, _ = withdrawals(store, source, wrong, precedence_of(sources(store)), {})
         operations += steps
     change = ChangeSet(
-        operations, actor, "merge", f"decided {task.name}", id=change_set or new_id(), managed=True
+        operations,
+        actor,
+        "merge",
+        "decided which record it is",
+        id=change_set or new_id(),
+        managed=True,
     )
     return store.commit(change).revision
 
@@ -110,7 +114,7 @@ def merge(
         if len({into.get(c.id, c.id) for c in task.candidates}) == 1:
             decision = into.get(task.candidates[0].id, task.candidates[0].id)
             operations.append(Update(task.record.id, {"decision": decision, "open": False}))
-    text = reason or f"{other.name} ({other.id}) is {survivor.name} ({survivor.id})"
+    text = reason or "two records are one"
     id = change_set or new_id()
     change = ChangeSet(operations, actor, "merge", text, id=id, based_on=revision, managed=True)
     done = store.commit(change)
@@ -287,7 +291,7 @@ def unmerge(
     for commit in store.history(merged.id):
         for change in commit.changes.records:
             if change.before is not None and change.before.type != MERGED:
-                text = reason or f"unmerge {merged.name} ({merged.id})"
+                text = reason or "what was one record is two"
                 number = commit.revision.number
                 return undo(store, number, actor=actor, reason=text, change_set=change_set)
     raise MergeError(f"{merged.name} has no merge in its history.")  # pragma: no cover

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from cmdb.reconciliation.identification import Question
 from cmdb.reconciliation.links import MERGED
 from cmdb.records import Record
 from cmdb.store import GraphStore
+from schema.model import Model
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,21 @@ def open_tasks(store: GraphStore) -> list[Task]:
     """
     where = {"open": {"eq": True}}
     records = store.find(Query("DuplicateTask", where, first=10_000)).records
-    ids = {i for r in records for i in r.attributes.get("evidence", {}).get("candidates", ())}
+    ids = {id for record in records for id in fitting(record)}
     found = store.get(ids) if ids else {}
     tasks = []
     for record in records:
-        ids_ = record.attributes.get("evidence", {}).get("candidates", ())
-        candidates = [found[i] for i in ids_ if i in found and found[i].type != MERGED]
+        candidates = [found[i] for i in fitting(record) if i in found and found[i].type != MERGED]
         if len(candidates) > 1:
             tasks.append(Task(record, candidates))
     return tasks
+
+
+def fitting(task: Record) -> Sequence[str]:
+    """Ids of the records that a task's observation fits. Of an earlier model they are in the evidence."""
+    said = task.attributes
+    found: Sequence[str] = said.get("candidates") or said.get("evidence", {}).get("candidates", ())
+    return found
 
 
 def tasks_of(store: GraphStore, source: str) -> dict[str, Record]:
@@ -59,26 +66,26 @@ def tasks_of(store: GraphStore, source: str) -> dict[str, Record]:
 
 
 def new_tasks(
-    source: str, questions: Iterable[Question], known: Mapping[str, Record]
+    model: Model, source: str, questions: Iterable[Question], known: Mapping[str, Record]
 ) -> dict[str, Record]:
     """Questions of a source become tasks, by key, once each."""
+    named = "candidates" in model.record_types["DuplicateTask"].attributes if questions else True
     found: dict[str, Record] = {}
     for question in questions:
         key = question.subject.key
         task = known.get(key)
         if task is None or not task.attributes.get("open", True):
-            found[key] = _task(source, question)
+            found[key] = _task(source, question, named)
     return found
 
 
-def _task(source: str, question: Question) -> Record:
+def _task(source: str, question: Question, named: bool) -> Record:
     subject = question.subject
     name = subject.name
     evidence = {
         "type": subject.type,
         "held": question.held,
         "place": subject.place,
-        "candidates": question.candidates,
         "rules": [
             {"rule": e.rule, "values": {n: str(v) for n, v in e.values.items()}, "record": e.record}
             for e in question.evidence
@@ -91,4 +98,5 @@ def _task(source: str, question: Question) -> Record:
         "evidence": evidence,
         "open": True,
     }
+    (attributes if named else evidence)["candidates"] = question.candidates
     return Record(new_id(), "DuplicateTask", 0, attributes)

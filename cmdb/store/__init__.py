@@ -6,6 +6,7 @@ what production runs on. Cypher stands only under ``cmdb.store.neo4j``, SQL only
 """
 
 from cmdb.store.base import GraphStore
+from cmdb.store.deadlines import Deadline
 from cmdb.store.opening import create_store, open_store
 
-__all__ = ["GraphStore", "create_store", "open_store"]
+__all__ = ["Deadline", "GraphStore", "create_store", "open_store"]

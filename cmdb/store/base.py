@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from cmdb.change_sets import ChangeSet
@@ -33,12 +33,12 @@ from cmdb.errors import (
     StoreBusyError,
 )
 from cmdb.preparation import prepare
-from cmdb.queries import AsOf, Count, Page, Query
+from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, wanted
 from cmdb.records import Record, Relationship, same_values
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.steps import ParsedStep, Step, parse_step
 from cmdb.store.changes import Replay
-from cmdb.store.deadlines import deadline
+from cmdb.store.deadlines import Deadline, deadline
 from cmdb.store.topology import LinkBlock, NodeBlock, Topology
 from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
@@ -66,13 +66,16 @@ class Neighbour(NamedTuple):
 class Connected(NamedTuple):
     """One page of the records next to one that was asked for.
 
+    `relationships` lead to the records, one to each; there are none where the step asks for none.
     `cursor` continues after the last one; None says there are no more, or that none was asked for.
-    `total` counts all that match, where the step asked for it.
+    `total` counts all that match, where the step asked for it. `below` is as of `Page`.
     """
 
-    neighbours: list[Neighbour]
+    records: list[Record]
+    relationships: list[Relationship]
     cursor: str | None
     total: int | None = None
+    below: Mapping[tuple[str, int], Connected] = MappingProxyType({})
 
 
 class Span(NamedTuple):
@@ -84,12 +87,12 @@ class Span(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What a store holds."""
+    """What a store holds. None: that is not told to who does not see everything."""
 
     records: int
-    relationships: int
-    record_images: int
-    relationship_images: int
+    relationships: int | None
+    record_images: int | None
+    relationship_images: int | None
     revisions: int
 
 
@@ -109,6 +112,21 @@ class Entry(NamedTuple):
     value: bytes
 
 
+def connected(
+    query: ParsedQuery,
+    records: list[Record],
+    relationships: list[Relationship],
+    total: int | None,
+    below: Mapping[tuple[str, int], Connected],
+) -> Connected:
+    """A page of a step's query, of one record more than it takes."""
+    if len(records) <= query.first:
+        return Connected(records, relationships, None, total, below)
+    page = records[: query.first]
+    cursor = query.cursor(page[-1]) if page else None
+    return Connected(page, relationships[: query.first], cursor, total, below)
+
+
 class GraphStore(ABC):
     """Records, relationships, revisions and their history, behind one contract.
 
@@ -121,6 +139,9 @@ class GraphStore(ABC):
 
     url: str
     """Where the store is, without secrets."""
+
+    clock: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
+    """Gives the instants of revisions, and of entries of journals."""
 
     # -- what every store must do -------------------------------------------------------------------
 
@@ -147,6 +168,10 @@ class GraphStore(ABC):
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         """Revisions by number; unknown ones are left out. One statement."""
 
+    def instants(self, numbers: Collection[int]) -> dict[int, datetime]:
+        """When revisions were made, by number; unknown ones are left out. One statement."""
+        return {number: revision.at for number, revision in self.revisions(numbers).items()}
+
     @abstractmethod
     def committed(self, change_set: str) -> int | None:
         """The revision that a change set became, by its id; None if it was not committed. One statement."""
@@ -157,10 +182,24 @@ class GraphStore(ABC):
         (`cmdb.store.chain`); none where it has no digest."""
 
     @abstractmethod
-    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+    def get(
+        self,
+        ids: Collection[str],
+        as_of: AsOf = None,
+        attributes: Collection[str] | None = None,
+    ) -> dict[str, Record]:
         """Records by id; those that do not (yet) exist are left out. One statement.
 
         As of the past it costs with the history of these records, not with that of the store.
+
+        Parameters
+        ----------
+        attributes
+            Names of those that are wanted; None for all. Records may have more than these.
+
+        Raises
+        ------
+        UnknownNameError
         """
 
     @abstractmethod
@@ -173,6 +212,9 @@ class GraphStore(ABC):
     @abstractmethod
     def find(self, query: Query) -> Page:
         """One page of the records that match. One statement, the total included.
+
+        What the query's steps lead to comes with it, as of the same moment: on Neo4j by that statement,
+        on SQLite by one for each level.
 
         Raises
         ------
@@ -317,9 +359,8 @@ class GraphStore(ABC):
     @abstractmethod
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
-        """For each record that exists, and each step by its index: one neighbour more than the page
-        takes, and the total. One statement."""
+    ) -> dict[tuple[str, int], Connected]:
+        """`connections`, checked."""
 
     @abstractmethod
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
@@ -535,19 +576,24 @@ class GraphStore(ABC):
             raise NotFoundError(f"There is no record {id}.", "`cmdb search` finds records by name.")
         return found[id]
 
-    def histories(self, ids: Collection[str], first: int = 50) -> dict[str, list[Commit]]:
+    def histories(
+        self, ids: Collection[str], first: int = 50, before: int | None = None
+    ) -> dict[str, list[Commit]]:
         """The `history` of several records; ids that do not exist are left out. One statement."""
         asked = sorted({id for id in ids if id.isascii()})  # as every id is
-        return self._histories(asked, first, NEVER) if asked else {}
+        until = NEVER if before is None else min(before, NEVER)
+        return self._histories(asked, first, until) if asked else {}
 
-    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+    def deadline(self, seconds: float) -> AbstractContextManager[Deadline]:
         """Within it, readings that are not done after so many seconds are cancelled.
 
         It holds for the context that it is entered in and for copies of that (`contextvars`), so also
         for what is handed to a worker thread with its context; of several deadlines, the earliest. The
         store itself stops working on the statement, and can be used again at once. Neo4j looks for
         transactions that are out of time every two seconds (``db.transaction.monitor.check.interval``),
-        and may be that late. Writes are not cut off.
+        and may be that late. What it gives can be cancelled before (`Deadline.cancel`), from any thread;
+        on a cluster of Neo4j servers that may come to nothing, and the time out does it. Writes are not
+        cut off.
 
         Raises
         ------
@@ -587,7 +633,8 @@ class GraphStore(ABC):
     def connections(
         self, ids: Collection[str], steps: Sequence[Step], as_of: AsOf = None
     ) -> dict[tuple[str, int], Connected]:
-        """For each of these records and each step, one page of those it leads to. One statement.
+        """For each of these records and each step, one page of those it leads to. One statement; with
+        further steps behind them, as `find`.
 
         What is sent is a page for each record and step, whatever they are connected to. To choose it
         the store looks at what sorts all neighbours of the step, as no index has them in order: tenths
@@ -611,13 +658,13 @@ class GraphStore(ABC):
         at = self.resolve(as_of)
         parsed = [self._checked(partial(parse_step, step=s, past=at is not None)) for s in steps]
         asked = sorted({id for id in ids if id.isascii()})  # as every id is
-        found: dict[tuple[str, int], Connected] = {}
-        for id, index, near, total in self._connected(asked, parsed, at) if asked and steps else ():
-            query = parsed[index].query
-            page = near[: query.first]
-            cursor = query.cursor(page[-1].record) if page and len(near) > len(page) else None
-            found[id, index] = Connected(page, cursor, total)
-        return found
+        return self._connected(asked, parsed, at) if asked and steps else {}
+
+    def _wanted(self, attributes: Collection[str] | None) -> tuple[str, ...] | None:
+        """Names of attributes, checked; None for all."""
+        if attributes is None:
+            return None
+        return self._checked(partial(wanted, attributes=attributes))
 
     def _checked(self, parse: Callable[[Model], Parsed]) -> Parsed:
         """What is asked, checked against the model; against a newer one where names are unknown."""
@@ -709,7 +756,7 @@ class GraphStore(ABC):
         self.close()
 
     def _next_revision(self, transaction: WriteTransaction, change_set: ChangeSet) -> Revision:
-        last, now = transaction.last, datetime.now(UTC)
+        last, now = transaction.last, self.clock()
         if last is not None:
             now = max(now, last.at + timedelta(microseconds=1))
         return Revision(

@@ -15,6 +15,7 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    Naming,
     Not,
     OfType,
     Owned,
@@ -36,7 +37,7 @@ class QueryCompiler(ABC):
         Revision number, or None for now.
     """
 
-    row: ClassVar[str]
+    row: str
     """What a record of the page is called in the statement."""
     true: ClassVar[str]
     false: ClassVar[str]
@@ -74,6 +75,10 @@ class QueryCompiler(ABC):
         """Whether a list holds a value."""
 
     @abstractmethod
+    def holds_one(self, alias: str, name: str, values: Sequence[Any]) -> str:
+        """Whether a list holds one of very many values (`among`)."""
+
+    @abstractmethod
     def contains(self, expression: str, text: str) -> str: ...
 
     @abstractmethod
@@ -88,6 +93,9 @@ class QueryCompiler(ABC):
 
     @abstractmethod
     def reaching(self, alias: str, reaching: Reaching) -> str: ...
+
+    @abstractmethod
+    def naming(self, alias: str, naming: Naming) -> str: ...
 
     @abstractmethod
     def of_type(self, alias: str, asked: OfType) -> str: ...
@@ -118,6 +126,8 @@ class QueryCompiler(ABC):
             if self.as_of is not None:
                 return self.condition(alias, condition.exactly)
             return self.owned(alias, condition)
+        if isinstance(condition, Naming):
+            return self.naming(alias, condition)
         return self.related(alias, condition)
 
     def all_of(self, alias: str, condition: Condition) -> str:
@@ -130,6 +140,8 @@ class QueryCompiler(ABC):
         expression = self.attribute(alias, name)
         if operator == "null":
             return f"{expression} IS {'' if value else 'NOT '}NULL"
+        if many and operator == AMONG:
+            return self.holds_one(alias, name, value)
         if many:
             return self.holds(alias, name, self.stored(kind, value))
         if operator == "ne":
@@ -172,11 +184,12 @@ class QueryCompiler(ABC):
 
     def order(self, query: ParsedQuery) -> str:
         """What stands behind ORDER BY: what has no value comes last, the id decides."""
-        keys = [
-            f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
-            for expression, descending in self._keys(query)
-        ]
+        keys = [self.sorted_by(*key) for key in self._keys(query)]
         return ", ".join([*keys, f"{self.row}.id"])
+
+    def sorted_by(self, expression: str, descending: bool) -> str:
+        """One key of an order; what has no value comes last."""
+        return f"{expression} IS NULL, {expression}{' DESC' if descending else ''}"
 
     def after(self, query: ParsedQuery) -> str:
         """Rows behind the position: for some key all earlier ones equal and this one behind.

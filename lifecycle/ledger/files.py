@@ -1,35 +1,17 @@
-"""The ledger as a file: XLSX and CSV, row by row, so that memory does not grow with the number of devices.
-
-What operators wrote into their records never becomes a formula: in a workbook every text is a text cell, and
-in CSV what begins like a formula gets an apostrophe in front, which spreadsheets show as text and the
-ledger importer takes away again. Control characters are replaced.
-"""
+"""The ledger as a file (`lifecycle.sheets`)."""
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from cmdb.errors import QueryError
+from lifecycle import sheets
 from lifecycle.ledger.columns import Column
 from lifecycle.ledger.getters import text
 from lifecycle.ledger.rows import Row
-
-SUFFIXES: Final = (".xlsx", ".csv")
-SHEET_ROWS: Final = 1_000_000
-"""Rows of one sheet; a workbook's sheet ends at 1,048,576."""
-DIGITS: Final = 15
-"""What a number in a workbook keeps."""
-
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
-_FORMULA: Final = ("=", "+", "-", "@")
-_TAKEN_AWAY: Final = ("'", '="')
-"""How a text begins of which the importer would take something away."""
 
 
 def write(
@@ -42,27 +24,15 @@ def write(
     QueryError
     OSError
     """
-    writers = {".xlsx": _workbook, ".csv": _csv}
-    suffix = path.suffix.lower()
-    if suffix not in writers:
-        raise QueryError(f"{path.name} is neither XLSX nor CSV.", "End its name in .xlsx or .csv.")
-    part = path.with_name(f".{path.name}.part{suffix}")
-    try:
-        count = writers[suffix](part, columns, pages, language)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return count
-
-
-def _headings(columns: Sequence[Column], language: str) -> list[str]:
-    return [column.zh if language == "zh" else column.en for column in columns]
+    title = "设备台账" if language == "zh" else "Device ledger"
+    headings = [column.zh if language == "zh" else column.en for column in columns]
+    return sheets.write(path, title, headings, _cells(columns, pages, language))
 
 
 def _cells(
     columns: Sequence[Column], pages: Iterable[Sequence[Row]], language: str
 ) -> Iterator[list[Any]]:
-    """Rows of numbers, dates and harmless texts."""
+    """Rows of numbers, dates and texts."""
     for page in pages:
         for row in page:
             yield [_cell(column.get(row), language) for column in columns]
@@ -71,91 +41,4 @@ def _cells(
 def _cell(value: Any, language: str) -> Any:
     if value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool)):
         return value
-    if type(value) is date:
-        return value
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value, language).strip())
-
-
-def _csv(
-    path: Path, columns: Sequence[Column], pages: Iterable[Sequence[Row]], language: str
-) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8-sig", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_headings(columns, language))
-        for cells in _cells(columns, pages, language):
-            writer.writerow([csv_cell(cell) for cell in cells])
-            count += 1
-    return count
-
-
-def csv_cell(cell: Any) -> str:
-    """A value in CSV: never a formula."""
-    if cell is None:
-        return ""
-    if isinstance(cell, str):
-        risky = cell.startswith((*_FORMULA, *_TAKEN_AWAY))
-        return f"'{cell}" if risky else cell
-    return f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
-
-
-def _workbook(
-    path: Path, columns: Sequence[Column], pages: Iterable[Sequence[Row]], language: str
-) -> int:
-    import xlsxwriter
-
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_numbers": False,
-        "strings_to_urls": False,
-    }
-    title = "设备台账" if language == "zh" else "Device ledger"
-    headings = _headings(columns, language)
-    count, at, sheet = 0, SHEET_ROWS, None
-    with xlsxwriter.Workbook(str(path), options) as book:
-        bold = book.add_format({"bold": True, "bg_color": "#E8EDF3", "border": 1})
-        formats = {
-            "date": book.add_format({"num_format": "yyyy-mm-dd"}),
-            "text": book.add_format({"quote_prefix": True}),
-        }
-        for cells in _cells(columns, pages, language):
-            if at >= SHEET_ROWS or sheet is None:
-                sheet, at = _sheet(book, title, headings, bold), 1
-            for index, cell in enumerate(cells):
-                _put(sheet, at, index, cell, formats)
-            at, count = at + 1, count + 1
-        if sheet is None:
-            _sheet(book, title, headings, bold)
-    return count
-
-
-def _sheet(book: Any, title: str, headings: Sequence[str], bold: Any) -> Any:
-    number = len(book.worksheets()) + 1
-    sheet = book.add_worksheet(title if number == 1 else f"{title} {number}")
-    sheet.freeze_panes(1, 0)
-    sheet.set_landscape()
-    sheet.set_paper(9)  # A4
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)
-    sheet.set_column(0, len(headings) - 1, 16)
-    for index, heading in enumerate(headings):
-        sheet.write_string(0, index, heading, bold)
-    return sheet
-
-
-def _put(sheet: Any, row: int, column: int, cell: Any, formats: dict[str, Any]) -> None:
-    if cell is None or cell == "":
-        return
-    if isinstance(cell, date):
-        if cell.year >= 1900:
-            sheet.write_datetime(row, column, cell, formats["date"])
-            return
-        cell = cell.isoformat()
-    if isinstance(cell, int | float | Decimal):
-        if len(Decimal(str(cell)).as_tuple().digits) <= DIGITS:
-            sheet.write_number(row, column, cell)
-            return
-        cell = f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
-    kept = f"'{cell}" if cell.startswith(_TAKEN_AWAY) else cell
-    sheet.write_string(row, column, kept, formats["text"] if cell.startswith(_FORMULA) else None)
+    return value if type(value) is date else text(value, language)

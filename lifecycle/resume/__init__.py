@@ -15,11 +15,13 @@ from cmdb.queries import AsOf
 from cmdb.records import Record
 from cmdb.revisions import Commit, Revision
 from cmdb.store import GraphStore
+from cmdb.store.base import Span
 from lifecycle.items import CONCERNS
 from lifecycle.resume.happenings import Happening, of_link, of_record, references
-from lifecycle.resume.processes import concerned, of_process
+from lifecycle.resume.processes import TOLD, concerned, of_process
 from lifecycle.resume.sentences import LANGUAGES, Words
 from schema.kinds import write_datetime
+from schema.model import STATE_ATTRIBUTE
 
 PAGE: Final = 500
 
@@ -87,14 +89,27 @@ def resume(store: GraphStore, id: str, as_of: AsOf = None) -> Resume:
     known = store.get(processes) if processes else {}
     found += _of_processes(store, known, at)
     found.sort(key=lambda entry: (entry[0].number, entry[1].rank))
-    told = [happening.about(known) for _, happening in found]
-    named = _names(store, told) | {process.id: process.name for process in known.values()}
+    return Resume(record, _told(store, found, known))
+
+
+def _told(
+    store: GraphStore, found: list[tuple[Revision, Happening]], processes: Mapping[str, Record]
+) -> list[Entry]:
+    """What happened, put into words."""
+    told = [happening.about(processes) for _, happening in found]
+    named = _names(store, told) | {process.id: process.name for process in processes.values()}
     words = [Words(store.model, named, language) for language in LANGUAGES]
-    entries = [
+    return [
         _entry(revision, happening, *(happening.tell(w) for w in words))
         for (revision, _), happening in zip(found, told, strict=True)
     ]
-    return Resume(record, entries)
+
+
+def course(store: GraphStore, process: Record) -> list[Entry]:
+    """What a process went through itself: its states and what became of it, votes, comments."""
+    found = _of_processes(store, {process.id: process}, None)
+    found.sort(key=lambda entry: (entry[0].number, entry[1].rank))
+    return _told(store, found, {process.id: process})
 
 
 def history(store: GraphStore, id: str, at: int | None) -> Iterator[Commit]:
@@ -110,14 +125,19 @@ def history(store: GraphStore, id: str, at: int | None) -> Iterator[Commit]:
 def _of_processes(
     store: GraphStore, processes: Mapping[str, Record], at: int | None
 ) -> list[tuple[Revision, Happening]]:
-    """The states that processes went through, and the votes. Three statements, however many."""
+    """What processes went through, and what was said of them. Few statements, however many."""
     if not processes:
         return []
+    spans: dict[str, dict[str, list[Span]]] = {id: {} for id in processes}
+    types = {record.type for record in processes.values()}
+    for attribute in (STATE_ATTRIBUTE, "votes", "comments", *TOLD):
+        if any(attribute in store.model.record_types[name].attributes for name in types):
+            for id, own in store.spans(list(processes), attribute).items():
+                spans[id][attribute] = own
     happenings = [
         happening
-        for attribute in ("lifecycle_state", "votes")
-        for id, spans in store.spans(list(processes), attribute).items()
-        for happening in of_process(store.model, processes[id], attribute, spans)
+        for id, own in spans.items()
+        for happening in of_process(store.model, processes[id], own)
         if at is None or happening.since <= at
     ]
     revisions = store.revisions({happening.since for happening in happenings})

@@ -9,7 +9,9 @@ from typing import Any, Final
 from cmdb.records import Record
 from cmdb.revisions import RecordChange, RelationshipChange, Revision
 from cmdb.store.base import differences, mask
+from lifecycle.deciding import SOURCE as PROCESS
 from lifecycle.effects import IN_TRANSIT_TO
+from lifecycle.naming import NUMBER
 from lifecycle.resume.sentences import Words
 from schema.kinds import parse_id
 from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model
@@ -17,7 +19,7 @@ from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model
 OWNERS: Final = ("organisation", "custodian")
 CONTAINS: Final = "CONTAINS"
 EVIDENCE: Final = "DOCUMENTED_BY"
-PROCESS_KINDS: Final = {"RepairOrder": "repair", "TransferOrder": "transfer", "Incident": "incident", "Change": "change"}  # fmt: skip
+PROCESS_KINDS: Final = {"RepairOrder": "repair", "TransferOrder": "transfer", "Incident": "incident", "Change": "change", "Problem": "problem", "ServiceRequest": "request"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,10 @@ def of_record(model: Model, revision: Revision, change: RecordChange) -> Iterato
     for name, (was, now) in owners.items():
         yield Happening("owner", _owner, {"attribute": name, "old": was, "new": now}, model, rank=2)
     if old is not None and changed:
-        details = {"source": revision.source, "changed": changed}
-        yield Happening("configuration", lambda w, d: w.say("configuration", source=d["source"], values=w.values(d["changed"])), details, model)  # fmt: skip
+        numbers = NUMBER.findall(revision.reason) if revision.source == PROCESS else []
+        by = numbers[0] if numbers else revision.source
+        details = {"source": revision.source, "by": by, "changed": changed}
+        yield Happening("configuration", lambda w, d: w.say("configuration", source=d["by"], values=w.values(d["changed"])), details, model)  # fmt: skip
 
 
 def _state(words: Words, d: Mapping[str, Any]) -> str:

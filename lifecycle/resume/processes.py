@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cmdb.records import Record
 from cmdb.revisions import RelationshipChange
@@ -12,6 +12,12 @@ from lifecycle.items import DROPPED
 from lifecycle.resume.happenings import Happening
 from lifecycle.resume.sentences import Words
 from schema.model import STATE_ATTRIBUTE, Model
+
+TOLD: Final = (
+    "priority", "major", "support_level", "resolution_code", "resolution", "risk", "result", "root_cause", "workaround",
+    "fulfilled_by",
+)  # fmt: skip
+"""Attributes of processes whose values are told."""
 
 
 def concerned(model: Model, change: RelationshipChange) -> Iterator[Happening]:
@@ -28,11 +34,17 @@ def concerned(model: Model, change: RelationshipChange) -> Iterator[Happening]:
     for step in taken[len(before) :]:
         yield Happening("process", _step, {"taken": step}, model, process, rank=0)
     if new.get("outcome") == DROPPED != old.get("outcome"):
-        yield Happening("process", _process("dropped"), {}, model, process)
+        yield Happening("process", _dropped, {}, model, process)
 
 
 def _process(sentence: str) -> Callable[[Words, Mapping[str, Any]], str]:
     return lambda w, d: w.say(sentence, type=w.type(d.get("type", "")), number=d.get("number", ""))
+
+
+def _dropped(words: Words, d: Mapping[str, Any]) -> str:
+    procedure = getattr(words.model.record_types.get(d.get("type", "")), "procedure", None)
+    carried_out = procedure is None or procedure.steps
+    return _process("dropped" if carried_out else "left")(words, d)
 
 
 def _step(words: Words, d: Mapping[str, Any]) -> str:
@@ -57,22 +69,40 @@ def _step(words: Words, d: Mapping[str, Any]) -> str:
 
 
 def of_process(
-    model: Model, process: Record, attribute: str, spans: Sequence[Span]
+    model: Model, process: Record, spans: Mapping[str, Sequence[Span]]
 ) -> Iterator[Happening]:
-    """The states of a process, or the votes, by the values its attribute had."""
-    old: Any = None
-    for span in spans:
-        if attribute == STATE_ATTRIBUTE:
-            if span.value is not None:
-                details = {"old": old, "new": span.value}
-                yield Happening(
-                    "process", _process_state, details, model, process.id, span.since, 6
-                )
-        else:
-            before = old or []
-            for vote in (span.value or [])[len(before) :]:
-                yield Happening("process", _vote, {"vote": vote}, model, process.id, span.since, 5)
-        old = span.value
+    """The states of a process, what became of it beside, votes and comments, by the values its attributes had."""
+    states = spans.get(STATE_ATTRIBUTE, ())
+    for span in states:
+        if span.value is not None:
+            before = next((s.value for s in states if s.until == span.since), None)
+            beside = _values(spans, span.since)
+            said = {"old": before, "new": span.value, "beside": beside}
+            yield Happening("process", _process_state, said, model, process.id, span.since, 6)
+    moved = {span.since for span in states}
+    for since in sorted({s.since for n in TOLD for s in spans.get(n, ())} - moved):
+        if changed := _values(spans, since):
+            said = {"changed": changed}
+            yield Happening("process", _process_values, said, model, process.id, since, 6)
+    for attribute, tell, name in (("votes", _vote, "vote"), ("comments", _comment, "comment")):
+        known = 0
+        for span in spans.get(attribute, ()):
+            entries = span.value or []
+            for entry in entries[known:]:
+                yield Happening("process", tell, {name: entry}, model, process.id, span.since, 5)
+            known = len(entries)
+
+
+def _values(spans: Mapping[str, Sequence[Span]], since: int) -> dict[str, tuple[Any, Any]]:
+    """What a revision made of the attributes that are told: (before, after)."""
+    found = {}
+    for name in TOLD:
+        own = spans.get(name, ())
+        for place, span in enumerate(own):
+            old = own[place - 1].value if place else None
+            if span.since == since and (old is not None or span.value is not None):
+                found[name] = (old, span.value)
+    return found
 
 
 def _process_state(words: Words, d: Mapping[str, Any]) -> str:
@@ -80,10 +110,22 @@ def _process_state(words: Words, d: Mapping[str, Any]) -> str:
         "type": words.type(d["type"]),
         "number": d["number"],
         "new": words.state(d["type"], d["new"]),
+        "beside": words.within(words.values(d["beside"])) if d["beside"] else "",
     }
     if d["old"] is None:
         return words.say("process_first", **said)
     return words.say("process", old=words.state(d["type"], d["old"]), **said)
+
+
+def _process_values(words: Words, d: Mapping[str, Any]) -> str:
+    values = words.values(d["changed"])
+    return words.say("process_values", type=words.type(d["type"]), number=d["number"], values=values)  # fmt: skip
+
+
+def _comment(words: Words, d: Mapping[str, Any]) -> str:
+    said = d["comment"]
+    by, text = words.name(said.get("by")), said.get("text", "")
+    return words.say("comment", type=words.type(d["type"]), number=d["number"], by=by, text=text)  # fmt: skip
 
 
 def _vote(words: Words, d: Mapping[str, Any]) -> str:

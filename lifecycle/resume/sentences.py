@@ -38,8 +38,11 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "serial_read": Sentence(" Serial number read: {value}.", "现场序列号：{value}。"),
     "said": Sentence(" Reason: {value}.", "原因：{value}。"),
     "checked": Sentence(" Checked by {value}: {points} points.", "按{value}检查{points}项。"),
-    "process_first": Sentence("{type} {number}: {new}.", "{type} {number}：{new}。"),
-    "process": Sentence("{type} {number}: {old} → {new}.", "{type} {number}：{old} → {new}。"),
+    "left": Sentence("No longer concerned by {type} {number}.", "{type} {number}不再涉及。"),
+    "process_first": Sentence("{type} {number}: {new}{beside}.", "{type} {number}：{new}{beside}。"),
+    "process": Sentence("{type} {number}: {old} → {new}{beside}.", "{type} {number}：{old} → {new}{beside}。"),
+    "process_values": Sentence("{type} {number}: {values}.", "{type} {number}：{values}。"),
+    "comment": Sentence("{type} {number}: {by} said: {text}", "{type} {number}：{by}备注：{text}"),
     "approve": Sentence("{type} {number}: {stage} granted by {by}.{comment}", "{type} {number}：{stage}，{by}同意。{comment}"),
     "reject": Sentence("{type} {number}: {stage} refused by {by}.{comment}", "{type} {number}：{stage}，{by}不同意。{comment}"),
     "evidence": Sentence("Evidence: {other}{values}.", "佐证材料：{other}{values}。"),
@@ -55,6 +58,8 @@ KINDS: Final[dict[str, Sentence]] = {
     "repair": Sentence("Repair", "维修"),
     "incident": Sentence("Incident", "事件"),
     "change": Sentence("Change", "变更"),
+    "problem": Sentence("Problem", "问题"),
+    "request": Sentence("Request", "请求"),
     "process": Sentence("Process", "流程"),
     "configuration": Sentence("Configuration", "配置"),
     "relationship": Sentence("Relationship", "关系"),
@@ -126,8 +131,11 @@ class Words:
         """Attributes of a relationship, in parentheses, if there are any."""
         if not attributes:
             return ""
-        inside = self.values({n: (None, v) for n, v in attributes.items()})
-        return f"（{inside}）" if self.language == "zh" else f" ({inside})"
+        return self.within(self.values({n: (None, v) for n, v in attributes.items()}))
+
+    def within(self, text: str) -> str:
+        """Text in parentheses."""
+        return f"（{text}）" if self.language == "zh" else f" ({text})"
 
     def _change(self, name: str, old: Any, new: Any) -> str:
         end = self.value(name, new)

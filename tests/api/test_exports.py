@@ -154,9 +154,34 @@ def test_the_ledger_is_what_the_command_writes(office: Office) -> None:
     assert few.get("/exports/ledger", "eve").json()["code"] == "too_large"
 
 
+def test_figures_are_what_the_command_writes(office: Office) -> None:
+    office.device("srv", state="in_use")
+    door = Door(office.store, [EXPORTER])
+    asked = {"names": "devices_by_state,response_kept", "since": "2026-01-01T00:00:00Z"}
+    found = door.get("/exports/figures", "eve", params={**asked, "format": "json"}).json()[
+        "figures"
+    ]
+    assert [(f["figure"], f["value"]) for f in found] == [
+        ("devices_by_state", 1),
+        ("response_kept", None),
+    ]
+    answer = door.get(
+        "/exports/figures", "eve", params={**asked, "format": "csv", "language": "en"}
+    )
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert rows[1:] == [
+        ["devices_by_state", "Devices by state", "", "", "1", "devices", "1"],
+        ["devices_by_state", "Devices by state", "Lifecycle state", "In use", "1", "devices", "1"],
+        ["response_kept", "Of the promised responses, those in time", "", "", "", "%", "0"],
+    ]
+    assert door.get("/exports/figures", "eve").content.startswith(b"PK")
+    for wrong in ("names=luck", "since=soon"):
+        assert door.get(f"/exports/figures?{wrong}", "eve").status_code == 400
+
+
 def test_exporting_needs_its_permission(office: Office) -> None:
     door = Door(office.store, [EXPORTER, principal("rita", Permission.READ)])
-    for path in ("/exports/records", "/exports/ledger", "/exports/graph"):
+    for path in ("/exports/records", "/exports/ledger", "/exports/graph", "/exports/figures"):
         assert door.get(path).status_code == 401
         assert door.get(path).headers["www-authenticate"] == "Bearer"
         answer = door.get(path, "rita")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -370,15 +369,6 @@ def test_the_other_questions_are_answered_as_the_engine_does(estate: Estate) -> 
         ] == [(b.id, b.alone, b.together, b.spared_by) for b in window.broken]
         assert len(answer["outageWindow"]["groups"]["nodes"]) == len(window.tipped)
         estate.door.services.snapshot.close()
-
-
-def test_the_examples_of_the_documentation_are_answered(estate: Estate) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "graphql.md").read_text(encoding="utf-8")
-    section = text.split("\n## Impact\n")[1].split("\n## ")[0]
-    examples = re.findall(r"```graphql\n(.*?)```", section, re.DOTALL)
-    assert len(examples) >= 4
-    for example in examples:
-        estate.door.graphql(example, ME, **estate.ids)
 
 
 @pytest.mark.parametrize(

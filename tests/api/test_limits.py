@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api.access.principals import Grant, Permission, Principal, everything
@@ -284,6 +285,57 @@ def test_a_query_ends_at_its_deadline(small: GraphStore, monkeypatch: pytest.Mon
     assert code(answered(door, "{ servers { totalCount } }")) == "store_timeout"
 
 
+def test_operations_take_turns(small: GraphStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more are under way than may use the store; of the others the seconds have not begun."""
+    door, asked, under_way = Door(small, [READER], threads=2), 7, threading.Semaphore(0)
+    released, counts, begun = threading.Event(), [0, 0], []
+    lock = threading.Lock()
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(small, name)
+
+        def find(self, query: Any) -> Any:
+            with lock:
+                counts[0] += 1
+                counts[1] = max(counts)
+            under_way.release()
+            assert released.wait(30)
+            with lock:
+                counts[0] -= 1
+            return small.find(query)
+
+    deadline = GraphStore.deadline
+
+    def noted(store: GraphStore, seconds: float) -> Any:
+        begun.append(seconds)
+        return deadline(store, seconds)
+
+    monkeypatch.setattr(GraphStore, "deadline", noted)
+    door.services.guard = lambda *_: Slow()  # type: ignore[assignment]
+    body = {"query": "{ servers { nodes { name } } }"}
+
+    async def together() -> list[int]:
+        transport = httpx.ASGITransport(door.app)
+        headers = {"authorization": "Bearer reader"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://cmdb.test") as client:
+            posts = [client.post("/graphql", json=body, headers=headers) for _ in range(asked)]
+            tasks = [asyncio.ensure_future(post) for post in posts]
+            for _ in range(2):
+                assert await asyncio.to_thread(under_way.acquire, timeout=30)
+            for _ in range(500):
+                await asyncio.sleep(0)
+            while_two = counts[0], len(begun)
+            released.set()
+            answers = await asyncio.gather(*tasks)
+            assert all(answer.json()["data"] for answer in answers)
+            return list(while_two)
+
+    # an operation begins its seconds once itself, and once for its question
+    assert asyncio.run(together()) == [2, 2 * 2]
+    assert (counts, len(begun)) == ([0, 2], 2 * asked)
+
+
 def test_who_leaves_has_nothing_more_done(
     small: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,9 +352,9 @@ def test_who_leaves_has_nothing_more_done(
             assert left.wait(30)
             return small.find(query)
 
-        def connections(self, *given: Any) -> Any:
+        def histories(self, *given: Any) -> Any:
             levels.append(given)
-            return small.connections(*given)
+            return small.histories(*given)
 
     cancel = Context.cancel
 
@@ -312,7 +364,7 @@ def test_who_leaves_has_nothing_more_done(
 
     monkeypatch.setattr(Context, "cancel", cancelled)
     door.services.guard = lambda *_: Slow()  # type: ignore[assignment]
-    body = b'{"query": "{ servers { nodes { runs { nodes { name } } } } }"}'
+    body = b'{"query": "{ servers { nodes { history { __typename } } } }"}'
     sent: list[Any] = []
 
     async def ask() -> None:

@@ -45,6 +45,8 @@ class Side(NamedTuple):
     person: str
     account: str
     part: str
+    doubt: str
+    remains: str
 
 
 class World(NamedTuple):
@@ -73,6 +75,8 @@ def side(store: GraphStore, top: str, name: str) -> Side:
     made["person"] = create("Person", f"person-{name}", organisation=at)
     made["account"] = create("Account", f"account-{name}", organisation=at)
     made["part"] = create("Device", f"part-{name}")
+    made["doubt"] = create("Doubt", f"doubt-{name}", doubted=[made["device"].id, made["part"].id])
+    made["remains"] = create("Remains", f"remains-{name}", went_into=made["part"].id)
     operations: list[Operation] = [
         Relate(at, "PART_OF", top),
         *made.values(),
@@ -107,6 +111,10 @@ def world(
     with create_store(url, MODEL) as store:
         top = add(store, "Organisation", "top")
         inside, outside = side(store, top, "in"), side(store, top, "out")
+        add(store, "Doubt", "across-out", doubted=[inside.device, outside.part])
+        add(
+            store, "Remains", "across-out", organisation=inside.organisation, went_into=outside.part
+        )
         yield World(Door(store, people(inside.organisation), guarded=True), inside, outside)
 
 
@@ -235,12 +243,17 @@ ROUTES: Final[dict[str, Route]] = {
     "POST /password": Route(lambda s: "/password", None, '{"password": "x", "new_password": "y"}'),
     "GET /exports/records": Route(lambda s: f"/exports/records?type=Server&organisation={s.organisation}", Permission.EXPORT),
     "GET /exports/graph": Route(lambda s: f"/exports/graph?type=Item&organisation={s.organisation}", Permission.EXPORT),
+    "GET /exports/figures": Route(lambda s: f"/exports/figures?format=json&organisation={s.organisation}", None),
     "GET /exports/ledger": Route(lambda s: f"/exports/ledger?format=csv&organisation={s.organisation}", None),
     "GET /attachments/{evidence}": Route(lambda s: f"/attachments/{s.device}", None),
     "POST /attachments": Route(lambda s: f"/attachments?order={s.device}&name=x", None, "text"),
+    **{
+        f"POST /alerts/{tool}": Route(lambda s, tool=tool: f"/alerts/{tool}", None, "text")  # type: ignore[misc]
+        for tool in ("alertmanager", "cloudevents", "zabbix")
+    },
     "POST /observations/{source}": Route(lambda s: "/observations/tool", None, '{"type": "Box", "key": "b"}'),
 }  # fmt: skip
-"""Method and route -> who is answered. Of attachments and the ledger the small model has nothing:
+"""Method and route -> who is answered. Of attachments, figures and the ledger the small model has nothing:
 tests/api/test_attachments.py and test_exports.py have them."""
 
 

@@ -31,6 +31,7 @@ PATHS = (
     "/exports/records",
     "/exports/ledger",
     "/exports/graph",
+    "/exports/figures",
     "/observations/x",
     "/static/graphiql/boot.js",
     "/no/such",

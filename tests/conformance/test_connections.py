@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from cmdb.change_sets import Relate, Unrelate, Update
 from cmdb.errors import QueryError, UnknownNameError
 from cmdb.ids import new_id
 from cmdb.queries import Query, Sort
+from cmdb.records import Record
 from cmdb.steps import Step
 from cmdb.store import GraphStore, create_store
+from cmdb.store.base import Connected
 from schema.model import Model
 from tests.conformance.test_against_oracle import state_of
 from tests.support.building import add, commit, create
@@ -30,6 +33,24 @@ STEPS = (
     Step("CALLED_BY", Query("App", total=True)),
     Step("CALLS", Query("Box", total=True)),
 )
+CALLERS = Step("CALLED_BY", Query("App", first=1, total=True))
+BESIDE = Query("App", first=2, sort=[Sort("note")], attributes=["name"], steps=[CALLERS])
+CHAIN = Query(
+    "Item",
+    first=4,
+    total=True,
+    sort=[Sort("name", True)],
+    attributes=["size"],
+    steps=[
+        Step(
+            "RUNS_ON",
+            Query(first=2, attributes=[], steps=[Step("RUNS", BESIDE, ["port"])]),
+            only_records=True,
+        ),
+        Step("CALLS", Query("App", organisation=new_id(), steps=[CALLERS])),
+    ],
+)
+"""Steps behind steps."""
 DEVICE = st.tuples(st.sampled_from(["Device", "Server"]), st.none() | st.integers(0, 2))
 APP = st.tuples(st.sampled_from("abc"), st.none() | st.sampled_from("xy"))
 ENDS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=15)
@@ -120,15 +141,18 @@ def walked(
             pages = store.connections(of, [step._replace(query=query)], as_of)
             for (id, index), page in pages.items():
                 assert index == 0
-                assert len(page.neighbours) <= size
-                assert all(near.of == id for near in page.neighbours)
-                found.setdefault(id, []).extend(
-                    (tuple(near.relationship.key), near.record.id) for near in page.neighbours
-                )
+                assert len(page.records) <= size
+                found.setdefault(id, []).extend(near(page))
                 if page.cursor is not None:
                     cursors.setdefault(page.cursor, []).append(id)
         asked = cursors
     return found
+
+
+def near(page: Connected) -> list[tuple[Any, str]]:
+    """(key, id) of what a page has."""
+    pairs = zip(page.relationships, page.records, strict=True)
+    return [(tuple(link.key), record.id) for link, record in pairs]
 
 
 def check_pages(store: GraphStore, graph: Graph, size: int) -> None:
@@ -143,13 +167,12 @@ def check_pages(store: GraphStore, graph: Graph, size: int) -> None:
         records = store.get(ids, as_of)
         for (id, n), page in whole.items():
             wanted = expected(state, store.model, id, STEPS[n])
-            assert [(tuple(x.relationship.key), x.record.id) for x in page.neighbours] == wanted
+            assert near(page) == wanted
             assert page.total == (len(wanted) if STEPS[n].query.total else None)
             assert page.cursor is None
-            for near in page.neighbours:
-                assert near.record == records[near.record.id]
-                key = near.relationship.key
-                assert near.relationship.attributes == state.links[key.source, key.type, key.target]
+            assert page.records == [records[record.id] for record in page.records]
+            for link in page.relationships:
+                assert link.attributes == state.links[link.source, link.type, link.target]
     for step in STEPS:
         for as_of in (None, revisions[1]):
             state = state_of(store, as_of)
@@ -157,6 +180,63 @@ def check_pages(store: GraphStore, graph: Graph, size: int) -> None:
                 id: expected(state, store.model, id, step) for id in ids
             }
     assert not store.connections(ids, STEPS, revisions[0] - 1)
+
+
+def check_chains(store: GraphStore, graph: Graph) -> None:
+    ids, revisions = made(store, graph)
+    for as_of in (None, revisions[1]):
+        page = store.find(replace(CHAIN, as_of=as_of))
+        plain = store.find(replace(CHAIN, as_of=as_of, attributes=None, steps=()))
+        assert (page.cursor, page.total) == (plain.cursor, plain.total)
+        check_some(page.records, plain.records, {"size", "name"})
+        check_below(store, page.below, [r.id for r in page.records], CHAIN.steps, as_of)
+    chain = store.connections(ids, CHAIN.steps, revisions[1])
+    check_below(store, chain, ids, CHAIN.steps, revisions[1])
+
+
+def check_some(some: list[Record], whole: list[Record], wanted: Collection[str] | None) -> None:
+    """Records have the attributes that are wanted of them."""
+    assert some == [
+        r._replace(attributes={n: v for n, v in r.attributes.items() if not wanted or n in wanted})
+        for r in whole
+    ]
+
+
+def check_below(
+    store: GraphStore,
+    below: Mapping[tuple[str, int], Connected],
+    ids: Collection[str],
+    steps: Sequence[Step],
+    as_of: Any,
+) -> None:
+    """What comes with a page is what is found by asking for it, level by level."""
+    plain = [
+        Step(step.relationship, replace(step.query, attributes=None, steps=())) for step in steps
+    ]
+    found = store.connections(ids, plain, as_of)
+    assert below.keys() == found.keys()
+    for key, page in below.items():
+        step, whole = steps[key[1]], found[key]
+        assert (page.cursor, page.total) == (whole.cursor, whole.total)
+        wanted = step.query.attributes
+        if wanted is not None:
+            wanted = {*wanted, *(sort.attribute for sort in step.query.sort), "?"}
+        check_some(page.records, whole.records, wanted)
+        if step.only_records:
+            assert not page.relationships
+            continue
+        for link, other in zip(page.relationships, whole.relationships, strict=True):
+            kept = {
+                name: value
+                for name, value in other.attributes.items()
+                if step.attributes is None or name in step.attributes
+            }
+            assert link == other._replace(attributes=kept)
+    for number, step in enumerate(steps):
+        pages = [page for (_, index), page in below.items() if index == number]
+        far = {record.id for page in pages for record in page.records}
+        for page in pages[:1]:
+            check_below(store, page.below, far, step.query.steps, as_of)
 
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -177,6 +257,19 @@ def test_neo4j_pages_as_a_plain_computation_does(
     kept_neo4j: GraphStore, graph: Graph, size: int
 ) -> None:
     check_pages(kept_neo4j, graph, size)
+
+
+@given(graph=GRAPHS)
+@settings(SETTINGS, max_examples=25)
+def test_sqlite_goes_on_from_a_page_as_level_by_level(kept_file: GraphStore, graph: Graph) -> None:
+    check_chains(kept_file, graph)
+
+
+@pytest.mark.neo4j
+@given(graph=GRAPHS)
+@settings(SETTINGS, max_examples=4)
+def test_neo4j_goes_on_from_a_page_as_level_by_level(kept_neo4j: GraphStore, graph: Graph) -> None:
+    check_chains(kept_neo4j, graph)
 
 
 class Hub(NamedTuple):
@@ -208,18 +301,18 @@ def test_only_a_total(hub: Hub) -> None:
     step = Step("RUNS", Query("App", first=0, total=True))
     for as_of, total in ((None, 25), (hub.related, 30)):
         found = hub.store.connections([hub.device], [step], as_of)
-        assert found == {(hub.device, 0): ([], None, total)}
+        assert found == {(hub.device, 0): Connected([], [], None, total)}
     [nothing] = hub.store.connections([hub.device], [Step("RUNS", Query(first=0))]).values()
-    assert nothing == ([], None, None)
+    assert nothing == Connected([], [], None)
 
 
 def test_a_page_goes_on_where_it_ended_whatever_came_since(hub: Hub) -> None:
     query = Query("App", sort=[Sort("name", True)], first=4)
     [page] = hub.store.connections([hub.device], [Step("RUNS", query)]).values()
-    assert [n.record.name for n in page.neighbours] == ["app 29", "app 28", "app 27", "app 26"]
+    assert [r.name for r in page.records] == ["app 29", "app 28", "app 27", "app 26"]
     later = Query("App", sort=[Sort("name", True)], first=40, after=page.cursor, total=True)
     [rest] = hub.store.connections([hub.device], [Step("RUNS", later)]).values()
-    assert [n.record.name for n in rest.neighbours] == [f"app {n:02}" for n in range(25, 4, -1)]
+    assert [r.name for r in rest.records] == [f"app {n:02}" for n in range(25, 4, -1)]
     assert (rest.cursor, rest.total) == (None, 25)
 
 
@@ -229,7 +322,7 @@ def test_of_an_organisation_and_those_below_it(hub: Hub) -> None:
     for as_of, totals in ((None, [20, 5]), (hub.related, [30, 10])):
         found = hub.store.connections([hub.device], steps, as_of)
         assert [found[hub.device, n].total for n in (0, 1)] == totals
-        assert [len(found[hub.device, n].neighbours) for n in (0, 1)] == totals
+        assert [len(found[hub.device, n].records) for n in (0, 1)] == totals
 
 
 def test_filters_on_what_is_further_away(hub: Hub) -> None:
@@ -237,7 +330,7 @@ def test_filters_on_what_is_further_away(hub: Hub) -> None:
         step = Step("RUNS", Query("App", where, first=2, total=True))
         for as_of, total in ((None, 25), (hub.related, 30)):
             [page] = hub.store.connections([hub.device], [step], as_of).values()
-            assert (len(page.neighbours), page.total) == (2, total)
+            assert (len(page.records), page.total) == (2, total)
 
 
 def test_it_is_one_statement(hub: Hub) -> None:
@@ -256,6 +349,41 @@ def test_it_is_one_statement(hub: Hub) -> None:
             assert len(found) == 3 * len(ids)
 
 
+def test_steps_behind_a_page_are_of_the_same_statement(hub: Hub) -> None:
+    behind = Step("RUNS_ON", Query("Device", steps=[Step("RUNS", Query(first=2))]))
+    levels = 1 if hub.store.url.startswith("bolt") else 3
+    for as_of in (None, hub.related):
+        before = hub.store.statements
+        page = hub.store.find(Query("App", first=20, as_of=as_of, steps=[behind]))
+        assert hub.store.statements == before + levels
+        last = page.below[page.records[-1].id, 0]
+        [device] = last.records
+        beside = last.below[device.id, 0].records
+        first = 0 if as_of else 5
+        assert [record.id for record in beside] == hub.apps[first : first + 2]
+
+
+def test_organisations_of_steps_behind_a_page(hub: Hub) -> None:
+    root = hub.store.record(hub.apps[-1]).attributes["organisation"]
+    runs = [Step("RUNS", Query("App", organisation=o, total=True)) for o in (hub.north, root)]
+    for as_of, totals in ((None, [5, 20]), (hub.related, [10, 30])):
+        query = Query(
+            "App", organisation=root, as_of=as_of, steps=[Step("RUNS_ON", Query(steps=runs))]
+        )
+        page = hub.store.find(query)
+        below = page.below[page.records[-1].id, 0].below
+        assert [below[hub.device, n].total for n in (0, 1)] == totals
+
+
+def test_some_attributes_of_records_by_id(hub: Hub) -> None:
+    for as_of in (None, hub.related):
+        found = hub.store.get([hub.apps[-1], hub.device], as_of, ["note", "name"])
+        assert {r.name: dict(r.attributes) for r in found.values()} == {
+            name: {"name": name} for name in ("app 29", "hub")
+        }
+        assert not hub.store.get([hub.device], as_of, [])[hub.device].attributes
+
+
 def test_nothing_asked_is_nothing_found(hub: Hub) -> None:
     assert hub.store.connections([], [Step("RUNS")]) == {}
     assert hub.store.connections([hub.device], []) == {}
@@ -266,7 +394,7 @@ def test_a_relationship_to_itself_is_found_from_both_ends(store: GraphStore) -> 
     app = add(store, "App", "a")
     commit(store, Relate(app, "CALLS", app))
     found = store.connections([app], [Step("CALLS"), Step("CALLED_BY")])
-    assert [n.record.id for page in found.values() for n in page.neighbours] == [app, app]
+    assert [r.id for page in found.values() for r in page.records] == [app, app]
 
 
 def test_any_value_comes_as_it_is(store: GraphStore) -> None:
@@ -275,8 +403,8 @@ def test_any_value_comes_as_it_is(store: GraphStore) -> None:
     commit(store, app, device, Relate(app.id, "RUNS_ON", device.id))
     for as_of in (None, store.last_revision().number):
         [page] = store.connections([app.id], [Step("RUNS_ON")], as_of).values()
-        assert [n.record for n in page.neighbours] == [store.record(device.id)]
-        assert page.neighbours[0].relationship.attributes == {"port": 80}
+        assert page.records == [store.record(device.id)]
+        assert page.relationships[0].attributes == {"port": 80}
 
 
 def test_steps_are_checked(hub: Hub) -> None:
@@ -285,6 +413,14 @@ def test_steps_are_checked(hub: Hub) -> None:
         store.connections(ids, [Step("RUNS_OFF")])
     with pytest.raises(UnknownNameError):
         store.connections(ids, [Step("RUNS", Query("App", {"size": 1}))])
+    with pytest.raises(UnknownNameError):
+        store.connections(ids, [Step("RUNS", attributes=["port`}"])])
+    with pytest.raises(UnknownNameError):
+        store.find(Query(attributes=["name`}"]))
+    with pytest.raises(UnknownNameError):
+        store.get(ids, None, ["name`}"])
+    with pytest.raises(UnknownNameError):
+        store.find(Query(steps=[Step("RUNS", Query(steps=[Step("RUNS_OFF")]))]))
     with pytest.raises(QueryError, match="beside the steps"):
         store.connections(ids, [Step("RUNS", Query(as_of=1))])
     with pytest.raises(QueryError, match="Ask for 0 to"):

@@ -13,9 +13,10 @@ from cmdb.change_sets import Relate
 from cmdb.errors import StoreTimeoutError
 from cmdb.queries import Query
 from cmdb.steps import Step
-from cmdb.store import GraphStore, create_store
+from cmdb.store import Deadline, GraphStore, create_store
 from schema.model import Model
 from tests.support.building import add, commit, create
+from tests.support.live import PATIENCE
 
 APPS = 2_000
 LONG = Query("App", {"RUNS_ON": {"RUNS": {"RUNS_ON": {"RUNS": {"note": "nobody's"}}}}})
@@ -89,3 +90,26 @@ def test_it_belongs_to_its_context(crowded: GraphStore) -> None:
         for thread in threads:
             thread.join()
     assert outcomes == {"copied": "store_timeout", "own": crowded.last_revision().number}
+
+
+def test_it_is_cancelled_from_another_thread(crowded: GraphStore) -> None:
+    limit, outcomes = Deadline(600), []
+    begun = threading.Event()
+
+    def read() -> None:
+        with limit.held():
+            begun.set()
+            try:
+                crowded.find(LONG)
+            except StoreTimeoutError as error:
+                outcomes.append(error.message)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    begun.wait()
+    limit.cancel()
+    thread.join(PATIENCE)
+    assert outcomes == ["The reading was cancelled."]
+    with limit.held(), crowded.deadline(60), pytest.raises(StoreTimeoutError, match="cancelled"):
+        crowded.find(LONG)
+    check_usable(crowded)

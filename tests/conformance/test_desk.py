@@ -8,7 +8,7 @@ import pytest
 
 from cmdb.errors import NotFoundError
 from cmdb.store import create_store
-from lifecycle.desk import Desk, open_orders
+from lifecycle.desk import Desk, open_processes
 from lifecycle.naming import find_devices
 from lifecycle.orders import Orders
 from tests.support.observing import shipped_model
@@ -58,8 +58,8 @@ def test_an_order_waits_for_whoever_is_next(office: Office) -> None:
     assert desks() == {"nick": "accept"}
     orders.execute(order, "nick")
     assert desks() == {"ann": "complete", "bob": "complete", "dora": "complete"}
-    assert open_orders(office.store).total == 1
+    assert open_processes(office.store).total == 1
     office.engine.transition(order, "complete", "ann")
     assert desks() == {}
-    assert open_orders(office.store).total == 0
-    assert open_orders(office.store, "ScrapOrder").records == []
+    assert open_processes(office.store).total == 0
+    assert open_processes(office.store, "ScrapOrder").records == []

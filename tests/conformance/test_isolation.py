@@ -59,7 +59,7 @@ def test_a_reading_of_now_is_whole(estate: SharedEstate, url: str) -> None:
             assert count.count == DEVICES
             [_] = reader.neighbours([estate.app])
             [beside] = reader.connections([estate.app], [Step("RUNS_ON")]).values()
-            assert len(beside.neighbours) == 1
+            assert len(beside.records) == 1
             [entry] = reader.histories([estate.app], 1)[estate.app]
             assert entry.changes.relationships or entry.changes.records
             found = reader.search("device", Query(first=1000, total=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cmdb.change_sets import Update
+from cmdb.change_sets import ChangeSet, Update
 from cmdb.errors import InvalidChangeError
 from cmdb.integrity import check
 from cmdb.queries import Query
@@ -51,6 +51,9 @@ def test_a_merger_moves_what_there_is_and_the_past_shows_it_as_it_was(office: Of
     running = office.order(
         "TransferOrder", "d0", by="nick", organisation="north", to_organisation="south"
     )
+    hit = {"hit_organisations": [office.ids["north"], office.ids["south"], office.ids["county"]]}
+    problem = office.create("Problem", "slow", organisation=office.ids["north"], **hit)
+    office.store.commit(ChangeSet([problem], "tester", process=True))
     before = office.store.last_revision().number
     merging = Reorganisation(office.engine, size=2)
     for actor, into in (("bob", "north"), ("dora", "north")):
@@ -77,6 +80,7 @@ def test_a_merger_moves_what_there_is_and_the_past_shows_it_as_it_was(office: Of
     assert [r.id for r in left] == [done]  # what ended stays of whom it was
     assert owners(office, "d0", "d4", "room", "bob") == ["north"] * 4
     assert office.store.record(running).attributes["to_organisation"] == north
+    assert office.record("slow").attributes["hit_organisations"] == [north, office.ids["county"]]
     assert office.state("south") == "inactive"
     assert office.record("south").attributes["dissolved_on"] == JULY
     [near] = office.store.neighbours([south], ["SUCCEEDED_BY"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -385,6 +386,31 @@ def test_pages_walk_through_everything_once(
             break
         assert len(page.records) == 2
     assert walked == whole
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 9])
+def test_ids_settle_what_shares_a_name(store: GraphStore, size: int) -> None:
+    root, other = create("Organisation", "root"), create("Organisation", "other")
+    names = [*"aabbbb", "\U00010400", "\ue000", "\ue000", "\U00010400", "bb", "b", "c"]
+    apps = [
+        create("App", name, organisation=(root if n % 4 else other).id)
+        for n, name in enumerate(reversed(names))
+    ]
+    commit(store, root, other, *apps)
+    for organisation in (None, root.id):
+        expected = sorted(
+            (app.attributes["name"], app.id)
+            for app in apps
+            if organisation in (None, app.attributes["organisation"])
+        )
+        query = Query("App", organisation=organisation, sort=[Sort("name")], first=size)
+        found, after = [], None
+        while True:
+            page = store.find(replace(query, after=after))
+            found += [(record.name, record.id) for record in page.records]
+            if (after := page.cursor) is None:
+                break
+        assert found == expected
 
 
 def test_cursors_belong_to_their_query(estate: Estate) -> None:

@@ -25,6 +25,7 @@ from cmdb.reconciliation.undoing import undo
 from cmdb.records import Record
 from cmdb.store import GraphStore, open_store
 from schema.model import Model
+from tests.support.building import commit
 from tests.support.observing import shipped_model
 from tests.support.reporting import (
     Reported,
@@ -377,6 +378,17 @@ def test_an_observation_that_fits_several_records_waits_for_a_person(store: Grap
     decide(store, task.record, chosen, "li")
     report(store, "ansible", server("x", hostname="web01", memory_mib=64))
     assert only(store, "Server", name="b").attributes["memory_mib"] == 64
+    assert open_tasks(store) == []
+
+
+def test_a_task_of_an_earlier_model_names_its_candidates_in_the_evidence(store: GraphStore) -> None:
+    for key in ("a", "b"):
+        report(store, "ledger", server(f"A-{key}", serial_number=f"S{key}"))
+    ids = [only(store, "Server", serial_number=f"S{key}").id for key in ("a", "b")]
+    commit(store, Create("DuplicateTask", {"name": "t", "evidence": {"candidates": ids}}, new_id()))
+    [task] = open_tasks(store)
+    assert [c.id for c in task.candidates] == ids
+    decide(store, task.record, task.candidates[1], "li")
     assert open_tasks(store) == []
 
 

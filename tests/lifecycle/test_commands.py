@@ -202,3 +202,11 @@ def test_the_figures(cmdb: Commands) -> None:
         assert label in text
     assert cmdb.json("figures", "--as-of", "1")["figures"][0]["count"] == 0
     assert cmdb.failing("figures", "luck")[0] == 6
+    assert cmdb.failing("figures", "--since", "7")[0] == 6
+    assert cmdb.failing("figures", "--out", "x.ods")[0] == 6
+    assert "21 figures, " in cmdb("figures", "--since", "2026-01-01", "--out", "figures.xlsx")
+    assert Path("figures.xlsx").read_bytes().startswith(b"PK")
+    cmdb("figures", "idle_rate", "--out", "figures.csv", "--language", "en")
+    lines = Path("figures.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "Figure,Name,By,Group,Value,Unit,Number"
+    assert lines[1].endswith(",,,16.67,%,6")

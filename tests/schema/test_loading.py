@@ -69,6 +69,8 @@ def attribute(text: str) -> str:
         (type_("identification: [[serial]]"), "b.yaml:2", "identification of Box names serial"),
         (type_("state_machine: life"), "b.yaml:2", "the state machine life of Box is not declared"),
         (type_("redundancy: {HOLDS: {needed: 1}}"), "b.yaml:2", "redundancy over HOLDS"),
+        (attribute("kind: integer, format: time_zone"), "b.yaml:6", "integer is no time_zone"),
+        (attribute("kind: json, format: sundial"), "b.yaml:6", "format"),
         (attribute("kind: integer, pattern: x"), "b.yaml:6", "integer takes no pattern"),
         (attribute("kind: string, minimum: 1"), "b.yaml:6", "string takes no minimum"),
         (attribute("kind: float"), "b.yaml:6", "kind"),

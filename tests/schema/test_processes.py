@@ -111,6 +111,7 @@ LABEL = "label: {en: L, zh: 标}"
         (state("approval: {granted: grant, refused: nothing}"), "b.yaml:", "voting of flow names nothing"),
         (state("approval: {granted: grant}"), "b.yaml:", "refused"),
         (state("entry: [burst]"), "b.yaml:", "voting of flow names the effect burst"),
+        ("state_machines:\n  life: {extend: true, effects: [burst]}\n", "b.yaml:2", "life names the effect burst"),
         (state("exit: [burst]"), "b.yaml:", "voting of flow names the effect burst"),
         ("guards:\n  both: {" + LABEL + ", forbids: {name: {eq: a}}, demands: {name: {eq: b}}}\n", "b.yaml:2", "both both forbids and demands"),
         ("guards:\n  odd: {" + LABEL + ", types: [Nothing], demands: {}}\n", "b.yaml:2", "the guard odd names the record type Nothing"),
@@ -154,6 +155,19 @@ def test_a_timer_that_cannot_fire_for_ever_needs_no_note(tmp_path: Path, more: s
     (tmp_path / "b.yaml").write_text(timer, encoding="utf-8")
     model = load_model([tmp_path], shipped=False)
     assert [*model.state_machines["flow"].states["voting"].timers] == ["slow"]
+
+
+def test_effects_of_a_machine_are_those_of_every_transition(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(PROCESS_BASE, encoding="utf-8")
+    more = "state_machines:\n  life: {extend: true, effects: [mark], transitions: {rest: {"
+    more += LABEL + ", source: [new], target: old}}}\n"
+    (tmp_path / "b.yaml").write_text(more, encoding="utf-8")
+    ways = load_model([tmp_path], shipped=False).state_machines["life"].transitions
+    assert {name: way.effects for name, way in ways.items()} == {
+        "age": ("mark",),
+        "rest": ("mark",),
+    }
+    assert ways["rest"].governed
 
 
 def test_the_base_of_these_mistakes_is_sound(tmp_path: Path) -> None:

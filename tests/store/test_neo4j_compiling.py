@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from cmdb.errors import QueryError, UnknownNameError
 from cmdb.queries import Query, Sort, parse_query
 from cmdb.records import Record
-from cmdb.steps import Step, parse_step
+from cmdb.steps import Step, parse_step, parse_steps
 from cmdb.store.neo4j import statements
-from cmdb.store.neo4j.compiling import Compiler, lucene
+from cmdb.store.neo4j.compiling import Compiler
+from cmdb.store.neo4j.conditions import lucene
 from schema.model import Model
 
 ORGANISATION = "019a0000-0000-7000-8000-000000000000"
@@ -33,7 +34,7 @@ def test_a_page_of_the_present(model: Model) -> None:
     assert compiled(model, query) == (
         (
             "MATCH (n:`Record`:`Device`) WHERE (n.`size` >= $p1 AND NOT coalesce(n.`colour` = $p2, false))"
-            " WITH n ORDER BY n.`name` IS NULL, n.`name` DESC, n.id LIMIT $p0 RETURN collect([labels(n), n {.*}]) AS answer"
+            " WITH n ORDER BY n.`name` IS NULL, n.`name` DESC, n.id LIMIT $p0 RETURN collect([[labels(n), n {.*}]]) AS answer"
         ),
         {"p0": 3, "p1": 5, "p2": "red"},
     )
@@ -42,10 +43,15 @@ def test_a_page_of_the_present(model: Model) -> None:
 def test_the_next_page(model: Model) -> None:
     first = parse_query(model, Query("Box", sort=[Sort("name")], first=2))
     cursor = first.cursor(Record(ORGANISATION, "Box", 2, {"name": "b"}))
+    behind = "((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
     assert compiled(model, Query("Box", sort=[Sort("name")], first=2, after=cursor)) == (
         (
-            "MATCH (n:`Record`:`Box`) WITH n WHERE ((n.`name` > $p1 OR n.`name` IS NULL) OR n.`name` = $p1 AND n.id > $p2)"
-            " WITH n ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0 RETURN collect([labels(n), n {.*}]) AS answer"
+            f"MATCH (n:`Record`:`Box`) WITH n WHERE {behind}"
+            " WITH n, n.`name` AS key ORDER BY key LIMIT $p0"
+            " WITH collect(n) AS first, collect(key)[-1] AS last"
+            " CALL (first, last) { UNWIND first AS n WITH n, last WHERE n.`name` <> last RETURN n"
+            f" UNION MATCH (n:`Record`:`Box`) WITH n WHERE {behind} AND n.`name` = last RETURN n }}"
+            " WITH n ORDER BY n.`name`, n.id LIMIT $p0 RETURN collect([[labels(n), n {.*}]]) AS answer"
         ),
         {"p0": 3, "p1": "b", "p2": ORGANISATION},
     )
@@ -57,7 +63,7 @@ def test_a_page_of_the_past(model: Model) -> None:
         "CALL () { MATCH (n:`Record`:`Device`) WHERE n.revision <= $at RETURN n"
         " UNION ALL MATCH (n:`_RecordImage`) WHERE n.revision <= $at AND n.until > $at AND n.type IN $p4 RETURN n }"
         " WITH n WHERE (left(n.`price`, 3) = $p2 AND toFloat(substring(n.`price`, 4)) > $p3)"
-        " WITH n ORDER BY n.id LIMIT $p1 RETURN collect([labels(n), n {.*}]) AS answer"
+        " WITH n ORDER BY n.id LIMIT $p1 RETURN collect([[labels(n), n {.*}]]) AS answer"
     )
     assert parameters == {"at": 7, "p1": 51, "p2": "CNY", "p3": 5.0, "p4": ["Device", "Server"]}
 
@@ -183,34 +189,52 @@ def test_steps_are_subqueries_of_one_statement(model: Model) -> None:
     total = Query("Server", first=0, total=True)
     assert connected(model, None, Step("RUNS", apps), Step("RUNS_ON", total)) == (
         (
-            "UNWIND $ids AS of MATCH (a:`Record` {id: of})"
-            " CALL (of, a) { MATCH (a)<-[x:`RUNS_ON`]-(n:`Record`) WHERE n.`note` = $p1"
-            " WITH n, x ORDER BY n.`name` IS NULL, n.`name`, n.id LIMIT $p0"
-            " RETURN collect([properties(x), [labels(n), n {.*}]]) AS page0 }"
-            " CALL (of, a) { MATCH (a)-[x:`RUNS_ON`]->(n:`Record`:`Server`) RETURN count(*) AS total1 }"
-            " RETURN collect([of, [page0, null], [[], total1]]) AS answer"
+            "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN collect([id,"
+            " [COLLECT { MATCH (n)<-[x1:`RUNS_ON`]-(n1:`Record`) WHERE n1.`note` = $p1"
+            " WITH n1, x1 ORDER BY n1.`name`, n1.id LIMIT $p0"
+            " RETURN [[labels(n1), n1 {.*}], properties(x1)] }, null],"
+            " [[], COUNT { MATCH (n)-[x1:`RUNS_ON`]->(n1:`Record`:`Server`) RETURN 1 }]]) AS answer"
         ),
         {"p0": 3, "p1": "x"},
     )
 
 
+def test_steps_behind_a_page_ask_for_what_is_wanted(model: Model) -> None:
+    calls = Step("CALLED_BY", Query("App", attributes=[]), only_records=True)
+    runs = Step("RUNS", Query("App", first=3, attributes=["note"], steps=[calls]), ["port"])
+    query = Query("Server", first=2, attributes=["size", "name"], sort=[Sort("row")], steps=[runs])
+    compiler = Compiler(model, None)
+    steps = parse_steps(model, query.steps, past=False)
+    assert compiler.page(parse_query(model, query), steps) == (
+        "MATCH (n:`Record`:`Server`) WITH n ORDER BY n.`row`, n.id LIMIT $p0"
+        " RETURN collect([[labels(n), [n.`id`, n.`revision`, n.`name`, n.`row`, n.`size`]],"
+        " [COLLECT { MATCH (n)<-[x1:`RUNS_ON`]-(n1:`Record`) WITH n1, x1 ORDER BY n1.id LIMIT $p1"
+        " RETURN [[labels(n1), [n1.`id`, n1.`revision`, n1.`note`]], [x1.`revision`, x1.`port`],"
+        " [COLLECT { MATCH (n1)<-[x2:`CALLS`]-(n2:`Record`) WITH n2, x2 ORDER BY n2.id LIMIT $p2"
+        " RETURN [[labels(n2), [n2.`id`, n2.`revision`]]] }, null]] }, null]]) AS answer"
+    )
+    assert compiler.parameters == {"p0": 3, "p1": 4, "p2": 51}
+
+
 def test_a_step_of_the_past(model: Model) -> None:
-    statement, parameters = connected(model, 7, Step("RUNS_ON", Query("Server", first=2)))
+    query = Query("Server", first=2, attributes=["size"])
+    statement, parameters = connected(model, 7, Step("RUNS_ON", query))
     assert statement == (
-        "UNWIND $ids AS of MATCH (a:`Record` {id: of}) WHERE a.revision <= $at"
-        " OR EXISTS { MATCH (i:`_RecordImage` {id: of}) WHERE i.revision <= $at }"
-        " CALL (of, a) { CALL (of) {"
-        " MATCH (a:`Record` {id: of})-[x:`RUNS_ON`]->(y:`Record`) WHERE x.revision <= $at"
-        " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
-        " UNION ALL MATCH (x:`_RelationshipImage` {source: of})"
+        "UNWIND $ids AS id MATCH (n:`Record` {id: id}) WHERE n.revision <= $at"
+        " OR EXISTS { MATCH (i:`_RecordImage` {id: id}) WHERE i.revision <= $at }"
+        " RETURN collect([id, [COLLECT { WITH n.id AS of1 CALL (of1) {"
+        " MATCH (a:`Record` {id: of1})-[x:`RUNS_ON`]->(y:`Record`) WHERE x.revision <= $at"
+        " RETURN type(x) AS type1, properties(x) AS link1, y.id AS other1"
+        " UNION ALL MATCH (x:`_RelationshipImage` {source: of1})"
         " USING INDEX SEEK x:`_RelationshipImage`(`source`)"
         " WHERE x.revision <= $at AND x.until > $at AND x.type = 'RUNS_ON'"
-        " RETURN x.type AS type, properties(x) AS link, x.target AS other }"
-        " CALL (other) { MATCH (n:`Record` {id: other}) WHERE n.revision <= $at RETURN n"
-        " UNION ALL MATCH (n:`_RecordImage` {id: other}) USING INDEX SEEK n:`_RecordImage`(`id`)"
-        " WHERE n.revision <= $at AND n.until > $at RETURN n }"
-        " WITH n, link WHERE (n:`Server` OR n.type IN $p2)"
-        " WITH n, link ORDER BY n.id LIMIT $p1 RETURN collect([link, [labels(n), n {.*}]]) AS page0 }"
-        " RETURN collect([of, [page0, null]]) AS answer"
+        " RETURN x.type AS type1, properties(x) AS link1, x.target AS other1 }"
+        " CALL (other1) { MATCH (n1:`Record` {id: other1}) WHERE n1.revision <= $at RETURN n1"
+        " UNION ALL MATCH (n1:`_RecordImage` {id: other1}) USING INDEX SEEK n1:`_RecordImage`(`id`)"
+        " WHERE n1.revision <= $at AND n1.until > $at RETURN n1 }"
+        " WITH n1, link1 AS x1 WHERE (n1:`Server` OR n1.type IN $p2)"
+        " WITH n1, x1 ORDER BY n1.id LIMIT $p1"
+        " RETURN [[CASE WHEN n1:`_RecordImage` THEN [n1.type] ELSE labels(n1) END,"
+        " [n1.`id`, n1.`revision`, n1.`size`]], properties(x1)] }, null]]) AS answer"
     )
     assert parameters == {"at": 7, "p1": 3, "p2": ["Server"]}

@@ -11,9 +11,10 @@ from itertools import count
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+
+from api.serving import WEBSOCKET_LIMIT
 
 PATIENCE = 30.0
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -29,9 +30,12 @@ def until(condition: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def live(app: FastAPI) -> Iterator[int]:
+def live(app: Any) -> Iterator[int]:
     """Serve an application; gives the port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="on", log_config=None))
+    config = uvicorn.Config(
+        app, port=0, lifespan="on", log_config=None, ws_max_size=WEBSOCKET_LIMIT
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -55,7 +59,9 @@ class Subscriber:
         self.socket.send(json.dumps(message))
 
     def receive(self) -> Any:
-        return json.loads(self.socket.recv(PATIENCE))
+        message = self.socket.recv(PATIENCE)
+        assert isinstance(message, str), "messages are text"
+        return json.loads(message)
 
     def begin(self, query: str, **variables: Any) -> str:
         id = str(next(self._numbers))

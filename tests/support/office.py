@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from cmdb.change_sets import Create, Operation, Relate
 from cmdb.ids import new_id
@@ -54,7 +54,7 @@ class Office:
         self.orders = Orders(self.engine)
 
     @classmethod
-    def make(cls, store: GraphStore) -> Office:
+    def make(cls, store: GraphStore) -> Self:
         office = cls(store)
         operations: list[Operation] = []
         for name, type_, above in TREE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,8 +11,9 @@ import strawberry
 
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
+from api.graphql.impact.differing import Compared, difference_type
 from api.graphql.impact.finding import Finding, given_effect
-from api.graphql.impact.telling import Slice, Teller, Told, ToldGroup
+from api.graphql.impact.telling import Slice, Teller, Told, ToldGroup, asked
 from api.graphql.impact.types import (
     DEPTH,
     EFFECT,
@@ -22,8 +23,9 @@ from api.graphql.impact.types import (
     hypothesis_type,
     word,
 )
-from api.graphql.queries import AS_OF, selects_below
+from api.graphql.queries import AS_OF
 from api.graphql.scalars import AsOf, Int64
+from api.graphql.selections import selects_below
 from api.graphql.views import View
 from cmdb.errors import QueryError
 from cmdb.reconciliation.sources import sources
@@ -55,19 +57,24 @@ class Contact(NamedTuple):
     about: list[View]
 
 
-class Compared(NamedTuple):
-    """Two outages compared, of what is seen."""
-
-    difference: Difference
-    teller: Teller
-
-
 class ToldOutage:
-    """An outage, told to who asks."""
+    """An outage, told to who asks.
+
+    Parameters
+    ----------
+    named
+        The CIs of the outage that are told by id; all of them if None.
+    """
 
     def __init__(
-        self, context: Context, outage: Outage, at: int | None, difference: Difference | None = None
+        self,
+        context: Context,
+        outage: Outage,
+        at: int | None,
+        difference: Difference | None = None,
+        named: Collection[str] | None = None,
     ) -> None:
+        self.named = named
         self.context, self.outage, self._difference = context, outage, difference
         self.teller = Teller(context, at, outage.at)
         self.at, self.model = at, context.store.model
@@ -203,15 +210,6 @@ def _told(context: Context, given: Mapping[str, Any]) -> ToldOutage:
 # -- fields -------------------------------------------------------------------------------------------
 
 
-def asked(work: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
-    """A resolver that does its work in a thread."""
-
-    async def resolve(source: Any, info: Any, **given: Any) -> Any:
-        return await info.context.call(lambda: work(source, given))
-
-    return resolve
-
-
 async def _affected(source: ToldOutage, info: Any, **given: Any) -> Slice[Told]:
     with_why = selects_below(info, "why")
     found: Slice[Told] = await info.context.call(lambda: source.affected(given, with_why=with_why))
@@ -222,7 +220,7 @@ def fields(types: Types) -> list[ModelField]:
     return [
         model_field(
             "impact",
-            _type(types),
+            impact_type(types),
             "What follows when CIs fail.",
             arguments=[
                 argument("of", list[strawberry.ID]),
@@ -238,8 +236,18 @@ def fields(types: Types) -> list[ModelField]:
     ]
 
 
-def sureness(of: Callable[[Any], Outage]) -> list[ModelField]:
-    """How sure an answer is."""
+def _all(_: Any, ids: Sequence[str]) -> Sequence[str]:
+    return ids
+
+
+def _named(told: ToldOutage, ids: Sequence[str]) -> Sequence[str]:
+    return ids if told.named is None else [id for id in ids if id in told.named]
+
+
+def sureness(
+    of: Callable[[Any], Outage], named: Callable[[Any, Sequence[str]], Sequence[str]] = _all
+) -> list[ModelField]:
+    """How sure an answer is; `named` gives those of some CIs that are told by id."""
     return [
         model_field("revision", Int64, "That was looked at.", read=lambda t: of(t).at),
         model_field("complete", bool, read=lambda t: not of(t).truncated),
@@ -253,18 +261,23 @@ def sureness(of: Callable[[Any], Outage]) -> list[ModelField]:
             "notFound",
             list[strawberry.ID],
             "CIs that were not there, or that nothing can depend on.",
-            read=lambda t: of(t).unknown,
+            read=lambda t: named(t, of(t).unknown),
         ),
         model_field(
             "notOperational",
             list[strawberry.ID],
             "CIs that nothing depends on while they are in their state.",
-            read=lambda t: of(t).idle,
+            read=lambda t: named(t, of(t).idle),
         ),
     ]
 
 
-def _type(types: Types) -> type:
+def impact_type(types: Types) -> type:
+    """An outage, told."""
+    return types.once("Impact", lambda: _impact_type(types))
+
+
+def _impact_type(types: Types) -> type:
     narrowed = [
         argument("type", str | None, "Only these, subtypes included."),
         argument("serviceOnly", bool, default=False),
@@ -273,7 +286,7 @@ def _type(types: Types) -> type:
     return make_type(
         "Impact",
         [
-            *sureness(lambda told: told.outage),
+            *sureness(lambda told: told.outage, _named),
             model_field(
                 "affected",
                 types.connection("AffectedCI", types.affected),
@@ -290,25 +303,15 @@ def _type(types: Types) -> type:
                 resolve=asked(ToldOutage.groups),
             ),
             *_beside(types),
-            model_field("difference", _difference(types) | None, read=lambda told: told.difference),
+            model_field(
+                "difference", difference_type(types) | None, read=lambda told: told.difference
+            ),
         ],
         description="An outage, told.",
     )
 
 
 def _totals(types: Types) -> type:
-    organisation = make_type(
-        "OrganisationCount",
-        [
-            model_field(
-                "organisation", strawberry.ID | None, "Null: none.", read=lambda entry: entry[0]
-            ),
-            model_field("name", str | None, read=lambda entry: entry[2]),
-            model_field("count", Int64, read=lambda entry: entry[1]),
-        ],
-        description="How many CIs an organisation has.",
-    )
-
     def counted(name: str, type_: Any, text: str, work: Any) -> ModelField:
         return model_field(name, list[type_], text, resolve=asked(work))
 
@@ -318,7 +321,12 @@ def _totals(types: Types) -> type:
             counted("byEffect", types.effects, "The worst first.", lambda t, _: t.effects(t.seen)),
             counted("byType", types.by_type, "Most first.", lambda t, _: t.types()),
             counted("services", types.effects, "Services.", lambda t, _: t.effects(t.services)),
-            counted("byOrganisation", organisation, "Most first.", lambda t, _: t.organisations()),
+            counted(
+                "byOrganisation",
+                types.by_organisation,
+                "Most first.",
+                lambda t, _: t.organisations(),
+            ),
         ],
         description="Affected CIs that you may see, counted.",
     )
@@ -359,64 +367,3 @@ def _beside(types: Types) -> list[ModelField]:
             resolve=asked(lambda told, _: told.hidden()),
         ),
     ]
-
-
-def _difference(types: Types) -> type:
-    page = types.connection("ImpactChange", types.change)
-    group = make_type(
-        "RedundancyChange",
-        [
-            model_field("before", types.group | None, "Null: untouched.", read=lambda t: t[0]),
-            model_field("after", types.group | None, "Null: untouched.", read=lambda t: t[1]),
-        ],
-        description="A redundancy group that has another margin.",
-    )
-    lists = {
-        "worse": ("They fare worse.", lambda d: d.worse),
-        "better": ("They fare better.", lambda d: d.better),
-        "onlyThen": (
-            "Affected there, not here.",
-            lambda d: [c for c in d.better if c.after == "none"],
-        ),
-        "onlyNow": (
-            "Affected here, not there.",
-            lambda d: [c for c in d.worse if c.before == "none"],
-        ),
-    }
-    return make_type(
-        "ImpactDifference",
-        [
-            *(
-                model_field(name, page, text, arguments=PAGED, resolve=asked(_changes(chosen)))
-                for name, (text, chosen) in lists.items()
-            ),
-            model_field(
-                "groups",
-                types.connection("RedundancyChange", group),
-                arguments=PAGED,
-                resolve=asked(_groups),
-            ),
-        ],
-        description="This outage against the one it is compared with.",
-    )
-
-
-def _changes(chosen: Callable[[Difference], list[Any]]) -> Any:
-    def told(of: Compared, given: Mapping[str, Any]) -> Slice[Told]:
-        changes, teller = chosen(of.difference), of.teller
-        seen = teller.seen(change.id for change in changes)
-        page = teller.page([change for change in changes if change.id in seen], given)
-        views = teller.views({change.id for change in page.items})
-        return page.of([Told(change, views.get(change.id)) for change in page.items])
-
-    return told
-
-
-def _groups(of: Compared, given: Mapping[str, Any]) -> Slice[Any]:
-    changes, teller = of.difference.groups, of.teller
-    seen = teller.seen(change.group.dependent for change in changes)
-    page = teller.page([c for c in changes if c.group.dependent in seen], given)
-    views = teller.views({change.group.dependent for change in page.items})
-    return page.of(
-        [tuple(g and ToldGroup(g, views.get(g.dependent)) for g in change) for change in page.items]
-    )

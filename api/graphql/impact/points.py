@@ -10,8 +10,7 @@ import strawberry
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
 from api.graphql.impact.finding import Finding, given_effect
-from api.graphql.impact.outages import asked
-from api.graphql.impact.telling import Slice, Teller
+from api.graphql.impact.telling import Slice, Teller, asked
 from api.graphql.impact.types import EFFECT, PAGED, Types
 from api.graphql.queries import AS_OF
 from api.graphql.scalars import Int64

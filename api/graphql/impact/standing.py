@@ -10,8 +10,7 @@ import strawberry
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
 from api.graphql.impact.finding import Finding
-from api.graphql.impact.outages import asked
-from api.graphql.impact.telling import Slice, Teller, Told
+from api.graphql.impact.telling import Slice, Teller, Told, asked
 from api.graphql.impact.types import DEPTH, PAGED, Types
 from api.graphql.queries import AS_OF
 from api.graphql.scalars import Int64

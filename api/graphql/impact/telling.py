@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -13,9 +15,11 @@ from api.context import Context
 from api.graphql.records import PAGE, PageInfo
 from api.graphql.views import View
 from cmdb.errors import QueryError
-from cmdb.queries import PAGE_LIMIT, Query
+from cmdb.queries import PAGE_LIMIT, AsOf, Query
 from impact.analysis import GroupState
-from schema.model import ORGANISATION_ATTRIBUTE
+from impact.rules import Rules
+from impact.snapshots import concerned
+from schema.model import ORGANISATION_ATTRIBUTE, Model
 
 T = TypeVar("T")
 
@@ -26,24 +30,24 @@ class Teller:
     Parameters
     ----------
     at
-        The revision that was asked for; None for now.
+        The moment that was asked for; None for now.
     revision
         The revision of the answer: cursors belong to it.
     """
 
-    def __init__(self, context: Context, at: int | None, revision: int) -> None:
+    def __init__(self, context: Context, at: AsOf, revision: int) -> None:
         self.context, self.store, self.at, self.revision = context, context.store, at, revision
         self._judged: dict[str, bool] = {}
 
     def seen(self, ids: Iterable[str]) -> set[str]:
-        """Those of some CIs that are seen. One statement for 10,000, none where all is seen."""
+        """Those of some CIs that are seen. One statement for 10,000, none where all CIs are."""
         asked = set(ids)
         scope = getattr(self.store, "scope", None)
-        if scope is None or not scope.bounded:
+        if scope is None or scope.sees_all(_of_topologies(self.store.model)):
             return asked
         unknown = sorted(asked - self._judged.keys())
         for query in self._of(unknown):
-            found = self.store.find(query).records
+            found = self.store.find(replace(query, attributes=())).records
             self._judged.update({record.id: True for record in found})
         for id in unknown:
             self._judged.setdefault(id, False)
@@ -102,6 +106,21 @@ class Teller:
                 f"Ask for all pages with `asOf: {at}`.",
             )
         return start
+
+
+def asked(work: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
+    """A resolver that does its work in a thread."""
+
+    async def resolve(source: Any, info: Any, **given: Any) -> Any:
+        return await info.context.call(lambda: work(source, given))
+
+    return resolve
+
+
+@lru_cache(4)
+def _of_topologies(model: Model) -> frozenset[str]:
+    """The record types that answers are about."""
+    return concerned(Rules(model))
 
 
 class Slice(NamedTuple, Generic[T]):

@@ -85,14 +85,29 @@ def pair_type(name: str, key: str, type_: Any, description: str) -> type:
     return make_type(name, fields, description=description)
 
 
+def types_of(records: Records) -> Types:
+    """The types of one schema, made once."""
+    return records.once("impact", lambda: Types(records))
+
+
 class Types:
     """The types of one schema; those that lead to records are made for its model."""
 
     def __init__(self, records: Records) -> None:
+        self.once = records.once
         self.record = records.lazy(ROOT)
         self.hidden = hidden_type()
         self.effects = pair_type("EffectCount", "effect", ImpactEffect, "How many CIs fare so.")
         self.by_type = pair_type("TypeCount", "type", str, "How many there are of a type.")
+        self.by_organisation = make_type(
+            "OrganisationCount",
+            [
+                model_field("organisation", strawberry.ID | None, "Null: none.", read=lambda e: e[0]),
+                model_field("name", str | None, read=lambda e: e[2]),
+                model_field("count", Int64, read=lambda e: e[1]),
+            ],
+            description="How many CIs an organisation has.",
+        )  # fmt: skip
         self.stale = pair_type("SourceCount", "source", str, "How many CIs a source reported.")
         self.group = make_type("RedundancyGroup", self._group())
         self.groups = self.connection("RedundancyGroup", self.group)

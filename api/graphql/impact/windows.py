@@ -10,8 +10,8 @@ import strawberry
 from api.context import Context
 from api.graphql.fields import ModelField, argument, input_field, make_type, model_field
 from api.graphql.impact.finding import Finding, given_effect
-from api.graphql.impact.outages import asked, sureness
-from api.graphql.impact.telling import Slice, Teller, Told, ToldGroup
+from api.graphql.impact.outages import sureness
+from api.graphql.impact.telling import Slice, Teller, Told, ToldGroup, asked
 from api.graphql.impact.types import DEPTH, PAGED, ImpactEffect, OutageEffect, Types, word
 from api.graphql.queries import AS_OF
 from cmdb.errors import QueryError

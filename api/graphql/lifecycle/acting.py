@@ -18,7 +18,7 @@ from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.engine import Engine
 from lifecycle.people import Directory
-from lifecycle.refusals import Refusal, RefusedError
+from lifecycle.refusals import OutdatedError, Refusal, RefusedError
 from schema.kinds import is_id
 from schema.model import ORGANISATION_ATTRIBUTE
 
@@ -48,9 +48,8 @@ def process(context: Context, id: str, permission: Permission) -> Record:
     NotFoundError, NotAllowedError
     """
     record = context.store.record(id)
-    names = (ORGANISATION_ATTRIBUTE, *context.store.model.sharing)
-    at = {o for name in names if (o := record.attributes.get(name)) is not None}
-    store = context.store
+    store, own = context.store, record.attributes.get(ORGANISATION_ATTRIBUTE)
+    at = store.model.shared_with(record.attributes) | ({own} if own is not None else set())
     if isinstance(store, GuardedStore) and not any(o in store.reach(permission) for o in at):
         store.require(permission, records=[id])
     return record
@@ -66,7 +65,7 @@ def engine_of(
     NotAllowedError
         Whose account it is is no person, or another than the one of that name.
     """
-    engine = Engine(store, ids=ids)
+    engine = Engine(store, store.clock, ids)
     return engine, person(context, engine.own_room().directory)
 
 
@@ -93,21 +92,27 @@ def telling(context: Context) -> Iterator[None]:
     """Refusals are told as far as they may be."""
     try:
         yield
-    except RefusedError as error:
-        raise RefusedError(shown(context, error.refusals)) from None
+    except (RefusedError, OutdatedError) as error:
+        told = shown(context, error.refusals)
+        outdated = all(refusal.since for refusal in told)
+        raise (OutdatedError(told) if outdated else RefusedError(told)) from None
 
 
 def shown(context: Context, refusals: Sequence[Refusal]) -> list[Refusal]:
-    """Refusals without what is not seen: dependents are counted, and impact by numbers. One statement."""
+    """Refusals without what is not seen: dependents are counted, and impact by numbers; one that is about
+    something that is not seen says only what it would say to the blind. One statement."""
     store = context.store
     if not isinstance(store, GuardedStore) or not store.scope.bounded:
         return list(refusals)
-    named = {d["id"] for r in refusals for d in r.detail.get("dependents", ())}
+    told = ("dependents", "about")
+    named = {d["id"] for r in refusals for name in told for d in r.detail.get(name, ())}
     visible = store.get(named).keys() if named else set()
     return [_shown(refusal, visible) for refusal in refusals]
 
 
 def _shown(refusal: Refusal, visible: Collection[str]) -> Refusal:
+    if any(d["id"] not in visible for d in refusal.detail.get("about", ())):
+        return refusal._replace(message=refusal.detail["blind"], detail={}, since=())
     dependents = refusal.detail.get("dependents")
     if dependents is None:
         return refusal

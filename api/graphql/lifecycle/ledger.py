@@ -10,10 +10,11 @@ import strawberry
 
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
-from api.graphql.queries import moment, selects
+from api.graphql.queries import moment
 from api.graphql.records import PAGE, PageInfo, Records
 from api.graphql.refusals import label_type
 from api.graphql.scalars import JSON, AsOf, Int64
+from api.graphql.selections import selects
 from api.graphql.views import View
 from cmdb.queries import Sort
 from lifecycle.ledger import DEVICES, Ledger, Scope, position

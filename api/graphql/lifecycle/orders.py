@@ -17,13 +17,14 @@ from api.graphql.records import PAGE, Records, connection_type
 from api.graphql.refusals import label_type, refusal_type
 from api.graphql.scalars import JSON, DateTime, Int64
 from api.graphql.views import Connection, View
-from cmdb.queries import Query, Sort
+from cmdb.queries import Page, Query, Sort
+from cmdb.store.base import Connected
 from lifecycle.approvals import Stage, open_stage
 from lifecycle.attachments import DOCUMENTED_BY, EVIDENCE
-from lifecycle.desk import ORDER, Desk, stages_of
+from lifecycle.desk import Desk, stages_of
 from lifecycle.engine import Engine
 from lifecycle.items import OPEN, Item, next_step, with_links
-from lifecycle.naming import order_type, read_inputs
+from lifecycle.naming import ORDER, process_type, read_inputs
 from lifecycle.orders import Carried, Orders
 from schema.model import STATE_ATTRIBUTE
 
@@ -72,7 +73,7 @@ class Asked(NamedTuple):
 
 def _order_filter(context: Context, given: Mapping[str, Any]) -> Query:
     store = context.store
-    kind = order_type(store.model, given["type"]).name if given.get("type") else ORDER
+    kind = process_type(store.model, given["type"]).name if given.get("type") else ORDER
     states = given.get("states")
     if states is None:
         machines = [
@@ -101,15 +102,8 @@ async def _orders(_: Any, info: Any, **given: Any) -> Connection:
         return await context.call(lambda: _waiting(context, query))
     page = await context.call(lambda: context.store.find(query))
     made = page_of(context, query, page)
-    pairs = [(edge.node, None) for edge in made.edges]
-    return _listed(pairs, made.cursor, made.total, made.begins, made.cursor_of, {})
-
-
-def _listed(
-    pairs: Any, cursor: str | None, total: int | None, begins: bool, cursor_of: Any, waits: Any
-) -> Listed:
-    listed = Listed(pairs, cursor, total, begins, cursor_of)
-    listed.waits = waits
+    listed = Listed(made.page, made.place)
+    listed.waits = {}
     return listed
 
 
@@ -127,8 +121,11 @@ def _waiting(context: Context, query: Query) -> Listed:
     begin = ids.index(query.after) + 1 if query.after in ids else 0
     part = ids[begin : begin + query.first]
     more = part[-1] if part and begin + query.first < len(ids) else None
-    pairs = [(context.view(found[id]), None) for id in part]
-    return _listed(pairs, more, len(ids), begin == 0, lambda record: record.id, waits)
+    page = Page([found[id] for id in part], more, len(ids))
+    place = context.place()._replace(begins=begin == 0, cursor_of=lambda record: record.id)
+    listed = Listed(page, place)
+    listed.waits = waits
+    return listed
 
 
 async def _order(_: Any, info: Any, **given: Any) -> Detail | None:
@@ -151,10 +148,9 @@ async def _items(detail: Detail, info: Any, **given: Any) -> Listing:
         found = with_links(context.store, detail.id, page.records, False)
         made = page_of(context, query, page)
         by_id = {item.record.id: item for item in found}
-        pairs = [
-            (e.node, by_id[e.node.record.id].link) for e in made.edges if e.node.record.id in by_id
-        ]
-        listing = Listing(pairs, made.cursor, made.total, made.begins, made.cursor_of)
+        records = [record for record in page.records if record.id in by_id]
+        links = [by_id[record.id].link for record in records]
+        listing = Listing(Connected(records, links, page.cursor, page.total), made.place)
         listing.items = by_id
         listing.procedure = context.store.model.record_types[detail.view.record.type].procedure
         return listing

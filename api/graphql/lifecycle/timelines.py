@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import strawberry
 
+from api.access.principals import Permission
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
+from api.graphql.lifecycle.acting import product
 from api.graphql.queries import moment
 from api.graphql.records import Records
 from api.graphql.refusals import label_type
@@ -49,8 +51,14 @@ async def _figures(_: Any, info: Any, **given: Any) -> list[Any]:
     context: Context = info.context
 
     def work() -> list[Any]:
-        wanted = chosen(given.get("names") or ())
-        at = figures_at(context.store, moment(given.get("asOf")), given.get("organisation"))
+        wanted = chosen(context.store.model, given.get("names") or ())
+        at = figures_at(
+            context.store,
+            moment(given.get("asOf")),
+            given.get("organisation"),
+            since=given.get("since"),
+            beneath=product(context, Permission.READ),
+        )
         return [(figure, evaluate(figure, at)) for figure in wanted]
 
     return await context.call(work)
@@ -68,7 +76,8 @@ async def _due(_: Any, info: Any, **given: Any) -> list[Seen]:
 
 
 def _moment(given: Mapping[str, Any]) -> Moment:
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    today = now.date()
     try:
         day = parse_date(given["on"]) if given.get("on") else today
     except ValueError as error:
@@ -78,7 +87,8 @@ def _moment(given: Mapping[str, Any]) -> Moment:
     if not all(0 <= span <= 36_500 for span in (within, idle, unseen)):
         raise QueryError("Spans are 0 to 36,500 days.", "Correct them.")
     at = end if day < today else None
-    return Moment(day, at, within, idle, unseen, given.get("organisation"))
+    exact = None if given.get("on") else now
+    return Moment(day, at, within, idle, unseen, given.get("organisation"), exact)
 
 
 def _entry_type() -> type:
@@ -113,7 +123,7 @@ def _figure_type() -> type:
         [
             model_field("name", str, read=lambda f: f[0].name),
             model_field("label", label_type(), read=lambda f: Label(en=f[0].en, zh=f[0].zh)),
-            model_field("unit", str, "devices, days or percent.", read=lambda f: f[0].unit),
+            model_field("unit", str, "percent, days, hours, or what is counted.", read=lambda f: f[0].unit),
             model_field(
                 "value", float | None,
                 read=lambda f: None if f[1].value is None else float(f[1].value),
@@ -162,8 +172,13 @@ def query_fields(records: Records) -> list[ModelField]:
         model_field(
             "figures",
             list[_figure_type()],  # type: ignore[misc]
-            "Numbers over devices and orders, of what you see.",
-            arguments=[argument("names", list[str] | None, "All, if left out."), organisation, at],
+            "Numbers over devices, orders, incidents and changes, of what you see.",
+            arguments=[
+                argument("names", list[str] | None, "All, if left out."),
+                organisation,
+                argument("since", DateTime | None, "Incidents and changes since then only."),
+                at,
+            ],
             resolve=_figures,
         ),
         model_field(

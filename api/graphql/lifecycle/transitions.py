@@ -106,5 +106,6 @@ def record_fields(_: Records) -> list[ModelField]:
             list[_transition_type()],  # type: ignore[misc]
             "The ways that lead from its state now, and why you may not take them; none of the past.",
             level=Transitions(),
+            needs=(),
         )
     ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from api.access.guarded import GuardedStore
 from api.context import Context
 from api.graphql.fields import argument
 from api.graphql.mutations.results import failure
@@ -51,11 +52,19 @@ def doing(work: Work) -> Callable[..., Awaitable[Any]]:
         try:
             answer = await context.call(done)
         except CmdbError as error:
-            return failure(error, context.store.model)
+            return failure(await _told(context, error), context.store.model)
         context.services.follower.look()
         return answer
 
     return resolve
+
+
+async def _told(context: Context, error: CmdbError) -> CmdbError:
+    """The product's own parts see the whole graph; what went wrong is told without what is not seen."""
+    store = context.store
+    if isinstance(store, GuardedStore):
+        return await context.call(lambda: store.told(error))
+    return error
 
 
 def ids_of(context: Context, field: str, key: str, given: Mapping[str, Any]) -> Ids:

@@ -14,18 +14,20 @@ from api.context import Context
 from api.graphql.fields import ModelField, argument, input_field, make_type, model_field
 from api.graphql.lifecycle.acting import engine_of, process, product, seen, telling
 from api.graphql.lifecycle.orders import CI, EXECUTION, carried, carried_fields
-from api.graphql.mutations.doing import KEY, Ids, doing
+from api.graphql.mutations.doing import KEY, Ids, Work, doing
 from api.graphql.records import Records
 from api.graphql.scalars import JSON, Date, Int64
 from api.graphql.views import View
 from cmdb.queries import PAGE_LIMIT, Query
 from cmdb.store import GraphStore
-from lifecycle.desk import ORDER
-from lifecycle.naming import order_type, read_inputs
+from itsm.services import service_of
+from lifecycle.drafting import Drafting
+from lifecycle.engine import Engine
+from lifecycle.naming import ORDER, process_type, read_inputs
 from lifecycle.orders import Orders
 from lifecycle.refusals import RequestError
 from schema.kinds import parse_date
-from schema.model import Model
+from schema.model import Model, RecordType
 
 UNSAID: Final = ("requested_by",)
 """Attributes of an order that follow from who asks."""
@@ -48,7 +50,7 @@ DEVICE: Final = make_type(
     ],
     input_=True,
 )
-_DEVICES = [
+DEVICES = [
     argument("devices", list[DEVICE] | None),  # type: ignore[valid-type]
     argument("where", JSON | None, "All devices that match this filter, too."),
     argument("deviceType", str | None, "Only those of this type that match."),
@@ -78,21 +80,30 @@ class Executed(NamedTuple):
     graphql_type: str = "Carried"
 
 
-Acting = Callable[[Orders, str, Mapping[str, Any]], int]
-"""What is done to an order, by whom, with what is given; gives the revision."""
+Acting = Callable[[Any, str, Mapping[str, Any]], int]
+"""What is done to a process by way of its service, by whom, with what is given; gives the revision."""
+Service = Callable[[Engine, RecordType], Drafting]
 
 
-def on_process(permission: Permission, act: Acting, key: str = "order") -> Any:
+def on_process(
+    permission: Permission, act: Acting, key: str = "order", service: Service = service_of
+) -> Any:
     """The work of a mutation that does something to a process."""
 
     def work(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
         with telling(context):
             record = process(context, given[key], permission)
             engine, me = engine_of(context, product(context, permission), ids)
-            revision = act(Orders(engine), me, {**given, key: record.id})
+            type_ = context.store.model.record_types[record.type]
+            revision = act(service(engine, type_), me, {**given, key: record.id})
             return ordered(context, engine, record.id, revision)
 
     return work
+
+
+def orders_of(engine: Engine, _: RecordType) -> Orders:
+    """What only orders have; of others it is told that they have no steps."""
+    return Orders(engine)
 
 
 def ordered(context: Context, engine: Any, id: str, revision: int) -> Ordered:
@@ -147,34 +158,53 @@ def _matching(store: GraphStore, kind: str, where: Any, type_: str | None) -> It
             return
 
 
-def _references(model: Model, attributes: Mapping[str, Any]) -> list[str]:
+def references(model: Model, attributes: Mapping[str, Any]) -> list[str]:
+    """The ids that some values name."""
     values = [v for n, v in attributes.items() if n in model.references and v is not None]
     return [id for v in values for id in (v if isinstance(v, list) else [v])]
 
 
-def draft(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
-    store = context.store
-    kind = order_type(store.model, given["type"]).name
+def said(context: Context, type_: RecordType, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are given for a new process; all that they name is seen.
+
+    Raises
+    ------
+    RequestError
+        One follows from who asks, or is worked out.
+    """
     attributes = dict(given.get("attributes") or {})
     for name in attributes:
-        if name in UNSAID or store.model.attribute(kind, name).managed:
-            raise RequestError(f"Nobody says {name} of an order.", "Leave it out.")
-    seen(context, _references(store.model, attributes))
-    devices = named(context, kind, given)
-    with telling(context):
-        inner = product(context, Permission.ORDER)
-        engine, me = engine_of(context, inner, ids)
-        own = engine.room(me).actor.record.attributes.get("organisation")
-        at = attributes.get("organisation") or own
-        product(context, Permission.ORDER, [at] if at else ())
-        order = Orders(engine).new(kind, me, attributes, devices, given.get("reason") or "")
-        return ordered(context, engine, order.id, order.revision)
+        if name in UNSAID or context.store.model.attribute(type_.name, name).managed:
+            raise RequestError(f"Nobody says {name} of a {type_.name}.", "Leave it out.")
+    seen(context, references(context.store.model, attributes))
+    return attributes
+
+
+def drafting(type_of: Callable[[Model, str], RecordType]) -> Work:
+    """The work of a mutation that drafts processes; `type_of` gives the type that a text means."""
+
+    def draft(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
+        type_ = type_of(context.store.model, given.get("type") or "")
+        attributes = said(context, type_, given)
+        devices = named(context, type_.name, given)
+        with telling(context):
+            inner = product(context, Permission.ORDER)
+            engine, me = engine_of(context, inner, ids)
+            own = engine.room(me).actor.record.attributes.get("organisation")
+            at = attributes.get("organisation") or own
+            product(context, Permission.ORDER, [at] if at else ())
+            made = service_of(engine, type_).new(
+                type_.name, me, attributes, devices, given.get("reason") or ""
+            )
+            return ordered(context, engine, made.id, made.revision)
+
+    return draft
 
 
 def execute(context: Context, ids: Ids, given: Mapping[str, Any]) -> Executed:
     with telling(context):
         record = process(context, given["order"], Permission.ORDER)
-        seen(context, _references(context.store.model, given.get("inputs") or {}))
+        seen(context, references(context.store.model, given.get("inputs") or {}))
         engine, me = engine_of(context, product(context, Permission.ORDER), ids)
         dry = bool(given.get("dryRun"))
         on = _day(given.get("effectiveOn"))
@@ -194,7 +224,7 @@ def transition(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
     way = machine.transitions.get(name) if machine else None
     permission = Permission.ORDER if way is None or way.governed else Permission.WRITE
     inputs = read_inputs(store.model, given.get("inputs") or {})
-    seen(context, _references(store.model, inputs))
+    seen(context, references(store.model, inputs))
     with telling(context):
         if "ProcessRecord" in store.model.record_types[record.type].ancestors:
             process(context, id, permission)
@@ -221,18 +251,18 @@ def correct(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
 
 
 def _move(name: str) -> Acting:
-    return lambda orders, me, given: orders.engine.transition(
+    return lambda service, me, given: service.engine.transition(
         given["order"], name, me, reason=given.get("reason") or ""
     )
 
 
-def _complete(orders: Orders, me: str, given: Mapping[str, Any]) -> int:
+def _complete(orders: Drafting, me: str, given: Mapping[str, Any]) -> int:
     return _move("complete_partly" if given.get("partly") else "complete")(orders, me, given)
 
 
-def _vote(orders: Orders, me: str, given: Mapping[str, Any]) -> int:
-    said = getattr(given["decision"], "value", given["decision"])
-    return orders.engine.vote(given["order"], me, said, given.get("comment") or "")
+def _vote(service: Drafting, me: str, given: Mapping[str, Any]) -> int:
+    decision = getattr(given["decision"], "value", given["decision"])
+    return service.engine.vote(given["order"], me, decision, given.get("comment") or "")
 
 
 def add(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
@@ -240,7 +270,7 @@ def add(context: Context, ids: Ids, given: Mapping[str, Any]) -> Ordered:
     devices = named(context, record.type, given)
     if not devices:
         raise RequestError("No device was given.", "Give devices, or a filter that matches some.")
-    work = on_process(Permission.ORDER, lambda orders, me, g: orders.add(g["order"], me, devices))
+    work = on_process(Permission.ORDER, lambda o, me, g: o.add(g["order"], me, devices))
     made: Ordered = work(context, ids, given)
     return made
 
@@ -319,12 +349,12 @@ def _of_orders(devices: Any, effective: Any) -> list[tuple[str, str, list[Any], 
         (
             "draftOrder",
             "A draft of an order, by you, in your organisation unless another is named.",
-            [kind, argument("attributes", JSON | None, "Of the order, by the model's names."), *_DEVICES, _REASON],
-            draft,
+            [kind, argument("attributes", JSON | None, "Of the order, by the model's names."), *DEVICES, _REASON],
+            drafting(process_type),
         ),
-        ("addToOrder", "Add devices to your draft, or give other details.", [_ORDER, *_DEVICES], add),
+        ("addToOrder", "Add devices to your draft of an order or a change, or give other details.", [_ORDER, *DEVICES], add),
         (
-            "removeFromOrder", "Take devices off your draft.", [_ORDER, devices],
+            "removeFromOrder", "Take devices off your draft of an order or a change.", [_ORDER, devices],
             on_process(order, lambda o, me, g: o.remove(g["order"], me, _ids(g))),
         ),
         ("submitOrder", "Submit a draft for approval.", [_ORDER, _REASON], on_process(order, _move("submit"))),
@@ -335,22 +365,22 @@ def _of_orders(devices: Any, effective: Any) -> list[tuple[str, str, list[Any], 
             [_ORDER, argument("partly", bool, default=False), _REASON], on_process(order, _complete),
         ),
         (
-            "voteOnOrder", "Approve or reject an order, if you are asked.",
+            "voteOnOrder", "Approve or reject an order, a change …, if you are asked.",
             [_ORDER, argument("decision", VoteDecision), argument("comment", str | None)],
             on_process(approve, _vote),
         ),
         (
-            "assignOrder", "Give an order to a person to carry out.",
+            "assignOrder", "Give an order, a change … to a person to carry out.",
             [_ORDER, argument("person", str, "A user name or id."), _REASON],
             on_process(order, lambda o, me, g: o.reassign(g["order"], me, g["person"], g.get("reason") or "")),
         ),
         (
-            "commentOnOrder", "Say something about an order.", [_ORDER, argument("text", str)],
+            "commentOnOrder", "Say something about an order, an incident, a change …", [_ORDER, argument("text", str)],
             on_process(order, lambda o, me, g: o.comment(g["order"], me, g["text"])),
         ),
         (
             "dropFromOrder", "Take devices that nothing was done with out of an order under way.",
             [_ORDER, devices, argument("reason", str)],
-            on_process(order, lambda o, me, g: o.drop(g["order"], me, _ids(g), g["reason"])),
+            on_process(order, lambda o, me, g: o.drop(g["order"], me, _ids(g), g["reason"]), service=orders_of),
         ),
     ]  # fmt: skip

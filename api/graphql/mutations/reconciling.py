@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import strawberry
@@ -16,9 +17,11 @@ from api.graphql.mutations.doing import KEY, Ids, doing
 from api.graphql.records import Records
 from api.graphql.scalars import JSON, Int64
 from cmdb.change_sets import ChangeSet, Update
+from cmdb.commits import Plan
 from cmdb.errors import NotFoundError, QueryError
 from cmdb.ids import new_id
 from cmdb.reconciliation import duplicates, recomputing
+from cmdb.reconciliation.links import MERGED
 from cmdb.reconciliation.precedence import Precedence
 from cmdb.reconciliation.sources import Source, precedence_of, sources
 from cmdb.reconciliation.summaries import Summary
@@ -55,8 +58,19 @@ def once(store: GraphStore, ids: Ids, work: Callable[[str], tuple[int, list[str]
     return Decided(revision, left, False)
 
 
-def _writing(context: Context, records: Iterable[Record], links: Iterable[str] = ()) -> GraphStore:
-    """The store, for what changes these records: who may do what is for administrators."""
+def _writing(
+    context: Context,
+    records: Iterable[Record],
+    of: Callable[[Plan], Plan],
+    links: Iterable[str] = (),
+) -> GraphStore:
+    """The store, for what changes these records: who may do what is for administrators.
+
+    Parameters
+    ----------
+    of
+        What of a plan takes the permission to write, when it is committed.
+    """
     model, found = context.store.model, list(records)
     types = model.record_types
     administered = any(
@@ -65,19 +79,39 @@ def _writing(context: Context, records: Iterable[Record], links: Iterable[str] =
         name == ORGANISATION_TREE or model.relationship_types[name].administered for name in links
     )
     ids = [record.id for record in found]
-    store = product(context, Permission.WRITE, records=ids)
-    if administered and isinstance(context.store, GuardedStore):
-        context.store.require(Permission.ADMINISTER, records=ids)
-        if not context.store.reach(Permission.ADMINISTER).shared:
-            context.store.require(Permission.ADMINISTER, [*ids])
+    guarded = context.store
+    if not isinstance(guarded, GuardedStore):
+        return guarded
+    store = guarded.asking(ids, of)
+    if administered:
+        guarded.require(Permission.ADMINISTER, records=ids)
+        if not guarded.reach(Permission.ADMINISTER).shared:
+            guarded.require(Permission.ADMINISTER, [*ids])
     return store
+
+
+def everything(plan: Plan) -> Plan:
+    """What undoing changes is changed by who asked for it."""
+    return plan
+
+
+def records_decided(plan: Plan) -> Plan:
+    """Of a decision: all but the task itself."""
+    return replace(plan, updated=[p for p in plan.updated if p[0].type != "DuplicateTask"])
+
+
+def records_merged(plan: Plan) -> Plan:
+    """Of a merge: the records that become one, parts among them. What refers to them follows."""
+    gone = [pair for pair in plan.updated if pair[1].type == MERGED != pair[0].type]
+    kept = {after.attributes["merged_into"] for _, after in gone}
+    return Plan(updated=[*gone, *(pair for pair in plan.updated if pair[0].id in kept)])
 
 
 def decide(context: Context, ids: Ids, given: Mapping[str, Any]) -> Decided:
     task, choice = context.store.record(given["task"]), context.store.record(given["record"])
     if task.type != "DuplicateTask":
         raise NotFoundError(f"{task.name} is a {task.type}, no task.", "`duplicates` lists them.")
-    store = _writing(context, [choice])
+    store = _writing(context, [choice], records_decided)
     me = context.principal.name
     return once(
         store,
@@ -91,7 +125,7 @@ def decide(context: Context, ids: Ids, given: Mapping[str, Any]) -> Decided:
 
 def merge(context: Context, ids: Ids, given: Mapping[str, Any]) -> Decided:
     pair = [context.store.record(given[name]) for name in ("survivor", "other")]
-    store = _writing(context, pair)
+    store = _writing(context, pair, records_merged)
     one, two = (store.record(record.id) for record in pair)
     said = {"actor": context.principal.name, "reason": given.get("reason") or ""}
     return once(
@@ -101,7 +135,7 @@ def merge(context: Context, ids: Ids, given: Mapping[str, Any]) -> Decided:
 
 def unmerge(context: Context, ids: Ids, given: Mapping[str, Any]) -> Decided:
     record = context.store.record(given["record"])
-    store = _writing(context, [record])
+    store = _writing(context, [record], everything)
     said = {"actor": context.principal.name, "reason": given.get("reason") or ""}
     return once(
         store, ids,
@@ -119,7 +153,7 @@ def undo(context: Context, ids: Ids, given: Mapping[str, Any]) -> Decided:
         for link in commit.changes.relationships:
             touched |= {link.key.source, link.key.target}
             links.add(link.key.type)
-    store = _writing(context, inner.get(touched).values(), links)
+    store = _writing(context, inner.get(touched).values(), everything, links)
     said = {"actor": context.principal.name, "reason": given.get("reason") or ""}
     return once(store, ids, lambda id: undo_revision(store, number, **said, change_set=id))
 
@@ -132,8 +166,8 @@ def _source(context: Context, name: str) -> tuple[GraphStore, Source, Precedence
     found = sources(inner)
     if name not in found:
         raise NotFoundError(f"There is no source {name!r}.", "`sources` lists them.")
-    if isinstance(context.store, GuardedStore) and not context.store.reach(Permission.WRITE).whole:
-        product(context, Permission.WRITE, records=[found[name].record.id])
+    if isinstance(context.store, GuardedStore):
+        inner = context.store.asking([found[name].record.id])
     return inner, found[name], precedence_of(found)
 
 
@@ -151,7 +185,7 @@ def set_precedence(context: Context, ids: Ids, given: Mapping[str, Any]) -> Reco
         values["attribute_precedence"] = own or None
     if values and not given["dryRun"]:
         change = ChangeSet(
-            [Update(source.record.id, values)],
+            [Update(source.record.id, values, source.record.revision)],
             context.principal.name,
             reason="precedence",
             id=ids(),

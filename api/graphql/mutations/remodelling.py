@@ -49,6 +49,8 @@ def apply(context: Context, _: Ids, given: Mapping[str, Any]) -> Remodelled | Mi
     if given["dryRun"] or plan.refusals or not plan.lines:
         return Remodelled(plan.lines, plan.refusals, None)
     done = context.store.apply_model(model, context.principal.name)
+    if context.services.schema is not None:
+        context.services.schema.renew()
     return Remodelled(plan.lines, [], done.revision)
 
 

@@ -11,7 +11,7 @@ from api.context import Context
 from api.graphql.fields import ModelField, make_type, model_field
 from api.graphql.history import AttributeChange, attribute_change_type
 from api.graphql.records import Records
-from api.graphql.refusals import refusal_type
+from api.graphql.refusals import broken_rule_type, refusal_type
 from api.graphql.scalars import DateTime, Int64
 from cmdb.errors import ConflictError, Interference, InvalidChangeError, StoreError
 from schema.errors import CmdbError
@@ -113,16 +113,6 @@ class Results:
         return Annotated[made, strawberry.union(name)]
 
     def _failures(self) -> tuple[type, ...]:
-        problem = make_type(
-            "Problem",
-            [
-                model_field("operation", int, "Index in the change set.", read=_of("operation")),
-                model_field("subject", str, read=_of("subject")),
-                model_field("attribute", str | None, read=_of("attribute")),
-                model_field("code", str, read=_of("code")),
-                model_field("message", str, read=_of("message")),
-            ],
-        )
         came_between = make_type(
             "Interference",
             [
@@ -137,7 +127,7 @@ class Results:
             self._failure(
                 "InvalidChange",
                 "It breaks rules of the model; nothing was stored.",
-                model_field("problems", list[problem], read=_problems),  # type: ignore[valid-type]
+                model_field("problems", list[broken_rule_type()], read=_problems),  # type: ignore[misc]
             ),
             self._failure(
                 "Conflict",

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any, Final
 
 import strawberry
-from pydantic import BaseModel, ConfigDict
 
 from api.context import Context
 from api.graphql.fields import ModelField, argument, input_field, make_type, model_field
@@ -18,6 +17,7 @@ from api.graphql.records import Records
 from api.graphql.scalars import JSON, OF_KIND, Date, Int64
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import InvalidChangeError, Problem
+from cmdb.plain_operations import read_operations
 from schema.attributes import Attribute
 from schema.kinds import parse_date
 
@@ -160,59 +160,6 @@ class Writing:
                     yield Unrelate(*ends)
 
 
-class _Plain(BaseModel):
-    """One operation as plain data."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str | None = None
-    type: str | None = None
-    source: str | None = None
-    target: str | None = None
-    attributes: dict[str, Any] = {}
-    expectedRevision: int | None = None  # noqa: N815 - as GraphQL has it
-
-
-def plain_operations(given: object, ids: Ids) -> list[Operation]:
-    """Operations as plain data: ``{"create": {"type": …, "attributes": {…}}}`` and so on.
-
-    Raises
-    ------
-    InvalidChangeError
-    """
-    if not isinstance(given, list):
-        raise _invalid(0, "operations", "The operations are no list.")
-    return [_plain_operation(index, each, ids) for index, each in enumerate(given)]
-
-
-def _plain_operation(index: int, given: object, ids: Ids) -> Operation:
-    try:
-        if not isinstance(given, dict) or len(given) != 1:
-            raise ValueError("it is not one of create, update, relate and unrelate")
-        [(kind, said)] = given.items()
-        of = _Plain.model_validate(said)
-        needed = {
-            "create": ("type",),
-            "update": ("id",),
-            "relate": ("source", "type", "target"),
-            "unrelate": ("source", "type", "target"),
-        }[kind]
-        if missing := [name for name in needed if getattr(of, name) is None]:
-            raise ValueError(f"it has no {missing[0]}")
-    except KeyError as error:
-        raise _invalid(index, "operation", f"There is no operation {error}.") from None
-    except ValueError as error:  # pydantic's is one, too
-        raise _invalid(index, "operation", f"Operation {index}: {error}") from None
-    values = [getattr(of, name) for name in needed]
-    if kind == "create":
-        return Create(values[0], of.attributes, of.id or ids())
-    if kind == "update":
-        return Update(values[0], of.attributes, of.expectedRevision, of.type)
-    if kind == "relate":
-        return Relate(values[0], values[1], values[2], of.attributes)
-    return Unrelate(values[0], values[1], values[2])
-
-
 def _referring(attributes: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Attributes with names of new records replaced by their ids."""
 
@@ -261,9 +208,14 @@ def _day(text: str) -> date:
         raise _invalid(0, "effectiveOn", f"The day {error}.") from None
 
 
+def writing_of(records: Records) -> Writing:
+    """What reads operations, with the input types of a schema."""
+    return records.once("operations", lambda: Writing(records, Inputs(records)))
+
+
 def mutation_fields(records: Records) -> list[ModelField]:
-    inputs = Inputs(records)
-    writing = Writing(records, inputs)
+    writing = writing_of(records)
+    inputs = writing.inputs
 
     def create(context: Context, ids: Ids, given: Mapping[str, Any]) -> Committed:
         type_, attributes = writing.one(given["record"])
@@ -286,7 +238,7 @@ def mutation_fields(records: Records) -> list[ModelField]:
         return commit(context, writing.operations(given["operations"], ids), given, ids())
 
     def apply_plain(context: Context, ids: Ids, given: Mapping[str, Any]) -> Committed:
-        return commit(context, plain_operations(given["operations"], ids), given, ids())
+        return commit(context, read_operations(given["operations"], ids), given, ids())
 
     ends = [argument("source", strawberry.ID), argument("type", str)]
     ends.append(argument("target", strawberry.ID))

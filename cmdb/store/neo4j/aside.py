@@ -67,10 +67,10 @@ class Aside:
 
     # -- journals -------------------------------------------------------------------------------------
 
-    def append(self, name: str, entries: Sequence[bytes]) -> int:
+    def append(self, name: str, entries: Sequence[bytes], at: datetime) -> int:
         if not entries:
             return int(self._database.rows(statements.LAST_ENTRY, name=name)[0]["number"])
-        asked = {"name": name, "values": list(entries), "at": datetime.now(UTC)}
+        asked = {"name": name, "values": list(entries), "at": at}
         return int(self._rows(statements.APPEND, asked)[0]["number"])
 
     def journal(self, name: str, after: int, first: int) -> list[Entry]:

@@ -6,88 +6,49 @@ parameter. ``Compiler`` gathers the parameters while it writes.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from cmdb.commits import End
-from cmdb.queries import CLOSENESS, AllOf, OfType, Owned, ParsedQuery, Reaching, Related, Way
-from cmdb.steps import ParsedStep
-from cmdb.store.compiling import QueryCompiler
-from cmdb.store.neo4j.statements import (
-    SEARCH_INDEX,
-    labelled,
-    link_image,
-    record,
-    record_image,
-)
-from cmdb.store.places import ASKED, EVERYWHERE, MOST, Places
+from cmdb.queries import AllOf, ParsedQuery
+from cmdb.steps import ParsedStep, organisations_of
+from cmdb.store.neo4j.conditions import Conditions, arrow_of, lucene
+from cmdb.store.neo4j.statements import SEARCH_INDEX, labelled, link_image, record
 from cmdb.store.topology import sides
-from schema.kinds import Kind
-from schema.model import (
-    ORGANISATION_ATTRIBUTE,
-    ORGANISATION_TREE,
-    ROOT,
-    STATE_ATTRIBUTE,
-    Model,
-)
+from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT, STATE_ATTRIBUTE
 
-BEYOND: Final = r"[\x{10000}-\x{10FFFF}]"
-BELOW: Final = r"[\x{E000}-\x{FFFF}]"
-MISPLACED: Final = 50
 CAUGHT_UP: Final = "CALL db.index.fulltext.awaitEventuallyConsistentIndexRefresh()"
 
 
-class Compiler(QueryCompiler):
-    """Writes the Cypher of one statement, over the live graph or as of a revision.
+class Compiler(Conditions):
+    """Writes the Cypher of one statement, over the live graph or as of a revision."""
 
-    Parameters
-    ----------
-    as_of
-        Revision number, or None for now.
-    subtrees
-        As of the past: by organisation that is asked for, its id and those that were below it.
-    places
-        Gives the numbers of owners.
-    """
-
-    row = "n"
-    true, false = "true", "false"
-
-    def __init__(
-        self,
-        model: Model,
-        as_of: int | None,
-        subtrees: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        places: Callable[[Owned], Places] = lambda _: EVERYWHERE,
-    ) -> None:
-        super().__init__(as_of)
-        self.model = model
-        self.subtrees, self._places = subtrees, places
-        self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
-        self._depth = 0
-
-    def parameter(self, value: Any) -> str:
-        name = f"p{len(self.parameters)}"
-        self.parameters[name] = value
-        return f"${name}"
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.row = "n"
+        self._level = 0
+        self._members: dict[str, str] = {}
 
     # -- whole statements: each returns one row with one column, ``answer`` ---------------------------
 
-    def page(self, query: ParsedQuery) -> str:
-        """The answer is a list of records, one more than the page takes."""
-        order, limit = self.order(query), self.parameter(query.first + 1)
+    def page(self, query: ParsedQuery, steps: Sequence[ParsedStep] = ()) -> str:
+        """The answer is a list of [record, [page, total] of each step, …], one more than the page takes.
+
+        A page of a step is a list of [record, relationship, [page, total] of each step behind it, …],
+        without the relationship where only records are asked for.
+        """
+        limit, members = self.parameter(query.first + 1), self._bind_members([query], steps)
+        matching = self._settled(query, limit) or self._page(query)
         return (
-            f"{self._page(query)} WITH n ORDER BY {order} LIMIT {limit}"
-            f" RETURN collect({record('n')}) AS answer"
+            f"{members}{matching} WITH {self._with('n')} ORDER BY {self.order(query)} LIMIT {limit}"
+            f" RETURN collect([{self._told(query.attributes)}{self._below(steps)}]) AS answer"
         )
 
-    def page_with_total(self, query: ParsedQuery) -> str:
-        """The answer is [list of records, total]."""
-        page = self.page(query)
-        count = f"{self._matching(query)} RETURN count(*) AS total"
+    def page_with_total(self, query: ParsedQuery, steps: Sequence[ParsedStep] = ()) -> str:
+        """The answer is [what `page` answers, total]."""
+        page = self.page(query, steps)
+        count = f"{self._bind_members([query])}{self._matching(query)} RETURN count(*) AS total"
         return f"CALL () {{ {page} }} CALL () {{ {count} }} RETURN [answer, total] AS answer"
 
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
@@ -97,7 +58,7 @@ class Compiler(QueryCompiler):
         keys = ", ".join(f"{column} AS v{i}" for i, column in enumerate(columns))
         names = ", ".join(f"v{i}" for i in range(len(columns)))
         return (
-            f"{self._matching(query)} WITH {keys}, count(*) AS count"
+            f"{self._bind_members([query])}{self._matching(query)} WITH {keys}, count(*) AS count"
             f" RETURN collect([{names}, count]) AS answer"
         )
 
@@ -119,33 +80,15 @@ class Compiler(QueryCompiler):
         return f"CALL () {{ {' UNION ALL '.join(arms)} }} RETURN collect(row) AS answer"
 
     def connections(self, steps: Sequence[ParsedStep]) -> str:
-        """The answer is a list of [id, [page, total], …]; takes ``$ids``.
-
-        A page is a list of [link properties, record].
-        """
+        """The answer is a list of [id, [page, total] of each step, …], as of `page`; takes ``$ids``."""
         existed = "" if self.as_of is None else (
-            " WHERE a.revision <= $at"
-            " OR EXISTS { MATCH (i:`_RecordImage` {id: of}) WHERE i.revision <= $at }"
+            " WHERE n.revision <= $at"
+            " OR EXISTS { MATCH (i:`_RecordImage` {id: id}) WHERE i.revision <= $at }"
         )  # fmt: skip
-        before, parts, answers = "", "", ["of"]
-        for number, step in enumerate(steps):
-            members = self._members(step.query)
-            known = f", members{number}" if members else ""
-            if members:
-                before += f"CALL () {{ {members}RETURN members AS members{number} }} "
-                members = f"WITH *, members{number} AS members "
-            page, total = "[]", "null"
-            if step.query.first:
-                page = f"page{number}"
-                parts += f" CALL (of, a{known}) {{ {members}{self._page_of(step)} AS {page} }}"
-            if step.total:
-                total = f"total{number}"
-                count = f"{self._beside(step, '')} RETURN count(*)"
-                parts += f" CALL (of, a{known}) {{ {members}{count} AS {total} }}"
-            answers.append(f"[{page}, {total}]")
+        members = self._bind_members([], steps)
         return (
-            f"{before}UNWIND $ids AS of MATCH (a:`Record` {{id: of}}){existed}{parts}"
-            f" RETURN collect([{', '.join(answers)}]) AS answer"
+            f"{members}UNWIND $ids AS id MATCH (n:`Record` {{id: id}}){existed}"
+            f" RETURN collect([id{self._below(steps)}]) AS answer"
         )
 
     def dependencies(self, ends: Mapping[str, End], of_dependents: bool) -> str:
@@ -172,10 +115,10 @@ class Compiler(QueryCompiler):
             " RETURN [records, links] AS answer"
         )
 
-    def get(self) -> str:
+    def get(self, attributes: Sequence[str] | None = None) -> str:
         """The answer is a list of records; takes ``$ids``."""
         match = "MATCH (n:`Record` {id: id})" if self.as_of is None else self._record_of("id", "n")
-        return f"UNWIND $ids AS id {match} RETURN collect({record('n')}) AS answer"
+        return f"UNWIND $ids AS id {match} RETURN collect({self._told(attributes)}) AS answer"
 
     # -- where records come from ----------------------------------------------------------------------
 
@@ -183,11 +126,37 @@ class Compiler(QueryCompiler):
         matching = self._matching(query)
         closeness, after = self._closeness(query), self.after(query)
         where = f" WHERE {after}" if after else ""
-        return f"{matching} WITH n{closeness}{where}" if closeness or after else matching
+        return (
+            f"{matching} WITH {self._with('n')}{closeness}{where}"
+            if closeness or after
+            else matching
+        )
+
+    def _settled(self, query: ParsedQuery, limit: str) -> str:
+        """As `_page`, for the first rows by an indexed attribute that all have; empty for other orders.
+
+        Ids settle ties, and reading the id of every record that matches takes as long as sorting them: so
+        ids are read only of the first rows by the attribute, and of all that share the last one's value.
+        """
+        if self.as_of is not None or query.text is not None or len(query.sort) != 1:
+            return ""
+        name, kind, descending = query.sort[0]
+        required = (name in self.model.record_types[type_].required for type_ in query.types)
+        kept = name in self.model.indexed and all(required)
+        if descending or kind.name == "money" or not kept:
+            return ""
+        key, page = self.attribute("n", name), self._page(query)
+        same = "AND" if " WHERE " in page else "WHERE"
+        return (
+            f"{page} WITH {self._with('n')}, {key} AS key ORDER BY key LIMIT {limit}"
+            f" WITH {self._with('collect(n) AS first')}, collect(key)[-1] AS last"
+            f" CALL ({self._with('first')}, last) {{ UNWIND first AS n WITH n, last WHERE {key} <> last RETURN n"
+            f" UNION {page} {same} {key} = last RETURN n }}"
+        )
 
     def _matching(self, query: ParsedQuery) -> str:
         """Binds ``n`` to each record that matches."""
-        members, conditions = self._members(query), self._conditions(query)
+        conditions = self._conditions(query)
         source = f"MATCH (n{labelled(query.label)})"
         if query.text is not None:
             terms = lucene(query.text)
@@ -196,7 +165,7 @@ class Compiler(QueryCompiler):
             conditions.append(self._occurs(query.text))
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if self.as_of is None:
-            return f"{members}{source}{where}"
+            return f"{source}{where}"
         types = self.parameter(list(query.types))
         return (
             f"CALL () {{ {source} WHERE n.revision <= $at RETURN n"
@@ -204,42 +173,93 @@ class Compiler(QueryCompiler):
             f" WITH n{where}"
         )
 
-    def _page_of(self, step: ParsedStep) -> str:
-        order, limit = self.order(step.query), self.parameter(step.query.first + 1)
-        link = "x" if self.as_of is None else "link"
-        properties = "properties(x)" if self.as_of is None else "link"
-        return (
-            f"{self._beside(step, self.after(step.query))}"
-            f" WITH n, {link} ORDER BY {order} LIMIT {limit} RETURN collect([{properties}, {record('n')}])"
-        )
+    def _told(self, attributes: Sequence[str] | None) -> str:
+        """What is asked of the row: `statements.record`, or [its labels, [id, revision, attribute, …]]."""
+        row = self.row
+        if attributes is None:
+            return record(row)
+        labels = f"labels({row})"
+        if self.as_of is not None:
+            labels = f"CASE WHEN {row}:`_RecordImage` THEN [{row}.type] ELSE {labels} END"
+        return f"[{labels}, [{', '.join(f'{row}.`{n}`' for n in ('id', 'revision', *attributes))}]]"
 
-    def _beside(self, step: ParsedStep, after: str) -> str:
-        """Binds ``n`` to the records that a step from ``a`` leads to, ``x`` or ``link`` to the
-        relationships."""
-        query, chosen = step.query, f"[x:`{step.type}`]"
-        arrow = f"-{chosen}->" if step.direction == "out" else f"<-{chosen}-"
+    # -- steps ------------------------------------------------------------------------------------------
+
+    def _below(self, steps: Sequence[ParsedStep]) -> str:
+        """What steps from the row add to its answer."""
+        answers = ""
+        for step in steps:
+            page, total = "[]", "null"
+            if step.query.first:
+                page = f"COLLECT {{ {self._page_of(step)} }}"
+            if step.total:
+                with self._next_row() as of:
+                    total = f"COUNT {{ {self._beside(of, step, '')} RETURN 1 }}"
+            answers += f", [{page}, {total}]"
+        return answers
+
+    def _own(self, name: str) -> str:
+        """What something of this level is called: subqueries see the names of the levels above, too."""
+        return f"{name}{self._level or ''}"
+
+    @contextmanager
+    def _next_row(self) -> Iterator[str]:
+        """Names rows of the next level; gives what those of this one are called."""
+        of, self._level = self.row, self._level + 1
+        self.row = self._own("n")
+        yield of
+        self.row, self._level = of, self._level - 1
+
+    def _page_of(self, step: ParsedStep) -> str:
+        with self._next_row() as of:
+            order, limit = self.order(step.query), self.parameter(step.query.first + 1)
+            beside = self._beside(of, step, self.after(step.query))
+            return (
+                f"{beside} WITH {self.row}, {self._own('x')} ORDER BY {order} LIMIT {limit}"
+                f" RETURN [{self._told(step.query.attributes)}{self._link_of(step)}{self._below(step.steps)}]"
+            )
+
+    def _link_of(self, step: ParsedStep) -> str:
+        """What is asked of the relationship of a step: nothing, all, or its revision and some attributes."""
+        link = self._own("x")
+        if step.attributes is None:
+            return f", properties({link})"
+        if step.only_records:
+            return ""
+        return f", [{', '.join(f'{link}.`{n}`' for n in ('revision', *step.attributes))}]"
+
+    def _beside(self, of: str, step: ParsedStep, after: str) -> str:
+        """Binds the row to the records that a step leads to, its ``x`` to the relationships or what they
+        were."""
+        query, row = step.query, self.row
         conditions = [*self._conditions(query), *filter(None, [after])]
         if self.as_of is None:
-            match = f"MATCH (a){arrow}(n{labelled(query.label)})"
+            arrow = arrow_of((step.direction, (step.type,)), self._own("x"))
+            match = f"MATCH ({of}){arrow}({row}{labelled(query.label)})"
         else:
+            arrow = arrow_of((step.direction, (step.type,)), "x")
             then = self._links_then(step.direction, arrow, f" AND x.type = '{step.type}'")
-            match = f"{then} {self._record_of('other', 'n')} WITH n, link"
+            match = (
+                f"WITH {of}.id AS {self._own('of')} {then} {self._record_of(self._own('other'), row)}"
+                f" WITH {row}, {self._own('link')} AS {self._own('x')}"
+            )
             if query.label != ROOT or not query.subtypes:
                 types = self.parameter(list(query.types))
-                conditions.insert(0, f"(n:`{query.label}` OR n.type IN {types})")
+                conditions.insert(0, f"({row}:`{query.label}` OR {row}.type IN {types})")
         return f"{match} WHERE {' AND '.join(conditions)}" if conditions else match
 
     def _links_then(self, way: str, arrow: str, narrowed: str) -> str:
         """Binds ``type``, ``link`` and ``other`` to the relationships that an ``of`` had, and to the
         ids at their other ends."""
         near, far = ("source", "target") if way == "out" else ("target", "source")
+        of, type_, link, other = map(self._own, ("of", "type", "link", "other"))
         return (
-            "CALL (of) {"
-            f" MATCH (a:`Record` {{id: of}}){arrow}(y:`Record`) WHERE x.revision <= $at"
-            " RETURN type(x) AS type, properties(x) AS link, y.id AS other"
-            f" UNION ALL {link_image('x', **{near: 'of'})}"
+            f"CALL ({of}) {{"
+            f" MATCH (a:`Record` {{id: {of}}}){arrow}(y:`Record`) WHERE x.revision <= $at"
+            f" RETURN type(x) AS {type_}, properties(x) AS {link}, y.id AS {other}"
+            f" UNION ALL {link_image('x', **{near: of})}"
             f" WHERE x.revision <= $at AND x.until > $at{narrowed}"
-            f" RETURN x.type AS type, properties(x) AS link, x.{far} AS other }}"
+            f" RETURN x.type AS {type_}, properties(x) AS {link}, x.{far} AS {other} }}"
         )
 
     def _links_of(self, ends: Mapping[str, End], providers: bool) -> str:
@@ -265,237 +285,43 @@ class Compiler(QueryCompiler):
                 )
         return " UNION ALL ".join(arms) or "WITH id WHERE false RETURN id AS far, [] AS link"
 
-    def _members(self, query: ParsedQuery) -> str:
-        """Binds ``members`` to the ids of an organisation and all below it, once for all rows."""
-        if query.organisation is None or self.as_of is not None:
-            return ""
-        root = self.parameter(query.organisation)
-        return (
-            f"MATCH (:`Record` {{id: {root}}})<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`)"
-            " WITH collect(o.id) AS members "
-        )
+    # -- organisations --------------------------------------------------------------------------------
 
-    def _record_of(self, id: str, name: str) -> str:
-        """Binds a name to the record of an id, as it was."""
-        return (
-            f"CALL ({id}) {{ MATCH ({name}:`Record` {{id: {id}}}) WHERE {name}.revision <= $at RETURN {name}"
-            f" UNION ALL {record_image(name, id)} WHERE {name}.revision <= $at AND {name}.until > $at RETURN {name} }}"
-        )
+    def _bind_members(
+        self, queries: Sequence[ParsedQuery], steps: Sequence[ParsedStep] = ()
+    ) -> str:
+        """Binds names to the ids of the organisations that are asked for and all below them, each once
+        for all rows."""
+        asked = [*(query.organisation for query in queries), *organisations_of(steps)]
+        self._members, bound = {}, ""
+        for organisation in dict.fromkeys(asked if self.as_of is None else ()):
+            if organisation is None:
+                continue
+            before = "".join(f"{name}, " for name in self._members.values())
+            name = self._members[organisation] = f"members{len(self._members) or ''}"
+            bound += (
+                f"MATCH (:`Record` {{id: {self.parameter(organisation)}}})"
+                f"<-[:`{ORGANISATION_TREE}`*0..]-(o:`Record`) WITH {before}collect(o.id) AS {name} "
+            )
+        return bound
+
+    def _with(self, names: str) -> str:
+        """Names that go on, with those that `_bind_members` has bound."""
+        return ", ".join([names, *self._members.values()])
 
     def _conditions(self, query: ParsedQuery) -> list[str]:
-        parts = []
+        parts, row = [], self.row
         if not query.subtypes:
             below = (t for t in self.model.record_types.values() if t.parent == query.label)
-            parts += [f"NOT n:`{child.name}`" for child in below]
+            parts += [f"NOT {row}:`{child.name}`" for child in below]
         if query.organisation is not None:
-            members = "members"
-            if self.as_of is not None:
+            if self.as_of is None:
+                members = self._members[query.organisation]
+            else:
                 members = self.parameter(list(self.subtrees[query.organisation]))
-            parts.append(f"(n.`{ORGANISATION_ATTRIBUTE}` IN {members} OR n.id IN {members})")
+            parts.append(
+                f"({row}.`{ORGANISATION_ATTRIBUTE}` IN {members} OR {row}.id IN {members})"
+            )
         if query.condition != AllOf(()):
-            parts.append(self.condition("n", query.condition))
+            parts.append(self.condition(row, query.condition))
         return parts
-
-    # -- conditions -----------------------------------------------------------------------------------
-
-    def attribute(self, alias: str, name: str) -> str:
-        return name if name == CLOSENESS else f"{alias}.`{name}`"
-
-    def related(self, alias: str, related: Related) -> str:
-        self._depth += 1
-        far, way = f"m{self._depth}", (related.direction, related.types)
-        condition = self.condition(far, related.condition)
-        return self._along(alias, [(way, far, condition)])
-
-    def reaching(self, alias: str, reaching: Reaching) -> str:
-        """One pattern for each first step, where the steps behind it all go one way round; planning many
-        patterns, or one inside the other, takes the server seconds to minutes."""
-        first, *rest = reaching.steps
-        directions = {direction for step in rest for direction, _ in step}
-        if self.as_of is None and len(directions) < 2:
-            behind = tuple(sorted({name for step in rest for _, types in step for name in types}))
-            further = (directions.pop(), behind) if rest else None
-            arms = [self._upwards(alias, way, further, reaching) for way in first]
-        else:
-            lengths = range(1, len(reaching.steps) + 1)
-            ways = (ways for n in lengths for ways in product(*reaching.steps[:n]))
-            arms = [self._step_by_step(alias, gone, reaching) for gone in ways]
-        return arms[0] if len(arms) == 1 else f"({' OR '.join(arms)})"
-
-    def _upwards(self, alias: str, way: Way, further: Way | None, reaching: Reaching) -> str:
-        """Whether a way, and then any number of steps of another, leads to what is looked for."""
-        self._depth += 1
-        far, on, path = f"m{self._depth}", f"o{self._depth}", f"q{self._depth}"
-        pattern, steps = f"({alias}){_arrow(way)}", len(reaching.steps)
-        if further and further[0] == way[0]:
-            both = (way[0], tuple(sorted({*way[1], *further[1]})))
-            pattern = f"({alias}){_arrow(both, length=f'*1..{steps}')}"
-        elif further:
-            pattern += f"(:`Record`){_arrow(further, length=f'*0..{steps - 1}')}"
-        through = self.all_of(on, reaching.through)
-        return (
-            f"EXISTS {{ MATCH {path} = {pattern}({far}:`Record`)"
-            f" WHERE {self.all_of(far, reaching.condition)}"
-            f" AND all({on} IN nodes({path})[1..-1] WHERE {through}) }}"
-        )
-
-    def _step_by_step(self, alias: str, ways: Sequence[Way], reaching: Reaching) -> str:
-        hops = []
-        for number, way in enumerate(ways, 1):
-            self._depth += 1
-            far = f"m{self._depth}"
-            then = reaching.condition if number == len(ways) else reaching.through
-            hops.append((way, far, self.all_of(far, then)))
-        return self._along(alias, hops)
-
-    def _along(self, alias: str, hops: Sequence[tuple[Way, str, str]]) -> str:
-        """Whether ways lead on to records, each of a name, that conditions hold for."""
-        if self.as_of is None:
-            arrows = (f"{_arrow(way)}({far}:`Record`)" for way, far, _ in hops)
-            conditions = " AND ".join(condition for *_, condition in hops)
-            return f"EXISTS {{ MATCH ({alias}){''.join(arrows)} WHERE {conditions} }}"
-        then, near = "", alias
-        for way, far, condition in hops:
-            then += f"{self._hop(near, way, far)} WITH {far} WHERE {condition} "
-            near = far
-        return f"EXISTS {{ {then}RETURN {near} }}"
-
-    def _hop(self, alias: str, way: Way, far: str) -> str:
-        """Binds a name to the records that a way led to, as they were."""
-        direction, types = way
-        near, end = ("source", "target") if direction == "out" else ("target", "source")
-        link, other = f"x{far[1:]}", f"other{far[1:]}"
-        return (
-            f"CALL ({alias}) {{"
-            f" MATCH (:`Record` {{id: {alias}.id}}){_arrow(way, link)}(y:`Record`) WHERE {link}.revision <= $at RETURN y.id AS {other}"
-            f" UNION {link_image(link, **{near: f'{alias}.id'})}"
-            f" WHERE {link}.type IN {self.parameter(list(types))} AND {link}.revision <= $at AND {link}.until > $at RETURN {link}.{end} AS {other} }}"
-            f" {self._record_of(other, far)}"
-        )
-
-    def of_type(self, alias: str, asked: OfType) -> str:
-        if self.as_of is None:
-            return f"{alias}:`{asked.type}`"
-        types = self.parameter(list(asked.concrete))
-        return f"({alias}:`{asked.type}` OR ({alias}:`_RecordImage` AND {alias}.type IN {types}))"
-
-    def owned(self, alias: str, owned: Owned) -> str:
-        """One choice after the other: the server would make a disjunction of ranges a conjunction first,
-        and look into the graph for each record that a disjunction does not hold for."""
-        owner, places = f"{alias}.`_owner`", self._places(owned)
-        choices = []
-        if owned.asked:
-            exactly = self.all_of(alias, owned.exactly)
-            choices.append(f"WHEN {owner} = {ASKED} THEN {exactly}")
-        if not places.spans:
-            rest = self.false
-        elif len(places.spans) > MOST:
-            rest = self.among(owner, places.numbers)
-        else:
-            for low, high in places.spans[:-1]:
-                bounds = self.parameter(high), self.parameter(low)
-                choices.append(f"WHEN {owner} <= {bounds[0]} THEN {owner} >= {bounds[1]}")
-            low, high = places.spans[-1]
-            rest = f"{self.parameter(low)} <= {owner} <= {self.parameter(high)}"
-        return f"CASE {' '.join(choices)} ELSE {rest} END" if choices else f"({rest})"
-
-    def holds(self, alias: str, name: str, value: Any) -> str:
-        return f"{self.parameter(value)} IN {self.attribute(alias, name)}"
-
-    def compared(self, expression: str, symbol: str, parameter: str, value: Any) -> str:
-        """The server sorts text by code points, but compares it with a parameter by units of UTF-16,
-        where what lies beyond U+FFFF comes before U+E000 (seen on 5.26.18; an index does not)."""
-        plain = super().compared(expression, symbol, parameter, value)
-        if symbol == "=" or not isinstance(value, str):
-            return plain
-        greater, less = misplaced(value)
-        if symbol.startswith("<"):
-            greater, less = less, greater
-        if less:
-            plain = f"({plain} AND NOT {expression} =~ {self.parameter(less)})"
-        return f"({plain} OR {expression} =~ {self.parameter(greater)})" if greater else plain
-
-    def contains(self, expression: str, text: str) -> str:
-        return f"{expression} CONTAINS {self.parameter(text)}"
-
-    def begins(self, expression: str, text: str) -> str:
-        return f"{expression} STARTS WITH {self.parameter(text)}"
-
-    def one_of(self, values: Sequence[Any]) -> str:
-        return self.parameter(list(values))
-
-    def money(self, expression: str) -> tuple[str, str]:
-        return f"left({expression}, 3)", f"toFloat(substring({expression}, 4))"
-
-    def stored(self, kind: Kind, value: Any) -> Any:
-        if kind.name == "money":
-            return str(value)
-        return value.total_seconds() if kind.name == "duration" else value
-
-    # -- search -----------------------------------------------------------------------------------------
-
-    def _closeness(self, query: ParsedQuery) -> str:
-        if query.text is None:
-            return ""
-        text = self.parameter(query.text)
-        return (
-            f", CASE WHEN toLower(n.`name`) = {text} THEN 0"
-            f" WHEN toLower(n.`name`) STARTS WITH {text} THEN 1 ELSE 2 END AS {CLOSENESS}"
-        )
-
-    def _occurs(self, text: str) -> str:
-        """Every word stands in a searchable value: what the index finds, made exact."""
-        attributes = self.model.attributes
-        lists = self.parameter([n for n in self.model.searchable if attributes[n].many])
-        single = self.parameter([n for n in self.model.searchable if not attributes[n].many])
-        return (
-            f"all(word IN {self.parameter(text.split())} WHERE"
-            f" any(k IN keys(n) WHERE k IN {single} AND toLower(n[k]) CONTAINS word)"
-            f" OR any(k IN keys(n) WHERE k IN {lists} AND any(v IN n[k] WHERE toLower(v) CONTAINS word)))"
-        )
-
-
-_RUNS = re.compile(
-    r"(?P<characters>[⺀-〿㐀-䶿一-鿿豈-﫿𠀀-\U0003ffff぀-ゟ]+)"
-    r"|(?P<letters>[^\W_⺀-〿㐀-䶿一-鿿豈-﫿𠀀-\U0003ffff぀-ゟ]+)"
-)
-
-
-def _arrow(way: Way, link: str = "", length: str = "") -> str:
-    """The relationships of a way, in a pattern."""
-    types = "|".join(f"`{name}`" for name in way[1])
-    return f"-[{link}:{types}{length}]->" if way[0] == "out" else f"<-[{link}:{types}{length}]-"
-
-
-def lucene(text: str) -> str:
-    """A query whose matches include every record in which all words of a text occur.
-
-    The analyzer splits at punctuation and makes a token of each ideograph; it never splits a run of
-    letters and digits. So each run of a word stands inside one token (``*run*``), and a run of
-    ideographs is a phrase. Empty where no word has such a run: then nothing narrows the search.
-    """
-    return " AND ".join(_terms(text))
-
-
-def _terms(text: str) -> Iterator[str]:
-    for match in _RUNS.finditer(text):
-        if match["characters"]:
-            yield f'"{match["characters"]}"'
-        elif match["letters"].isascii():
-            yield f"*{match['letters']}*"
-
-
-def misplaced(text: str) -> tuple[str, str]:
-    """Patterns of what is greater than a text by code points and less by units of UTF-16, and the
-    other way round; empty where there is nothing of the kind.
-
-    They tell texts apart up to the `MISPLACED`th place at which the two orders can disagree.
-    """
-    places = [at for at, character in enumerate(text) if character >= "\ue000"][:MISPLACED]
-    greater = [f"{re.escape(text[:at])}{BEYOND}" for at in places if text[at] <= "\uffff"]
-    less = [f"{re.escape(text[:at])}{BELOW}" for at in places if text[at] > "\uffff"]
-    return _any_of(greater), _any_of(less)
-
-
-def _any_of(beginnings: Sequence[str]) -> str:
-    return f"(?s)(?:{'|'.join(beginnings)}).*" if beginnings else ""

@@ -6,12 +6,15 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import neo4j
 from neo4j import exceptions as driver_errors
@@ -27,6 +30,7 @@ from cmdb.errors import (
     StoreURLError,
 )
 from cmdb.store import deadlines
+from cmdb.store.neo4j.statements import STOP
 
 ENDED: Final = (
     "Neo.ClientError.Transaction.TransactionTimedOut",
@@ -39,6 +43,8 @@ RETRY_PAUSE: Final = 0.2
 RETRY_SECONDS: Final = 30.0
 """How long a transaction is repeated while the server asks for it or is away."""
 CONNECT_SECONDS: Final = 10.0
+STOP_PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds between asking for the end of a transaction and asking again."""
 STATEMENT_SECONDS: Final = 120.0
 """How long one read may take in the server."""
 TRANSACTION_SECONDS: Final = 600.0
@@ -106,6 +112,7 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
+        self._mark, self._numbers = uuid4().hex, count(1)
         with translating(address.shown):
             self.driver = neo4j.GraphDatabase.driver(
                 address.uri,
@@ -132,57 +139,70 @@ class Connection:
 
     def stream(self, statement: str, parameters: Mapping[str, Any]) -> Iterator[neo4j.Record]:
         """The rows of one statement as they come, in bounded memory; they cannot be repeated."""
-        with translating(self.address.shown), self._reading(deadlines.remaining()) as transaction:
-            yield from _in_time(send(transaction, statement, parameters))
+        with translating(self.address.shown):
+            yield from self._read(statement, parameters, deadlines.remaining())
 
     def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[neo4j.Record]:
-        """One statement in a read transaction of its own, repeated where the server asks for it."""
-        with translating(self.address.shown):
-            if deadlines.remaining() is not None:
-                return self._rows_in_time(statement, parameters)
-
-            @neo4j.unit_of_work(timeout=STATEMENT_SECONDS)
-            def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
-                return list(send(transaction, statement, parameters))
-
-            with self.session(neo4j.READ_ACCESS) as session:
-                return session.execute_read(work)
-
-    def _rows_in_time(self, statement: str, parameters: Mapping[str, Any]) -> list[neo4j.Record]:
-        """Likewise, up to the deadline: the driver would go on repeating."""
+        """One statement in a read transaction of its own, repeated where the server asks for it, up to
+        the deadline."""
         end = time.monotonic() + deadlines.within(RETRY_SECONDS) - RETRY_PAUSE
-        while True:
-            try:
-                with self._reading(deadlines.within(STATEMENT_SECONDS)) as transaction:
-                    rows = list(_in_time(send(transaction, statement, parameters)))
-                    transaction.commit()
-                    return rows
-            except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
-                if not error.is_retryable() or time.monotonic() > end:
-                    raise
-                time.sleep(RETRY_PAUSE)
+        with translating(self.address.shown):
+            while True:
+                try:
+                    return list(
+                        self._read(statement, parameters, deadlines.within(STATEMENT_SECONDS))
+                    )
+                except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
+                    if not error.is_retryable() or time.monotonic() > end:
+                        raise
+                    time.sleep(RETRY_PAUSE)
 
-    @contextmanager
-    def _reading(self, seconds: float | None) -> Iterator[neo4j.Transaction]:
-        """One read transaction, which the server ends after so many seconds."""
-        with self.session(neo4j.READ_ACCESS) as session:
+    def _read(
+        self, statement: str, parameters: Mapping[str, Any], seconds: float | None
+    ) -> Iterator[neo4j.Record]:
+        """The rows of one statement, which the server ends after so many seconds.
+
+        Its transaction begins and ends with it, so that all goes there and back once; the driver's
+        managed ones take four times.
+        """
+        with self.stoppable() as mark, self.session(neo4j.READ_ACCESS) as session:
             try:
-                with session.begin_transaction(timeout=seconds) as transaction:
-                    yield transaction
+                for row in session.run(*_asked(statement, parameters, seconds, mark)):
+                    deadlines.remaining()
+                    yield row
             except driver_errors.Neo4jError as error:
                 if deadlines.passed() and (error.code or "").startswith(ENDED):
                     raise deadlines.timed_out() from error
                 raise
 
+    @contextmanager
+    def stoppable(self) -> Iterator[dict[str, str] | None]:
+        """Metadata for a transaction that is to end when its reading is cancelled; raises as that.
+
+        The server is asked for it by another connection. That may be too soon, before the transaction is
+        there; and in a cluster it may be another server, so it is asked again, a few times.
+        """
+        if deadlines.current() is None:
+            yield None
+            return
+        mark, over = f"{self._mark}/{next(self._numbers)}", Event()
+
+        def stop() -> None:
+            with suppress(driver_errors.Neo4jError, driver_errors.DriverError):
+                for pause in STOP_PAUSES:
+                    if not over.is_set():
+                        with self.session(neo4j.READ_ACCESS) as session:
+                            session.run(STOP, {"mark": mark}).consume()
+                        over.wait(pause)
+
+        try:
+            with deadlines.stopping(stop):
+                yield {"mark": mark}
+        finally:
+            over.set()
+
     def close(self) -> None:
         self.driver.close()
-
-
-def _in_time(rows: Iterable[neo4j.Record]) -> Iterator[neo4j.Record]:
-    """Rows, until the deadline is over."""
-    for row in rows:
-        deadlines.remaining()
-        yield row
 
 
 def send(
@@ -190,13 +210,24 @@ def send(
     statement: str,
     parameters: Mapping[str, Any],
 ) -> neo4j.Result:
-    """Run a statement, its parameters as the entries of one map.
+    """Run a statement in a transaction that may have several."""
+    query, given = _asked(statement, parameters)
+    return transaction.run(query.text, given)
+
+
+def _asked(
+    statement: str,
+    parameters: Mapping[str, Any],
+    seconds: float | None = None,
+    metadata: dict[str, str] | None = None,
+) -> tuple[neo4j.Query, dict[str, Any]]:
+    """A statement, its parameters as the entries of one map.
 
     Of a list that is a parameter itself the server takes the length for a part of the statement, by
     orders of magnitude, and plans it anew for each (seen on 5.26.18: 20 to 500 ms, when running it
     takes 5); of one inside a map it does not.
     """
-    return transaction.run(_in_map(statement), {"p": dict(parameters)})
+    return neo4j.Query(_in_map(statement), metadata, seconds), {"p": dict(parameters)}
 
 
 @lru_cache(1_000)

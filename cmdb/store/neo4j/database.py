@@ -82,6 +82,7 @@ class Database:
         self,
         work: Callable[[neo4j.ManagedTransaction], Result],
         seconds: float = TRANSACTION_SECONDS,
+        metadata: dict[str, str] | None = None,
     ) -> Result:
         """Work in a write transaction, repeated by the driver while the server asks for it.
 
@@ -90,7 +91,7 @@ class Database:
         neo4j.exceptions.IncompleteCommit, neo4j.exceptions.ConstraintError
             As they come, inside of `translating`: the store knows what they mean.
         """
-        timed = neo4j.unit_of_work(timeout=seconds)(work)
+        timed = neo4j.unit_of_work(metadata, seconds)(work)
         with self._connection.session(neo4j.WRITE_ACCESS) as session:
             return session.execute_write(timed)
 
@@ -137,8 +138,8 @@ class Database:
 
         self.statements += 2
         try:
-            with translating(self.shown):
-                return self.write(work, deadlines.within(TRANSACTION_SECONDS))
+            with translating(self.shown), self._connection.stoppable() as mark:
+                return self.write(work, deadlines.within(TRANSACTION_SECONDS), mark)
         except StoreBusyError as error:
             if deadlines.passed():
                 raise deadlines.timed_out() from error

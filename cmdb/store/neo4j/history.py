@@ -20,7 +20,7 @@ from cmdb.store.changes import Side, gathered, net_changes
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.properties import Properties
-from cmdb.store.neo4j.writing import read_relationship, read_revision
+from cmdb.store.neo4j.writing import read_revision
 
 Element = Sequence[Any]
 """Key, labels (None of a relationship), properties: see `statements`."""
@@ -151,4 +151,4 @@ class History:
 
     def _link(self, element: Element) -> Relationship:
         key = RelationshipKey(*element[0])
-        return read_relationship(key, element[2], self._properties())
+        return self._properties().relationship(key, element[2])

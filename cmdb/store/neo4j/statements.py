@@ -240,6 +240,12 @@ ADD_RELATIONSHIP_IMAGES: Final = (
     f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 )
 
+STOP: Final = (
+    "SHOW TRANSACTIONS YIELD transactionId, metaData WHERE metaData.mark = $mark"
+    " TERMINATE TRANSACTIONS transactionId YIELD message RETURN message"
+)
+"""End the transaction of a reading. A user may always see and end their own ones."""
+
 
 def quiet(statement: str) -> str:
     """A reading that no commit overlapped: one row with the column ``answer``, null where one did.

@@ -30,11 +30,12 @@ from cmdb.owners import ASKED, NOBODY, rules_of
 from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
-from cmdb.steps import ParsedStep
+from cmdb.steps import ParsedStep, organisations_of, parse_steps
 from cmdb.store import places
 from cmdb.store.base import (
     FORMAT,
     NEVER,
+    Connected,
     Direction,
     Entry,
     Finding,
@@ -42,6 +43,7 @@ from cmdb.store.base import (
     Neighbour,
     Statistics,
     Usage,
+    connected,
 )
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
@@ -53,7 +55,7 @@ from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.history import History
 from cmdb.store.neo4j.properties import OWN, Properties
 from cmdb.store.neo4j.topology import Reader
-from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction, read_relationship
+from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction
 from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, columns, link_block, node_block
 from schema.model import ORGANISATION_TREE, Model, read_document
 
@@ -367,11 +369,16 @@ class Neo4jStore(GraphStore):
 
     # -- reading --------------------------------------------------------------------------------------
 
-    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+    def get(
+        self,
+        ids: Collection[str],
+        as_of: AsOf = None,
+        attributes: Collection[str] | None = None,
+    ) -> dict[str, Record]:
         ids = [id for id in ids if id.isascii()]  # as every id is
-        read = self.properties.record
-        records = map(read, self._answer(Compiler.get, as_of, ids=ids))
-        return {record.id: record for record in records}
+        asked = self._wanted(attributes)
+        found = self._answer(lambda c: c.get(asked), as_of, ids=ids)
+        return {record.id: record for record in map(self.properties.reader(asked), found)}
 
     def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
         asked = {"ids": sorted({id for id in ids if id.isascii()})}
@@ -401,14 +408,43 @@ class Neo4jStore(GraphStore):
 
     def _page(self, query: Query, text: str | None = None) -> Page:
         parsed = self._checked(partial(parse_query, query=query, text=text))
+        past = query.as_of is not None
+        steps = self._checked(partial(parse_steps, steps=query.steps, past=past))
         write = Compiler.page_with_total if query.total else Compiler.page
-        found = self._answer(lambda c: write(c, parsed), query.as_of, [query.organisation])
+        organisations = [query.organisation, *organisations_of(steps)]
+        found = self._answer(lambda c: write(c, parsed, steps), query.as_of, organisations)
         total = None
         if query.total:
             found, total = found
-        more = len(found) > query.first
-        records = [self.properties.record(element) for element in found[: query.first]]
-        return Page(records, parsed.cursor(records[-1]) if more else None, total)
+        more, rows = len(found) > query.first, found[: query.first]
+        read = self.properties.reader(parsed.attributes)
+        records = [read(row[0]) for row in rows]
+        answers = {record.id: row[1:] for record, row in zip(records, rows, strict=True)}
+        below = self._below(answers, steps)
+        return Page(records, parsed.cursor(records[-1]) if more else None, total, below)
+
+    def _below(
+        self, answers: Mapping[str, Sequence[Any]], steps: Sequence[ParsedStep]
+    ) -> dict[tuple[str, int], Connected]:
+        """The pages of steps from records, by their ids, as `Compiler.page` has them answered."""
+        found: dict[tuple[str, int], Connected] = {}
+        for index, step in enumerate(steps):
+            read, link = self.properties.reader(step.query.attributes), self.properties.link(step)
+            behind_from = 1 if step.only_records else 2
+            behind: dict[tuple[str, int], Connected] = {}
+            answers_behind: dict[str, Sequence[Any]] = {}
+            for of, said in answers.items():
+                rows, total = said[index]
+                records, links = [read(row[0]) for row in rows], []
+                if not step.only_records:
+                    links = [link(of, r.id, row[1]) for r, row in zip(records, rows, strict=True)]
+                page = connected(step.query, records, links, total, behind)
+                found[of, index] = page
+                if step.steps:
+                    for record, row in zip(page.records, rows, strict=False):
+                        answers_behind[record.id] = row[behind_from:]
+            behind.update(self._below(answers_behind, step.steps))
+        return found
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
         parsed = self._checked(partial(parse_query, query=query))
@@ -448,21 +484,18 @@ class Neo4jStore(GraphStore):
 
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
-        organisations = {step.query.organisation for step in steps}
-        for of, *answers in self._answer(
-            lambda c: c.connections(steps), at, organisations, ids=list(ids)
-        ):
-            for index, (step, (page, total)) in enumerate(zip(steps, answers, strict=True)):
-                rows = ((of, step.direction, step.type, link, element) for link, element in page)
-                yield of, index, list(map(self._neighbour, rows)), total
+    ) -> dict[tuple[str, int], Connected]:
+        rows = self._answer(
+            lambda c: c.connections(steps), at, organisations_of(steps), ids=list(ids)
+        )
+        return self._below({row[0]: row[1:] for row in rows}, steps)
 
     def _neighbour(self, row: Sequence[Any]) -> Neighbour:
         of, way, type_, link, element = row
         record = self.properties.record(element)
         ends = (of, record.id) if way == "out" else (record.id, of)
         key = RelationshipKey(ends[0], type_, ends[1])
-        return Neighbour(of, read_relationship(key, link, self.properties), record)
+        return Neighbour(of, self.properties.relationship(key, link), record)
 
     def neighbours(
         self,
@@ -496,7 +529,7 @@ class Neo4jStore(GraphStore):
         return self._aside.swap(name, expected, value)
 
     def append(self, name: str, entries: Sequence[bytes]) -> int:
-        return self._aside.append(name, entries)
+        return self._aside.append(name, entries, self.clock())
 
     def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
         return self._aside.journal(name, after, first)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 import neo4j
 
 from cmdb.commits import End, Plan
-from cmdb.errors import StoreDamagedError
 from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
@@ -116,7 +115,7 @@ class Neo4jWriteTransaction:
         found = {}
         for row in rows:
             key = RelationshipKey(*row["key"])
-            found[key] = read_relationship(key, row["properties"], self.properties)
+            found[key] = self.properties.relationship(key, row["properties"])
         return found
 
     def relationships_at(
@@ -329,18 +328,6 @@ def read_revision(properties: Any) -> Revision:
         effective.to_native() if effective else None,
         properties.get("digest"),
     )
-
-
-def read_relationship(
-    key: RelationshipKey, properties: dict[str, Any], translate: Properties
-) -> Relationship:
-    revision = properties.get("revision")
-    if revision is None:
-        raise StoreDamagedError(
-            f"The relationship {key} was not written by this product.",
-            "`cmdb check` finds such relationships; delete them.",
-        )
-    return Relationship(*key, revision, translate.to_attributes(properties))
 
 
 def _revision_properties(revision: Revision, plan: Plan) -> dict[str, Any]:

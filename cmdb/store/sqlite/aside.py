@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cmdb.store.base import Entry
 from cmdb.store.sqlite.connections import Connections, begin_writing
@@ -74,16 +74,15 @@ class Aside:
 
     # -- journals -------------------------------------------------------------------------------------
 
-    def append(self, name: str, entries: Sequence[bytes]) -> int:
+    def append(self, name: str, entries: Sequence[bytes], at: datetime) -> int:
         if not entries:
             return self._last(name)
         with self._writing() as connection:
-            at = write_datetime(datetime.now(UTC))
             [(last,)] = connection.execute(NEXT, (name, len(entries))).fetchall()
             connection.executemany(
                 "INSERT INTO journal_entries VALUES (?, ?, ?, ?)",
                 [
-                    (name, number, at, value)
+                    (name, number, write_datetime(at), value)
                     for number, value in enumerate(entries, last - len(entries) + 1)
                 ],
             )

@@ -7,6 +7,7 @@ everything else is a numbered parameter. The first one is the revision, where th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -19,6 +20,7 @@ from cmdb.queries import (
     AnyOf,
     Comparison,
     Condition,
+    Naming,
     OfType,
     Owned,
     ParsedQuery,
@@ -44,6 +46,9 @@ UNKNOWN: Final = -2
 NESTED: Final = 3
 """So many conditions on related records stand one inside the other; a deeper one comes before the
 statement, as the parser's stack is small."""
+
+
+SEPARATOR: Final = "\0"
 
 
 class Compiler(QueryCompiler):
@@ -81,6 +86,7 @@ class Compiler(QueryCompiler):
         self._aliases = 0
         self._level = 0
         self._heads: list[str] = []
+        self._written: dict[int, str] = {}
 
     # -- where rows come from -----------------------------------------------------------------------
 
@@ -362,6 +368,22 @@ class Compiler(QueryCompiler):
             f" WHERE {self.all_of(w, reaching.condition)})"
         )
 
+    def naming(self, alias: str, naming: Naming) -> str:
+        """Those of the few records of these types that name such a one come before the statement."""
+        self._aliases += 1
+        x, near, far = (f"{letter}{self._aliases}" for letter in ("x", "n", "r"))
+        level, self._level = self._level, 0
+        condition = self.all_of(far, naming.condition)
+        self._level = level
+        types = "', '".join(naming.types)
+        self._heads.append(
+            f"{x} (node) AS (SELECT {near}.node FROM {self.records()} {near}"
+            f" CROSS JOIN json_each({near}.attributes, '$.{naming.attribute}') v"
+            f" CROSS JOIN {self.records()} {far} ON {far}.id = v.value"
+            f" WHERE {near}.type IN ('{types}') AND {condition})"
+        )
+        return f"{alias}.node IN {x}"
+
     def of_type(self, alias: str, asked: OfType) -> str:
         names = "', '".join(asked.concrete)
         return f"{alias}.type IN ('{names}')"
@@ -382,8 +404,7 @@ class Compiler(QueryCompiler):
                 for low, high in places.spans
             ]
         if owned.asked:
-            text, values = _asked(owned)
-            exactly = text.format(*map(self.parameter, values))
+            exactly = self._exactly(owned)
             rows = f"SELECT a.node FROM records a WHERE a.owner = {ASKED} AND {exactly}"
             if self._level:
                 self._aliases += 1
@@ -393,6 +414,19 @@ class Compiler(QueryCompiler):
             else:
                 arms.append(f"{owner} = {ASKED} AND EXISTS ({rows} AND a.node = {alias}.node)")
         return arms
+
+    def _exactly(self, owned: Owned) -> str:
+        """The condition on records ``a`` whose owner cannot be said, written once for a statement."""
+        if id(owned) not in self._written:
+            text, heads, values = _asked(owned)
+            given = [*map(self.parameter, values)]
+            for name in heads:
+                self._aliases += 1
+                text = re.sub(rf"\b{name}\b", f"t{self._aliases}", text)
+            *before, condition = (part.format(*given) for part in text.split(SEPARATOR))
+            self._heads += before
+            self._written[id(owned)] = condition
+        return self._written[id(owned)]
 
     def _selective(self, condition: Condition) -> bool:
         """Whether an index leads to the few records that a condition holds for: then it is better to
@@ -434,6 +468,10 @@ class Compiler(QueryCompiler):
         values = f"json_each({alias}.attributes, '$.{name}')"
         return f"EXISTS (SELECT 1 FROM {values} WHERE value = {self.parameter(value)})"
 
+    def holds_one(self, alias: str, name: str, values: Sequence[Any]) -> str:
+        each = f"json_each({alias}.attributes, '$.{name}')"
+        return f"EXISTS (SELECT 1 FROM {each} AS one WHERE {self.among('one.value', values)})"
+
     def contains(self, expression: str, text: str) -> str:
         return f"instr({expression}, {self.parameter(text)}) > 0"
 
@@ -462,10 +500,13 @@ class _Template(Compiler):
 
 
 @lru_cache(256)
-def _asked(owned: Owned) -> tuple[str, list[Any]]:
-    """The condition on records ``a`` whose owner cannot be said, and its parameters."""
+def _asked(owned: Owned) -> tuple[str, list[str], list[Any]]:
+    """The condition on records ``a`` whose owner cannot be said, behind what comes before the statement; the
+    names of the latter, and the parameters of all."""
     template = _Template()
-    return template.all_of("a", owned.exactly), template.parameters
+    condition = template.all_of("a", owned.exactly)
+    names = [head.partition(" ")[0] for head in template._heads]
+    return SEPARATOR.join([*template._heads, condition]), names, template.parameters
 
 
 def _parts(condition: Condition) -> tuple[Condition, ...]:

@@ -86,6 +86,7 @@ class Connections:
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._local = threading.local()
         self._idle: list[ListingConnection] = []
         self._closed = False
         if create and path.exists() and path.stat().st_size > 0:
@@ -156,7 +157,7 @@ class Connections:
                 yield connection
             finally:
                 if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                    connection.roll_back()
                 with self._lock:
                     keep = not self._closed
                     if keep:
@@ -165,9 +166,24 @@ class Connections:
                     connection.close()
 
     @contextmanager
+    def moment(self) -> Iterator[ListingConnection]:
+        """Within it all that this thread reads is as of one moment."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            self._local.moment = connection
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                self._local.moment = None
+
+    @contextmanager
     def reading(self) -> Iterator[ListingConnection]:
         """A connection whose statements are interrupted at the deadline of their context."""
         limited = deadlines.remaining() is not None
+        if (connection := getattr(self._local, "moment", None)) is not None:
+            yield connection
+            return
         with self.borrowed() as connection:
             if limited:
                 connection.set_progress_handler(deadlines.passed, STEPS)

@@ -34,14 +34,23 @@ class ListingConnection(sqlite3.Connection):
         self.execute("PRAGMA temp_store = MEMORY")
         self.execute(TABLE)
 
-    def number(self, members: Members) -> int:
-        """The list's number in ``members``; the very same list has the same."""
-        found = self._numbers.get(id(members.values))
-        if found is None:
-            if len(self._numbers) >= KEPT:
-                self._numbers.clear()
-                self.execute("DELETE FROM members")
-            found = len(self._numbers) + 1, members.values
-            self.execute(FILL, (found[0], json.dumps(members.values)))
-            self._numbers[id(members.values)] = found
-        return found[0]
+    def roll_back(self) -> None:
+        """End the open transaction without its changes; lists that it put into the table, too."""
+        self.execute("ROLLBACK")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._numbers.clear()
+        self.execute("DELETE FROM members")
+
+    def numbered(self, parameters: Sequence[Any]) -> list[Any]:
+        """Parameters with the lists' numbers in ``members``; the very same list has the same."""
+        lists = {id(p.values): p.values for p in parameters if isinstance(p, Members)}
+        # All of a statement's are there together.
+        if lists and len(self._numbers.keys() | lists.keys()) > KEPT:
+            self._clear()
+        for key in lists.keys() - self._numbers.keys():
+            number = len(self._numbers) + 1
+            self.execute(FILL, (number, json.dumps(lists[key])))
+            self._numbers[key] = number, lists[key]
+        return [self._numbers[id(p.values)][0] if isinstance(p, Members) else p for p in parameters]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import orjson
 from cmdb.commits import End, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
 from cmdb.owners import ASKED, NOBODY, ORGANISATION
-from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
+from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
     Changes,
@@ -26,10 +27,11 @@ from cmdb.revisions import (
     CommitResult,
     Revision,
 )
-from cmdb.steps import ParsedStep
+from cmdb.steps import ParsedStep, parse_steps
 from cmdb.store import deadlines, places
 from cmdb.store.base import (
     NEVER,
+    Connected,
     Direction,
     Entry,
     Finding,
@@ -37,6 +39,7 @@ from cmdb.store.base import (
     Neighbour,
     Statistics,
     Usage,
+    connected,
 )
 from cmdb.store.changes import sort_counts
 from cmdb.store.known import KnownRecords
@@ -45,7 +48,6 @@ from cmdb.store.sqlite.aside import Aside
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History, histories
-from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     HISTORIES,
@@ -121,10 +123,16 @@ class SqliteStore(GraphStore):
                 self._model, self._model_revision = read_document(document), revision
             self._model_checked = time.monotonic()
 
-    def _read(self, text: str) -> dict[str, Any]:
+    def _read(self, text: str, wanted: Sequence[str] | None = None) -> dict[str, Any]:
+        return self._values(orjson.loads(text), wanted) if text != "{}" else {}
+
+    def _values(self, said: dict[str, Any], wanted: Sequence[str] | None = None) -> dict[str, Any]:
+        """Attributes from their JSON: all, or some."""
         assert self._model is not None
+        if wanted is not None:
+            said = {name: said[name] for name in wanted if name in said}
         try:
-            return self._model.from_json(orjson.loads(text)) if text != "{}" else {}
+            return self._model.from_json(said)
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreDamagedError(
                 f"{self.url} holds attributes that nothing here has written: {error}.",
@@ -132,7 +140,7 @@ class SqliteStore(GraphStore):
             ) from None
 
     def _refresh(self) -> None:
-        with self._connections.borrowed() as connection:
+        with self._connections.reading() as connection:
             self._refresh_model(connection)
 
     # -- statements -----------------------------------------------------------------------------------
@@ -145,10 +153,7 @@ class SqliteStore(GraphStore):
         with self._connections.reading() as connection:
             self._statements += 1
             if not isinstance(parameters, Mapping):
-                parameters = [
-                    connection.number(value) if isinstance(value, Members) else value
-                    for value in parameters
-                ]
+                parameters = connection.numbered(parameters)
             yield connection.execute(statement, parameters)
 
     def _all(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
@@ -162,8 +167,8 @@ class SqliteStore(GraphStore):
             connection.execute("BEGIN")
             yield connection
 
-    def _record(self, row: Sequence[Any]) -> Record:
-        return Record(row[0], row[1], row[2], self._read(row[3]))
+    def _record(self, row: Sequence[Any], wanted: Sequence[str] | None = None) -> Record:
+        return Record(row[0], row[1], row[2], self._read(row[3], wanted))
 
     def _relationship(self, row: Sequence[Any]) -> Relationship:
         return Relationship(row[0], row[1], row[2], row[3], self._read(row[4]))
@@ -270,10 +275,16 @@ class SqliteStore(GraphStore):
 
     # -- reading --------------------------------------------------------------------------------------
 
-    def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
+    def get(
+        self,
+        ids: Collection[str],
+        as_of: AsOf = None,
+        attributes: Collection[str] | None = None,
+    ) -> dict[str, Record]:
         ids = [id for id in ids if id.isascii()]  # as every id is
         compiler = Compiler(self.resolve(as_of))
         _ = self.model
+        asked = self._wanted(attributes)
         source = compiler.records()
         if len(ids) == 1:
             condition = f"r.id = {compiler.parameter(ids[0])}"
@@ -282,7 +293,8 @@ class SqliteStore(GraphStore):
         statement = (
             f"SELECT r.id, r.type, r.revision, r.attributes FROM {source} r WHERE {condition}"
         )
-        return {row[0]: self._record(row) for row in self._all(statement, compiler.parameters)}
+        rows = self._all(statement, compiler.parameters)
+        return {row[0]: self._record(row, asked) for row in rows}
 
     def _held(self, ids: Collection[str], attribute: str) -> list[tuple[str, int, int, Any]]:
         compiler = Compiler(None)
@@ -325,6 +337,16 @@ class SqliteStore(GraphStore):
         parsed = self._checked(partial(parse_query, query=query, text=text))
         if text is not None:
             self.catch_up()
+        if not query.steps:
+            return self._one_page(query, parsed)
+        at = self.resolve(query.as_of)
+        steps = self._checked(partial(parse_steps, steps=query.steps, past=at is not None))
+        with self._connections.moment():
+            page = self._one_page(query, parsed)
+            below = self._level([record.id for record in page.records], steps, at)
+        return replace(page, below=below)
+
+    def _one_page(self, query: Query, parsed: ParsedQuery) -> Page:
         rows = self._looked_up(
             query.as_of, lambda c: c.page_with_total(parsed) if query.total else c.page(parsed)
         )
@@ -332,7 +354,7 @@ class SqliteStore(GraphStore):
         if query.total:
             total = rows[0][-1]
             rows = [row for row in rows if row[0] is not None]
-        records = [self._record(row[:4]) for row in rows[: query.first]]
+        records = [self._record(row[:4], parsed.attributes) for row in rows[: query.first]]
         more = len(rows) > query.first
         return Page(records, parsed.cursor(records[-1]) if more else None, total)
 
@@ -401,20 +423,40 @@ class SqliteStore(GraphStore):
 
     def _connected(
         self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
-    ) -> Iterator[tuple[str, int, list[Neighbour], int | None]]:
+    ) -> dict[tuple[str, int], Connected]:
+        with self._connections.moment():
+            return self._level(ids, steps, at)
+
+    def _level(
+        self, ids: Sequence[str], steps: Sequence[ParsedStep], at: int | None
+    ) -> dict[tuple[str, int], Connected]:
+        found: dict[tuple[str, int], Connected] = {}
+        below: list[dict[tuple[str, int], Connected]] = [{} for _ in steps]
+        far: list[set[str]] = [set() for _ in steps]
         for of, *answers in self._looked_up(at, lambda c: c.connections(ids, steps)):
             for index, step in enumerate(steps):
-                page, total = answers[2 * index : 2 * index + 2]
-                rows = orjson.loads(page or "[]")
-                yield of, index, [self._neighbour(of, step, row) for row in rows], total
+                text, total = answers[2 * index : 2 * index + 2]
+                rows = orjson.loads(text or "[]")
+                records = [self._far(step, row) for row in rows]
+                links = [] if step.only_records else [self._link(of, step, row) for row in rows]
+                page = connected(step.query, records, links, total, below[index])
+                found[of, index] = page
+                far[index].update(record.id for record in page.records)
+        for index, step in enumerate(steps):
+            if step.steps and far[index]:
+                below[index].update(self._level(sorted(far[index]), step.steps, at))
+        return found
 
-    def _neighbour(self, of: str, step: ParsedStep, row: Sequence[Any]) -> Neighbour:
-        id, type_, revision, attributes, since, said = row
-        source, target = (of, id) if step.direction == "out" else (id, of)
-        assert self._model is not None
-        read = self._model.from_json
-        record = Record(id, type_, revision, read(attributes))
-        return Neighbour(of, Relationship(source, step.type, target, since, read(said)), record)
+    def _far(self, step: ParsedStep, row: Sequence[Any]) -> Record:
+        """The record that a step leads to."""
+        id, type_, revision, said, *_ = row
+        return Record(id, type_, revision, self._values(said, step.query.attributes))
+
+    def _link(self, of: str, step: ParsedStep, row: Sequence[Any]) -> Relationship:
+        """The relationship of a step."""
+        source, target = (of, row[0]) if step.direction == "out" else (row[0], of)
+        said = self._values(row[5], step.attributes)
+        return Relationship(source, step.type, target, row[4], said)
 
     def _dependencies(
         self, ids: Collection[str], ends: Mapping[str, End], at: int | None, of_dependents: bool
@@ -447,7 +489,7 @@ class SqliteStore(GraphStore):
         return self._aside.swap(name, expected, value)
 
     def append(self, name: str, entries: Sequence[bytes]) -> int:
-        return self._aside.append(name, entries)
+        return self._aside.append(name, entries, self.clock())
 
     def journal(self, name: str, after: int = 0, first: int = 1_000) -> list[Entry]:
         return self._aside.journal(name, after, first)

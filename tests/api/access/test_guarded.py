@@ -11,7 +11,7 @@ import pytest
 from api.access.guarded import GuardedStore
 from api.access.principals import Permission
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
-from cmdb.errors import CmdbError, InvalidChangeError, NotFoundError, QueryError
+from cmdb.errors import CmdbError, ConflictError, InvalidChangeError, NotFoundError, QueryError
 from cmdb.ids import new_id
 from cmdb.queries import Query
 from cmdb.steps import Step
@@ -35,13 +35,18 @@ class Side(NamedTuple):
     person: str
     account: str
     part: str
+    doubt: str
+    remains: str
 
 
 class World(NamedTuple):
+    """``across`` are records that tell of both sides, or of nobody knows what."""
+
     store: GraphStore
     top: str
     inside: Side
     outside: Side
+    across: list[str]
 
 
 def side(store: GraphStore, top: str, name: str) -> Side:
@@ -58,6 +63,9 @@ def side(store: GraphStore, top: str, name: str) -> Side:
     made["person"] = create("Person", f"person-{name}", organisation=at)
     made["account"] = create("Account", f"account-{name}", organisation=at)
     made["part"] = create("Device", f"part-{name}")
+    told = [made["device"].id, made["part"].id]
+    made["doubt"] = create("Doubt", f"doubt-{name}", doubted=told)
+    made["remains"] = create("Remains", f"remains-{name}", organisation=at, went_into=told[1])
     secret = {"secret": f"secret-{name}", "serial_number": f"sn-{name}"}
     commit(
         store,
@@ -74,7 +82,15 @@ def side(store: GraphStore, top: str, name: str) -> Side:
 
 def build(store: GraphStore) -> World:
     top = add(store, "Organisation", "top")
-    return World(store, top, side(store, top, "in"), side(store, top, "out"))
+    inside, outside = side(store, top, "in"), side(store, top, "out")
+    across = [
+        create("Doubt", "across-doubt", doubted=[inside.device, outside.part]),
+        create("Remains", "across-in", organisation=inside.organisation, went_into=outside.device),
+        create("Remains", "across-out", organisation=outside.organisation, went_into=inside.part),
+        create("Doubt", "across-what"),
+    ]
+    commit(store, *across)
+    return World(store, top, inside, outside, [made.id for made in across])
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +122,16 @@ READ: dict[str, Do] = {
     "find by organisation": lambda g, s, w: (
         g.find(Query("App", organisation=s.organisation)).records
     ),
+    "what tells of others": lambda g, s, w: g.get([s.doubt]) and g.get([s.remains]),
+    "find what tells of others": lambda g, s, w: (
+        g.find(Query("Doubt", {"id": {"eq": s.doubt}})).records
+    ),
     "total": lambda g, s, w: g.find(Query(where={"id": {"eq": s.part}}, total=True)).total,
     "search": lambda g, s, w: g.search(g_name(s, w)).records,
     "count_by": lambda g, s, w: g.count_by(Query(where={"id": {"eq": s.device}}), ["type"]),
     "neighbours": lambda g, s, w: g.neighbours([s.app], ["RUNS_ON"]),
     "connections": lambda g, s, w: any(
-        p.neighbours for p in g.connections([s.app], [Step("RUNS_ON")]).values()
+        p.records for p in g.connections([s.app], [Step("RUNS_ON")]).values()
     ),
     "history": lambda g, s, w: g.history(s.device),
     "histories": lambda g, s, w: g.histories([s.device]),
@@ -220,7 +240,16 @@ MATRIX: dict[Permission | None, dict[str, Do]] = {
 one organisation is enough."""
 
 CASES = [(needed, name) for needed, operations in MATRIX.items() for name in operations]
-FEW = ("get a part", "total", "connections", "compare", "update a part", "give and take a role")
+FEW = (
+    "get a part",
+    "what tells of others",
+    "find what tells of others",
+    "total",
+    "connections",
+    "compare",
+    "update a part",
+    "give and take a role",
+)
 
 
 def attempt(do: Do, store: GuardedStore, side: Side, world: World) -> bool:
@@ -258,12 +287,14 @@ def test_every_operation_is_in_the_matrix() -> None:
         "commit",
         "last_revision",
         "revisions",
+        "instants",
         "statistics",
         "damage",
         "type_usage",
     }
     told |= {
         "checks",
+        "clock",
         "committed",
         "catch_up",
         "close",
@@ -316,6 +347,106 @@ def test_a_value_that_is_taken_by_what_is_hidden(world: World) -> None:
         done(store, Update(world.inside.device, {"row": 7, "column": 7}))
     assert world.outside.device not in str(refused.value)
     assert "a record that you may not see" in str(refused.value)
+
+
+def test_a_value_is_taken_whichever_part_of_the_product_finds_out(world: World) -> None:
+    """Errors of what sees the whole graph are told without it."""
+    store = guard(world.store, world.inside.organisation, "engineer")
+    inner = store.asking([world.inside.device])
+    commit(world.store, Update(world.outside.device, {"row": 8, "column": 8}))
+    with pytest.raises(InvalidChangeError) as refused:
+        commit(inner, Update(world.inside.device, {"row": 8, "column": 8}))
+    assert world.outside.device in str(refused.value)
+    (problem,) = store.told(refused.value).problems
+    assert "is taken by a record that you may not see" in problem.message
+    assert problem.subject == world.inside.device
+    for of, seen in ((world.outside, False), (world.inside, True)):
+        commit(world.store, Update(of.device, {"note": f"note of {of.device}"}))
+        with pytest.raises(ConflictError) as conflict:
+            commit(world.store, Update(of.device, {"size": 1}, 1))
+        told = store.told(conflict.value)
+        assert (told.record == of.device) == seen
+        assert bool(told.interferences) == seen
+        assert (of.device in str(told)) == seen
+
+
+def test_what_tells_of_others_is_seen_with_all_of_them(world: World) -> None:
+    top = guard(world.store, world.top, "reader")
+    store = guard(world.store, world.inside.organisation, "reader")
+    hidden = {*world.across}
+    assert len(top.get(hidden)) == 3, "what tells of nobody knows what is for who sees everything"
+    assert guard(world.store, None, "reader").get(hidden).keys() == hidden
+    assert store.get(hidden) == {}
+    assert store.get(hidden, world.store.last_revision().number) == {}
+    assert top.get(hidden, world.store.last_revision().number).keys() == top.get(hidden).keys()
+    across = {"name": {"prefix": "across"}}
+    for query in (Query(where=across, total=True), Query("Remains", across, total=True)):
+        assert (store.find(query).total, store.find(query).records) == (0, [])
+    assert store.search("across").records == []
+    assert len(top.search("across").records) == 3
+    assert store.count_by(Query(where=across), ["type"]) == []
+    assert store.hidden(Query("Doubt", {"id": {"in": sorted(hidden)}})) == {None: 2}
+    assert "across" not in str([store.histories(hidden), *store.feed(), store.compare(1)])
+    assert "across" in str([*top.feed()])
+    assert "across" not in str([*store.scan_records()])
+    for id in hidden:
+        with pytest.raises(NotFoundError):
+            done(
+                guard(world.store, world.inside.organisation, "engineer"), Update(id, {"note": ""})
+            )
+
+
+def test_it_follows_what_it_tells_of(world: World) -> None:
+    """A handover of what it tells of hides it, and shows it."""
+    store = guard(world.store, world.inside.organisation, "reader")
+    device = add(world.store, "Device", "moving", organisation=world.inside.organisation)
+    doubt = add(world.store, "Doubt", "doubt", doubted=[device, world.inside.part])
+    assert store.get([doubt])
+    commit(world.store, Update(device, {"organisation": world.outside.organisation}))
+    store = guard(world.store, world.inside.organisation, "reader")
+    assert not store.get([doubt])
+    assert not guard(world.store, world.outside.organisation, "reader").get([doubt])
+
+
+def test_permission_is_asked_inside_of_the_transaction(world: World) -> None:
+    """What somebody else changes after the first look is not outrun."""
+    inside, outside = world.inside, world.outside
+    store = guard(world.store, inside.organisation, "engineer")
+    device = add(world.store, "Device", "handed over", organisation=inside.organisation)
+    inner = store.asking([device])
+    commit(inner, Update(device, {"size": 1}))
+    commit(inner, Update(outside.device, {"size": 2}))  # the rest is the product's
+    commit(world.store, Update(device, {"organisation": outside.organisation}))
+    before = world.store.last_revision().number
+    with pytest.raises(NotAllowedError) as refused:
+        commit(inner, Update(outside.spare, {"size": 3}))
+    assert "out" not in refused.value.message.split()
+    with pytest.raises(NotAllowedError):
+        commit(store.asking([inside.device], lambda plan: plan), Update(device, {"size": 4}))
+    assert world.store.last_revision().number == before
+    for id in (device, new_id()):
+        with pytest.raises(NotFoundError):
+            guard(world.store, inside.organisation, "engineer").asking([id])
+    with pytest.raises(NotAllowedError):
+        guard(world.store, inside.organisation, "reader").asking([inside.device])
+
+
+def test_what_the_store_holds_is_told_as_far_as_it_is_seen(world: World) -> None:
+    store = guard(world.store, world.inside.organisation, "administrator")
+    counted = store.statistics()
+    assert counted.records == len([*store.scan_records()]) < world.store.statistics().records
+    assert counted[1:4] == (None, None, None)
+    assert counted.revisions == world.store.last_revision().number
+    everything = guard(world.store, None, "administrator")
+    assert everything.statistics() == world.store.statistics()
+    for role, ask in (
+        ("administrator", lambda s: list(s.damage())),
+        ("auditor", lambda s: s.checks(1)),
+        ("model_owner", lambda s: s.type_usage()),
+    ):
+        ask(guard(world.store, world.top, role))
+        with pytest.raises(NotAllowedError):
+            ask(guard(world.store, world.inside.organisation, role))
 
 
 def test_references_and_relationships_to_what_is_hidden(world: World) -> None:
@@ -429,3 +560,19 @@ def test_revisions_of_what_is_hidden_have_no_name_and_no_reason(world: World) ->
     assert [c.revision for c in store.feed(numbers[0] - 1)] == [ours, theirs]
     assert store.last_revision() == theirs
     assert guard(world.store, None, "administrator").last_revision().reason == "theirs"
+
+
+def test_what_is_held_back_is_for_those_who_may_write_it(world: World) -> None:
+    """Nothing is committed; what may not be written, or is not there to be seen, is refused as ever."""
+    store, before = world.store, world.store.last_revision().number
+    engineer = guard(store, world.inside.organisation, "engineer")
+    inside, outside = world.inside, world.outside
+    plan = engineer.rehearse([Update(inside.device, {"size": size()})])
+    assert [after.id for _, after in plan.updated] == [inside.device]
+    with pytest.raises(NotFoundError):
+        engineer.rehearse([Update(outside.device, {"size": 1})])
+    with pytest.raises(NotAllowedError):
+        guard(store, inside.organisation, "reader").rehearse([Update(inside.device, {"size": 1})])
+    with pytest.raises(InvalidChangeError):
+        engineer.rehearse([Update(inside.device, {"size": "large"})])
+    assert store.last_revision().number == before

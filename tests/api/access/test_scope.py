@@ -12,16 +12,29 @@ from hypothesis import strategies as st
 
 from api.access.organisations import Organisations
 from api.access.principals import Grant, Permission
-from api.access.scope import LEVELS, Scope
+from api.access.scope import Scope
 from cmdb.change_sets import Create, Operation, Relate
 from cmdb.ids import new_id
+from cmdb.owners import LEVELS
 from cmdb.queries import FILTER_DEPTH, RELATED_DEPTH, Query
 from cmdb.store import GraphStore
 from cmdb.store.base import GraphStore as Store
 from tests.api.access.conftest import guard
 from tests.support.building import add, commit, create
 
-TYPES = ("Device", "Server", "Box", "App", "Person", "Order", "Account", "Organisation")
+TYPES = (
+    "Device",
+    "Server",
+    "Box",
+    "App",
+    "Person",
+    "Order",
+    "Account",
+    "Doubt",
+    "Remains",
+    "Organisation",
+)
+TELLING = {"Doubt": "doubted", "Remains": "went_into"}
 PERMISSIONS = ("read", "read write", "read administer", "write")
 
 
@@ -67,12 +80,20 @@ def build(store: Store, world: World) -> Built:
         if above is not None:
             operations.append(Relate(made.id, "PART_OF", organisations[above]))
     records: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    ids = []
+    ids: list[str] = []
     for number, (type_, at, to) in enumerate(world.records):
         attributes: dict[str, Any] = {"tags": [tag]}
         attributes |= {"organisation": organisations[at]} if at is not None else {}
         if type_ == "Order" and to is not None:
-            attributes["to_organisation"] = organisations[to]
+            hit = [organisations[to], organisations[(to + 1) % len(organisations)]]
+            shared = {"hit_organisations": hit} if number % 2 else {"to_organisation": hit[0]}
+            attributes |= shared
+        if type_ in TELLING:
+            told = [ids[one] for one, other in world.parts if other == number and one < other]
+            if to is not None:
+                told.append(organisations[to])
+            if told:
+                attributes[TELLING[type_]] = told if type_ == "Doubt" else told[0]
         made = create(type_, f"r{number}", **attributes)
         operations.append(made)
         records[made.id] = (type_, attributes)
@@ -112,8 +133,12 @@ def oracle(built: Built, parents: list[int | None], roots: set[int | None], mode
         return False
 
     seen = set(built.organisations) if None in roots else within | above
+    told = {}
     for id, (type_, said) in built.records.items():
+        names = said.get(TELLING.get(type_, ""), [])
+        told[id] = [names] if isinstance(names, str) else names
         named = {said[n] for n in ("organisation", "to_organisation") if n in said}
+        named |= {*said.get("hit_organisations", ())}
         at = said.get("organisation")
         if type_ == "Account":
             shown = "administer" in able and (None in roots or at in within)
@@ -123,7 +148,15 @@ def oracle(built: Built, parents: list[int | None], roots: set[int | None], mode
             shown = bool(named & within) if named else not hidden(id, LEVELS)
         if shown:
             seen.add(id)
-    return seen
+    if None in roots and "administer" in able:
+        return seen
+    return {
+        id
+        for id in seen
+        if id in built.organisations
+        or built.records[id][0] not in TELLING
+        or (seen.issuperset(told[id]) and (bool(told[id]) or None in roots))
+    }
 
 
 def _line(parents: list[int | None], start: int) -> list[int]:
@@ -156,7 +189,7 @@ def agree(store: GraphStore, world: World, roots: set[int | None], mode: str) ->
     assert sum(guarded.hidden(Query(where={"id": {"in": sorted(everything)}})).values()) == len(
         everything - seen
     )
-    for type_ in ("Device", "App", "Order", "Account", "Organisation"):
+    for type_ in ("Device", "App", "Order", "Account", "Doubt", "Organisation"):
         found = {r.id for r in guarded.find(Query(type_, mine, first=100)).records}
         kinds = {"Device", "Server"} if type_ == "Device" else {type_}
         assert found == {id for id in seen if built.records.get(id, ("Organisation",))[0] in kinds}

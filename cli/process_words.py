@@ -1,4 +1,4 @@
-"""What people type at orders, as the services want it: devices, details, inputs, spreadsheets."""
+"""What people type at processes, as the services want it: devices, details, inputs, spreadsheets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from importers.reading import documents
 from lifecycle.naming import CI, find_devices, read_inputs
 from schema.model import Model, RecordType
 
-OrderName = Annotated[
-    str, typer.Argument(metavar="ORDER", help="Its number, as `cmdb order list` prints it.")
+ProcessName = Annotated[
+    str, typer.Argument(metavar="NUMBER", help="Its number, as `list` prints it.")
 ]
 Words = Annotated[
     list[str] | None,
@@ -45,6 +45,14 @@ From = Annotated[
         "--from",
         metavar="FILE",
         help="Devices from a list: .csv, .xlsx or .txt with a column of numbers, and others of details.",
+    ),
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        metavar="GUARD=REASON",
+        help="Set a guard aside, if your role allows it. Repeatable.",
     ),
 ]
 PAGE: Final = 1_000
@@ -137,11 +145,11 @@ def values_of(graph: GraphStore, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def attributes_and_details(
-    graph: GraphStore, order_type: RecordType, values: Mapping[str, str]
+    graph: GraphStore, process_type: RecordType, values: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is said of the order itself, and what of its devices."""
-    own = {n: v for n, v in values.items() if n in order_type.attributes}
-    attributes = parse_assignments(order_type.attributes, [f"{n}={v}" for n, v in own.items()])
+    """What is said of the process itself, and what of its devices."""
+    own = {n: v for n, v in values.items() if n in process_type.attributes}
+    attributes = parse_assignments(process_type.attributes, [f"{n}={v}" for n, v in own.items()])
     for name, value in attributes.items():
         if name in graph.model.references and isinstance(value, str):
             attributes[name] = find_record(graph, value).id
@@ -169,7 +177,7 @@ def day(text: str) -> date | None:
         raise QueryError(f"{text!r} is no day.", "Write 2026-03-31.") from None
 
 
-def concerned_by(model: Model, order_type: str) -> Sequence[str]:
-    """The types of records that orders of a type are for."""
-    procedure = model.record_types[order_type].procedure
+def concerned_by(model: Model, process_type: str) -> Sequence[str]:
+    """The types of records that processes of a type are for."""
+    procedure = model.record_types[process_type].procedure
     return procedure.concerns if procedure else (CI,)

@@ -1,0 +1,1 @@
+"""Incidents, changes, alerts: what they are made of, by itself."""
