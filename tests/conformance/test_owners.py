@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -183,6 +184,32 @@ def test_a_handover_takes_the_parts_along(store: GraphStore) -> None:
     commit(store, Update(made.box, {"organisation": made.other}))
     assert made.owners(store) == [made.other] * 3
     assert [store.get([id])[id].revision for id in (made.device, made.app)] == revisions
+    assert list(check(store)) == []
+
+
+def test_a_part_has_the_owner_of_what_is_so_many_levels_above_and_no_more(
+    store: GraphStore,
+) -> None:
+    """Handed over, hung under something else, or taken out: the deepest follows, one below does not."""
+    one, other = add(store, "Organisation", "one"), add(store, "Organisation", "other")
+    chain = [add(store, "Box", "box", organisation=one)]
+    chain += [add(store, "Box", f"box {n}") for n in range(LEVELS + 1)]
+    commit(store, *(Relate(whole, "CONTAINS", part) for whole, part in pairwise(chain)))
+
+    def owners(*numbers: int) -> list[str | None]:
+        found = store._owners(chain)
+        return [found[chain[number]] for number in numbers]
+
+    deepest, below = LEVELS, LEVELS + 1
+    assert owners(1, deepest, below) == [one, one, NOBODY]
+    commit(store, Update(chain[0], {"organisation": other}))
+    assert owners(1, deepest, below) == [other, other, NOBODY]
+    commit(store, Unrelate(chain[0], "CONTAINS", chain[1]))
+    assert owners(1, deepest, below) == [NOBODY] * 3
+    commit(store, Relate(chain[0], "CONTAINS", chain[1]))
+    assert owners(1, deepest, below) == [other, other, NOBODY]
+    commit(store, Update(chain[1], {"organisation": one}))
+    assert owners(1, deepest, below) == [one] * 3
     assert list(check(store)) == []
 
 
