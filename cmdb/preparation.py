@@ -132,13 +132,13 @@ class Preparation:
     # -- what the operations need to know of the live graph ---------------------------------------
 
     def gather(self, operations: Iterable[Operation]) -> None:
-        created: set[str] = set()
+        created: dict[str, str] = {}
         updated: set[str] = set()
         named: set[str] = set()
         keys: list[RelationshipKey] = []
         for operation in operations:
             if isinstance(operation, Create):
-                created.add(operation.id)
+                created[operation.id] = operation.type
                 record_type = self.model.record_types.get(operation.type)
                 if record_type is not None:
                     _add_references(record_type, operation.attributes, named)
@@ -149,19 +149,16 @@ class Preparation:
                 named.add(operation.target)
                 if operation.source not in created and operation.target not in created:
                     keys.append(RelationshipKey(operation.source, operation.type, operation.target))
-        updated -= created
-        if updated:
-            self.before = self.view.records(_texts(updated))
-            for operation in operations:
-                if isinstance(operation, Update) and operation.id in self.before:
-                    record_type = self.model.record_types.get(
-                        operation.type or self.before[operation.id].type
-                    )
-                    if record_type is None:
-                        continue
-                    _add_references(record_type, operation.attributes, named)
+        if stored := updated - created.keys():
+            self.before = self.view.records(_texts(stored))
         self.types = {record.id: record.type for record in self.before.values()}
-        unknown = named - created - self.types.keys()
+        for operation in operations if updated else ():
+            if isinstance(operation, Update):
+                own = created.get(operation.id) or self.types.get(operation.id, "")
+                record_type = self.model.record_types.get(operation.type or own)
+                if record_type is not None:
+                    _add_references(record_type, operation.attributes, named)
+        unknown = named - created.keys() - self.types.keys()
         if unknown:
             self.types |= self.view.types(_texts(unknown))
         if keys:

@@ -139,8 +139,8 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """The record is of one of some concrete types, and names at least one that a condition holds for, by a
-    reference. Asked of types that have few records: all of them are looked at."""
+    """The record is of one of some concrete types, and names at least one that a condition holds for *now*, by a
+    reference, whenever it did so. Asked of types that have few records: all of them are looked at."""
 
     types: tuple[str, ...]
     attribute: str

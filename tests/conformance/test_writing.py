@@ -112,6 +112,15 @@ def test_the_same_change_set_is_committed_once(store: GraphStore) -> None:
     assert store.statistics().records == 1
 
 
+def test_what_is_created_and_then_updated_may_refer_to_what_is_there(store: GraphStore) -> None:
+    keeper, device = add(store, "Person", "p"), create("Device", "d")
+    commit(store, device, Update(device.id, {"keeper": keeper}))
+    assert store.record(device.id).attributes["keeper"] == keeper
+    other = create("Device", "d")
+    with pytest.raises(InvalidChangeError, match="which is a Device"):
+        commit(store, other, Update(other.id, {"keeper": device.id}))
+
+
 def test_operations_apply_in_order_and_only_their_net_effect_is_kept(store: GraphStore) -> None:
     box, device = create("Box", "b"), create("Device", "d")
     commit(

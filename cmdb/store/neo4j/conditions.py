@@ -135,17 +135,11 @@ class Conditions(QueryCompiler):
         """Other types have no such attribute, or are asked something else before."""
         self._depth += 1
         far, named = f"m{self._depth}", self.attribute(alias, naming.attribute)
+        at, self.as_of = self.as_of, None
         condition = self.all_of(far, naming.condition)
-        if self.as_of is None:
-            same = "IN" if self.model.attributes[naming.attribute].many else "="
-            return (
-                f"EXISTS {{ MATCH ({far}:`Record`) WHERE {far}.id {same} {named} AND {condition} }}"
-            )
-        other = f"other{self._depth}"
-        return (
-            f"EXISTS {{ UNWIND {named} AS {other} {self._record_of(other, far)}"
-            f" WITH {far} WHERE {condition} RETURN {far} }}"
-        )
+        self.as_of = at
+        same = "IN" if self.model.attributes[naming.attribute].many else "="
+        return f"EXISTS {{ MATCH ({far}:`Record`) WHERE {far}.id {same} {named} AND {condition} }}"
 
     def of_type(self, alias: str, asked: OfType) -> str:
         if self.as_of is None:

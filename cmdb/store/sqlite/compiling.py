@@ -372,14 +372,15 @@ class Compiler(QueryCompiler):
         """Those of the few records of these types that name such a one come before the statement."""
         self._aliases += 1
         x, near, far = (f"{letter}{self._aliases}" for letter in ("x", "n", "r"))
-        level, self._level = self._level, 0
+        level, at = self._level, self.as_of
+        self._level, self.as_of = 0, None
         condition = self.all_of(far, naming.condition)
-        self._level = level
+        self._level, self.as_of = level, at
         types = "', '".join(naming.types)
         self._heads.append(
             f"{x} (node) AS (SELECT {near}.node FROM {self.records()} {near}"
             f" CROSS JOIN json_each({near}.attributes, '$.{naming.attribute}') v"
-            f" CROSS JOIN {self.records()} {far} ON {far}.id = v.value"
+            f" CROSS JOIN {LIVE_RECORDS} {far} ON {far}.id = v.value"
             f" WHERE {near}.type IN ('{types}') AND {condition})"
         )
         return f"{alias}.node IN {x}"
