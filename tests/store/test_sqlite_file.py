@@ -186,10 +186,10 @@ def test_the_lists_of_a_statement_are_there_together() -> None:
     kept = [Members([f"{number}"]) for number in range(KEPT)]
     for number in range(2 * KEPT):
         new = Members([f"new {number}"])
-        asked = [kept[number % KEPT], new, kept[(number + 1) % KEPT], new, "as it is"]
-        *numbers, plain = connection.numbered(asked)
+        asked = [kept[number % KEPT], new, kept[(number + 1) % KEPT], new]
+        *numbers, plain = connection.numbered([*asked, "as it is"])
         assert plain == "as it is"
-        for given, found in zip(asked, numbers, strict=False):
+        for given, found in zip(asked, numbers, strict=True):
             rows = connection.execute("SELECT value FROM members WHERE list = ?", (found,))
             assert [value for (value,) in rows] == list(given.values)
     connection.close()
