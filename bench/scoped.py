@@ -1,4 +1,4 @@
-"""What permission costs: questions of somebody whose scope is 3,001 organisations, against the same without bounds.
+"""What permission costs: questions of somebody whose scope is 3,000 organisations, against the same without bounds.
 
 The estate of the other figures, each of its records moved to one of the organisations below its cell's,
 with interfaces in its servers, which name no organisation and are seen with what they are part of, and
@@ -26,7 +26,8 @@ from cmdb.steps import Step
 from cmdb.store import GraphStore, create_store
 from schema.loading import load_model
 
-ORGANISATIONS: Final = 3_001
+ORGANISATIONS: Final = 3_000
+"""About so many: as many for each cell."""
 INTERFACES: Final = 3
 """In each server."""
 ESTATE: Final = 0.6
@@ -63,7 +64,7 @@ def compare(report: Report, name: str, store: GraphStore, root: str, size: int) 
     grant = Grant(frozenset({Permission.READ}), root)
     principal, roles = Principal("reader", "", (grant,), frozenset({"reader"})), load_roles()
     organisations = Organisations(store)
-    if (reach := len(organisations.below([root]))) != ORGANISATIONS:
+    if (reach := len(organisations.below([root]))) < ORGANISATIONS * 0.9:
         raise RuntimeError(f"{reach} organisations are within reach, not {ORGANISATIONS}")
 
     def guarded(ask: Ask) -> object:

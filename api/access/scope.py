@@ -82,6 +82,8 @@ class Scope:
     ----------
     bounded
         Whether anything may be hidden from them at all.
+    seen_organisations
+        The organisations that are seen.
     kept_back, masking
         Names of the attributes that something may be withheld of, of relationships and of records.
     """
@@ -112,6 +114,10 @@ class Scope:
         self._tellers = model.tellers
         whole = self.administering.whole or not self._administered
         self.bounded = not (self.held.whole and whole)
+        self.seen_organisations = (
+            frozenset(tree.names) if self.held.whole else self._named & tree.names.keys()
+        )
+        self._references: dict[str, tuple[str, ...]] = {}
         self.kept_back = model.sensitive | {PROVENANCE}
         self.masking = self.kept_back | (model.references if self.bounded else frozenset())
         self._conditions: dict[frozenset[str], Condition] = {}
@@ -146,6 +152,13 @@ class Scope:
         if named:
             return not named.isdisjoint(self.held.ids)
         return None if self._part({record.type}) else self.held.shared
+
+    def references(self, type: str) -> tuple[str, ...]:
+        """Names of the attributes by which records of a type refer to others."""
+        if type not in self._references:
+            found = self.model.record_types[type].references
+            self._references[type] = tuple(attribute.name for attribute in found)
+        return self._references[type]
 
     def sees_all(self, types: frozenset[str]) -> bool:
         """Whether all records of some concrete types are seen, whatever they say."""

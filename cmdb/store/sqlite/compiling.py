@@ -420,11 +420,10 @@ class Compiler(QueryCompiler):
         """The condition on records ``a`` whose owner cannot be said, written once for a statement."""
         if id(owned) not in self._written:
             text, heads, values = _asked(owned)
-            given = [*map(self.parameter, values)]
-            for name in heads:
-                self._aliases += 1
-                text = re.sub(rf"\b{name}\b", f"t{self._aliases}", text)
-            *before, condition = (part.format(*given) for part in text.split(SEPARATOR))
+            names = [f"t{self._aliases + number}" for number in range(1, heads + 1)]
+            self._aliases += heads
+            filled = text.format(*map(self.parameter, values), *names)
+            *before, condition = filled.split(SEPARATOR)
             self._heads += before
             self._written[id(owned)] = condition
         return self._written[id(owned)]
@@ -501,13 +500,15 @@ class _Template(Compiler):
 
 
 @lru_cache(256)
-def _asked(owned: Owned) -> tuple[str, list[str], list[Any]]:
-    """The condition on records ``a`` whose owner cannot be said, behind what comes before the statement; the
-    names of the latter, and the parameters of all."""
+def _asked(owned: Owned) -> tuple[str, int, list[Any]]:
+    """The condition on records ``a`` whose owner cannot be said, behind what comes before the statement; how
+    many those are, for each of which a name goes behind the parameters; and these."""
     template = _Template()
     condition = template.all_of("a", owned.exactly)
-    names = [head.partition(" ")[0] for head in template._heads]
-    return SEPARATOR.join([*template._heads, condition]), names, template.parameters
+    text = SEPARATOR.join([*template._heads, condition])
+    for number, head in enumerate(template._heads, len(template.parameters)):
+        text = re.sub(rf"\b{head.partition(' ')[0]}\b", f"{{{number}}}", text)
+    return text, len(template._heads), template.parameters
 
 
 def _parts(condition: Condition) -> tuple[Condition, ...]:
