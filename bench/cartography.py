@@ -97,7 +97,10 @@ def _measured(
     """One round: the first of them is the one or the other in turn."""
     few = things(operations(len(told) // WARMED))
     found: dict[str, list[float]] = {}
-    loaders = {"theirs": partial(_theirs, folder), "ours": _ours}
+    loaders: dict[str, Callable[[Neo4jServer, list[Thing]], list[float]]] = {
+        "theirs": partial(_theirs, folder),
+        "ours": _ours,
+    }
     order = sorted(loaders, reverse=number % 2 == 0)
     if just_started:
         for name in order:

@@ -17,7 +17,7 @@ import numpy as np
 
 from impact import kernels
 from impact.adjacency import Adjacency
-from impact.columns import Ints, Longs
+from impact.columns import Bools, Ints, Longs
 from impact.rounds import Events, Losses
 from impact.topology import Topology
 from impact.views import View
@@ -77,9 +77,16 @@ def _made(numba: Any, kernel: Kernel) -> Kernel:
 
 def reach(kernel: Kernel, topology: Topology, view: View, roots: Longs) -> Ints:
     """As `rounds.reach`."""
+    room = _taken(topology)
     found: Ints = kernel(
-        *_rows(topology.adjacency), view.active, topology.rows["dependent"], len(topology), roots
+        *_rows(topology.adjacency),
+        view.active,
+        topology.rows["dependent"],
+        roots,
+        room.seen,
+        room.found,
     )
+    topology.work.append(room)
     return found
 
 
@@ -98,7 +105,7 @@ def spread(
         -1 if depth is None else depth,
         np.fromiter(given, np.int32, len(given)),
         np.fromiter(given.values(), np.uint8, len(given)),
-        *room,
+        *room[2:],
     )
     topology.work.append(room)
     return Events(nodes, effects, rows, causes, rounds), Losses(*losses), complete
@@ -110,14 +117,20 @@ def _rows(adjacency: Adjacency) -> tuple[Any, ...]:
 
 
 class _Room(NamedTuple):
-    """Room to work in, as `kernels.spread` wants it; zero between two questions.
+    """Room to work in, as `kernels.reach` and `kernels.spread` want it; zero between two questions.
 
     It is much more than most answers use. What is not used is never touched, so it takes no memory.
     """
 
-    events: Ints
+    seen: Bools
+    found: Ints
+    nodes: Ints
+    rows: Ints
+    causes: Ints
+    rounds: Ints
     effects: Any
-    state: Ints
+    worst: Any
+    newest: Ints
     lost: Longs
     groups: Ints
     ways: Ints
@@ -131,12 +144,18 @@ def _taken(topology: Topology) -> _Room:
             room: _Room = topology.work.pop()
         except IndexError:  # another thread was faster
             break
-        if len(room.state) >= nodes and len(room.ways) >= rows and len(room.groups) > groups:
+        if len(room.newest) >= nodes and len(room.ways) >= rows and len(room.groups) > groups:
             return room
     nodes, rows, groups = (size + size // 32 + 16 for size in (nodes, rows, groups))
     return _Room(
-        np.empty((3 * nodes, 4), np.int32),  # an effect gets worse three times at most
+        np.zeros(nodes, np.bool_),
+        np.empty(nodes, np.int32),
+        np.empty(3 * nodes, np.int32),  # an effect gets worse three times at most
+        np.empty(3 * nodes, np.int32),
+        np.empty(3 * nodes, np.int32),
+        np.empty(3 * nodes, np.int32),
         np.empty(3 * nodes, np.uint8),
+        np.zeros(nodes, np.uint8),
         np.zeros(nodes, np.int32),
         np.zeros(groups, np.int64),
         np.empty(groups, np.int32),

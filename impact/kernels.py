@@ -22,12 +22,17 @@ def reach(
     late: Bools,
     active: Bools,
     dependents: Ints,
-    count: int,
     roots: Longs,
+    seen: Bools,
+    found: Ints,
 ) -> Ints:
-    """Of so many nodes every one that can be reached, by breadth."""
-    seen = np.zeros(count, np.bool_)
-    found = np.empty(count, np.int32)
+    """Every node that can be reached, by breadth.
+
+    Parameters
+    ----------
+    seen, found
+        Room for work, one entry a node; the first false throughout, and left so.
+    """
     known = 0
     for root in roots:
         if not seen[root]:
@@ -51,12 +56,18 @@ def reach(
             elif node < len(first) - 1:
                 low, high = np.int64(first[node]), np.int64(first[node + 1])
             for row in range(low, high):
-                dependent = dependents[row]
-                if active[row] and not seen[dependent]:
+                dependent = np.uint64(dependents[np.uint64(row)])
+                if active[np.uint64(row)] and not seen[dependent]:
                     seen[dependent] = True
                     found[known] = dependent
                     known += 1
-    return found[:known].copy()
+    reached = found[:known].copy()
+    if known > len(seen) >> 4:  # all of it is sooner done
+        seen[:] = False
+    else:
+        for node in reached:
+            seen[node] = False
+    return reached
 
 
 def spread(
@@ -72,9 +83,13 @@ def spread(
     depth: int,
     roots: Ints,
     given: NDArray[np.uint8],
-    events: Ints,
+    nodes: Ints,
+    rows: Ints,
+    causes: Ints,
+    round_of: Ints,
     effects: NDArray[np.uint8],
-    state: Ints,
+    worst: NDArray[np.uint8],
+    newest: Ints,
     lost: Longs,
     groups: Ints,
     ways: Ints,
@@ -91,12 +106,12 @@ def spread(
         What `Adjacency.onward` takes apart of each row, and its rule; what ascends with a node's id.
     depth
         -1: as many as it takes.
-    events, effects
+    nodes, rows, causes, round_of, effects
         Room for events: node, row, the event it followed from and round of each; its effect and, above
         it, whether the node was neither degraded nor down before.
-    state, lost, groups, ways
-        Room for work, zero where it is read before it is written, and left so: for each node its effect
-        and, above it, one more than its newest event; for each group, from 1, how many members it has
+    worst, newest, lost, groups, ways
+        Room for work, zero where it is read before it is written, and left so: for each node its effect,
+        and one more than its newest event; for each group, from 1, how many members it has
         lost, above 32 bits those that are down; for each group and one more; for each row a pair, those
         kept from the front, those in groups from the back.
 
@@ -108,25 +123,27 @@ def spread(
     """
     begin, end, rounds, complete = 0, len(roots), 0, True
     for event in range(end):
-        events[event, 0], events[event, 1] = roots[event], -1
-        events[event, 2], events[event, 3] = -1, 0
+        nodes[event], rows[event] = roots[event], -1
+        causes[event], round_of[event] = -1, 0
         effects[event] = given[event]
     count: Any = end
     touched: Any = 0
     while begin < end:
         for event in range(begin, end):
-            node = events[event, 0]
-            now = np.int64(effects[event])
-            effects[event] = now | np.int64((state[node] & 3) < 2) << 2
-            state[node] = (event + 1) << 2 | now
+            place = np.uint64(event)
+            node = np.uint64(nodes[place])
+            now = np.int64(effects[place])
+            effects[place] = now | np.int64(worst[node] < 2) << 2
+            worst[node] = now
+            newest[node] = event + 1
         kept: Any = 0
         joint: Any = len(ways)
         for event in range(begin, end):
-            what = np.int64(effects[event])
+            what = np.int64(effects[np.uint64(event)])
             now = what & 3
             if now < 2:
                 continue
-            node = events[event, 0]
+            node = nodes[np.uint64(event)]
             loss = np.int64(now == 3) << 32 | what >> 2
             what |= event << 3
             begin_late: Any = 0
@@ -142,76 +159,77 @@ def spread(
                 elif node < len(first) - 1:
                     low, high = np.int64(first[node]), np.int64(first[node + 1])
                 for row in range(low, high):
-                    if not active[row]:
+                    if not active[np.uint64(row)]:
                         continue
-                    word = onward[row]
-                    group = np.int64((word & 0xFFFFFFFF) >> 1)
+                    word = onward[np.uint64(row)]
+                    group = np.uint64((word & 0xFFFFFFFF) >> 1)
                     if group:
                         had = lost[group]
                         lost[group] = had + loss
                         groups[touched] = group
                         touched += np.int64(had == 0)
                         joint -= 1
-                        ways[joint, 0] = row
-                        ways[joint, 1] = what
+                        ways[np.uint64(joint), 0] = row
+                        ways[np.uint64(joint), 1] = what
                     else:
                         passed: Any = now - (word & 1)
-                        ways[kept, 0] = row
-                        ways[kept, 1] = event << 3 | passed
-                        kept += np.int64(passed > (state[word >> 32] & 3))
+                        ways[np.uint64(kept), 0] = row
+                        ways[np.uint64(kept), 1] = event << 3 | passed
+                        kept += np.int64(passed > worst[np.uint64(word >> 32)])
         for way in range(joint, len(ways)):
-            row = int(ways[way, 0])
+            row = np.uint64(ways[way, 0])
             what = np.int64(ways[way, 1])
-            word = onward[row]
-            group = np.int64((word & 0xFFFFFFFF) >> 1)
-            gone = np.int64((lost[group] >> 32) > spare[group - 1])
-            short = np.int64((lost[group] & 0xFFFFFFFF) > spare[group - 1])
+            word = onward[np.uint64(row)]
+            group = np.uint64((word & 0xFFFFFFFF) >> 1)
+            had, may = lost[group], spare[group - np.uint64(1)]
+            gone, short = np.int64(had >> 32 > may), np.int64(had & 0xFFFFFFFF > may)
             counts = np.int64(what & 3 == 3) if gone else what >> 2 & 1
             passed = (1 + short + gone) * counts - (word & 1)
-            ways[kept, 0] = row
-            ways[kept, 1] = what & ~7 | max(passed, 0)
-            kept += np.int64(passed > (state[word >> 32] & 3))
+            ways[np.uint64(kept), 0] = row
+            ways[np.uint64(kept), 1] = what & ~7 | max(passed, 0)
+            kept += np.int64(passed > worst[np.uint64(word >> 32)])
         for way in range(kept):
-            row = int(ways[way, 0])
+            row = np.uint64(ways[way, 0])
             passed = np.int64(ways[way, 1] & 7)
-            event = int(ways[way, 1] >> 3)
-            dependent = onward[row] >> 32
-            known = np.int64(state[dependent])
-            other = (known >> 2) - 1
+            event = np.uint64(ways[way, 1] >> 3)
+            dependent = np.uint64(onward[row] >> 32)
+            other = np.int64(newest[dependent]) - 1
             if other >= end:
-                if passed < effects[other]:
+                now = np.int64(effects[np.uint64(other)])
+                if passed < now:
                     continue
-                if passed == effects[other]:
-                    node, rival = events[event, 0], events[events[other, 2], 0]
-                    if rank[node] > rank[rival]:
+                if passed == now:
+                    node, rival = nodes[event], nodes[np.uint64(causes[np.uint64(other)])]
+                    if rank[np.uint64(node)] > rank[np.uint64(rival)]:
                         continue
-                    if node == rival and rules[row] >= rules[events[other, 1]]:
+                    if node == rival and rules[row] >= rules[rows[other]]:
                         continue
             else:
                 other = np.int64(count)
                 count += 1
-                state[dependent] = (other + 1) << 2 | (known & 3)
-                events[other, 0], events[other, 3] = dependent, rounds + 1
-            effects[other] = passed
-            events[other, 1], events[other, 2] = row, event
+                newest[dependent] = other + 1
+                nodes[np.uint64(other)], round_of[np.uint64(other)] = dependent, rounds + 1
+            effects[np.uint64(other)] = passed
+            rows[np.uint64(other)], causes[np.uint64(other)] = row, event
         if rounds == depth:
             complete = count == end
             for event in range(end, count):
-                state[events[event, 0]] = 0
+                newest[nodes[event]] = 0
             count = end
             break
         begin, end = end, count
         rounds += 1
-    columns = np.empty((4, count), np.int32)
-    worst = np.empty(count, np.uint8)
-    for event in range(count):
-        state[events[event, 0]] = 0
-        for column in range(4):
-            columns[column, event] = events[event, column]
-        worst[event] = effects[event] & 3
+    if count > len(worst) >> 4:  # all of it is sooner done
+        worst[:] = 0
+        newest[:] = 0
+    else:
+        for event in range(count):
+            worst[nodes[event]] = newest[nodes[event]] = 0
+    found = nodes[:count].copy(), rows[:count].copy(), causes[:count].copy(), round_of[:count].copy()
+    became = effects[:count] & 3
     losses = np.empty((touched, 2), np.int32)
     for place in range(touched):
         group = np.int64(groups[place])
         losses[place, 0], losses[place, 1] = lost[group] & 0xFFFFFFFF, lost[group] >> 32
         lost[group] = 0
-    return columns, worst, groups[:touched] - 1, losses, complete
+    return found, became, groups[:touched] - 1, losses, complete

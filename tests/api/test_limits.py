@@ -288,7 +288,8 @@ def test_a_query_ends_at_its_deadline(small: GraphStore, monkeypatch: pytest.Mon
 def test_operations_take_turns(small: GraphStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more are under way than may use the store; of the others the seconds have not begun."""
     door, asked, under_way = Door(small, [READER], threads=2), 7, threading.Semaphore(0)
-    released, counts, begun = threading.Event(), [0, 0], []
+    released, counts = threading.Event(), [0, 0]
+    begun: list[Context] = []
     lock = threading.Lock()
 
     class Slow:
@@ -305,13 +306,13 @@ def test_operations_take_turns(small: GraphStore, monkeypatch: pytest.MonkeyPatc
                 counts[0] -= 1
             return small.find(query)
 
-    deadline = GraphStore.deadline
+    begin = Context.begin
 
-    def noted(store: GraphStore, seconds: float) -> Any:
-        begun.append(seconds)
-        return deadline(store, seconds)
+    def noted(context: Context, *, stoppable: bool = False) -> None:
+        begun.extend([context] * stoppable)
+        begin(context, stoppable=stoppable)
 
-    monkeypatch.setattr(GraphStore, "deadline", noted)
+    monkeypatch.setattr(Context, "begin", noted)
     door.services.guard = lambda *_: Slow()  # type: ignore[assignment]
     body = {"query": "{ servers { nodes { name } } }"}
 
@@ -331,9 +332,8 @@ def test_operations_take_turns(small: GraphStore, monkeypatch: pytest.MonkeyPatc
             assert all(answer.json()["data"] for answer in answers)
             return list(while_two)
 
-    # an operation begins its seconds once itself, and once for its question
-    assert asyncio.run(together()) == [2, 2 * 2]
-    assert (counts, len(begun)) == ([0, 2], 2 * asked)
+    assert asyncio.run(together()) == [2, 2]
+    assert (counts, len(begun)) == ([0, 2], asked)
 
 
 def test_who_leaves_has_nothing_more_done(
