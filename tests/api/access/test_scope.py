@@ -218,6 +218,18 @@ def test_bounds_and_test_agree_in_neo4j(
     agree(kept_neo4j, world, roots, mode)
 
 
+def test_what_lies_between_two_of_mine_is_not_mine(store: GraphStore) -> None:
+    """Owners are intervals of numbers: an organisation between two that are within reach is in none."""
+    mine, theirs, below = (add(store, "Organisation", name) for name in "ABC")
+    commit(store, Relate(below, "PART_OF", mine))
+    devices = [add(store, "Device", "d", organisation=o) for o in (mine, theirs, below)]
+    guarded = guard(store, mine, "reader")
+    page = guarded.find(Query("Device", total=True))
+    assert {record.id for record in page.records} == {devices[0], devices[2]}
+    assert page.total == 2
+    assert guarded.get(devices).keys() == {devices[0], devices[2]}
+
+
 def test_the_deepest_filter_fits_beside_the_bounds(store: GraphStore) -> None:
     organisation = add(store, "Organisation", "A")
     box = add(store, "Box", "box", organisation=organisation)
