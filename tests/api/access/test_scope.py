@@ -19,6 +19,7 @@ from cmdb.owners import LEVELS
 from cmdb.queries import FILTER_DEPTH, RELATED_DEPTH, Query
 from cmdb.store import GraphStore
 from cmdb.store.base import GraphStore as Store
+from cmdb.store.places import MOST
 from tests.api.access.conftest import guard
 from tests.support.building import add, commit, create
 
@@ -218,16 +219,35 @@ def test_bounds_and_test_agree_in_neo4j(
     agree(kept_neo4j, world, roots, mode)
 
 
-def test_what_lies_between_two_of_mine_is_not_mine(store: GraphStore) -> None:
-    """Owners are intervals of numbers: an organisation between two that are within reach is in none."""
-    mine, theirs, below = (add(store, "Organisation", name) for name in "ABC")
-    commit(store, Relate(below, "PART_OF", mine))
-    devices = [add(store, "Device", "d", organisation=o) for o in (mine, theirs, below)]
+@pytest.mark.parametrize("count", [1, 2 * MOST])
+def test_what_lies_between_two_of_mine_is_not_mine(store: GraphStore, count: int) -> None:
+    """Owners are intervals of numbers, or a list: an organisation between two within reach is in none."""
+    mine = add(store, "Organisation", "mine")
+    made = [create("Organisation", f"o{number}") for number in range(2 * count)]
+    commit(store, *made, *(Relate(below.id, "PART_OF", mine) for below in made[1::2]))
+    devices = [create("Device", "d", organisation=o) for o in (mine, *(o.id for o in made))]
+    commit(store, *devices)
+    seen = {device.id for device in (devices[0], *devices[2::2])}
     guarded = guard(store, mine, "reader")
     page = guarded.find(Query("Device", total=True))
-    assert {record.id for record in page.records} == {devices[0], devices[2]}
-    assert page.total == 2
-    assert guarded.get(devices).keys() == {devices[0], devices[2]}
+    assert {record.id for record in page.records} == seen
+    assert page.total == len(seen)
+    assert guarded.get([device.id for device in devices]).keys() == seen
+
+
+def test_what_is_a_part_of_two_is_seen_by_who_sees_both(store: GraphStore) -> None:
+    top = add(store, "Organisation", "top")
+    sides = [add(store, "Organisation", name) for name in "AB"]
+    app = add(store, "App", "app")
+    devices = [create("Device", "d", organisation=side) for side in sides]
+    commit(
+        store,
+        *devices,
+        *(Relate(side, "PART_OF", top) for side in sides),
+        *(Relate(app, "PIECE_OF", device.id) for device in devices),
+    )
+    for at, seen in ((top, 1), (sides[0], 0), (sides[1], 0)):
+        assert guard(store, at, "reader").find(Query("App", total=True)).total == seen
 
 
 def test_the_deepest_filter_fits_beside_the_bounds(store: GraphStore) -> None:
