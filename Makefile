@@ -17,6 +17,10 @@ demo: .venv/.installed ## load an example estate into the embedded store and sho
 serve: .venv/.installed ## serve the embedded store on the loopback, until Ctrl-C (ARGS="--port 8080")
 	@$(BIN)/cmdb serve --log-format text $(ARGS)
 
+# Files of tests are kept in memory where there is room: every commit waits for its disk otherwise.
+ROOMY := $(shell [ "$$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -1)" -ge 8 ] 2>/dev/null && echo /dev/shm)
+test: export TMPDIR := $(or $(TMPDIR),$(ROOMY),/tmp)
+
 test: .venv/.installed ## run the whole test suite (ARGS="-k name" for a part of it)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 

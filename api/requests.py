@@ -138,7 +138,11 @@ class Requests:
             self._done(scope, answer.status, time.perf_counter() - begun)
 
     def _host_allowed(self, headers: Headers) -> bool:
-        host = headers.get("host", "").lower()
+        """Whether the Host header is there once, and names this server: another one may be looked at elsewhere."""
+        given = headers.getlist("host")
+        if len(given) > 1:
+            return False
+        host = given[0].lower() if given else ""
         name = host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
         return not self.hosts or name in self.hosts
 

@@ -18,6 +18,7 @@ import uvicorn
 
 from api.access.accounts import FIRST, first_administrator
 from api.app import Services, create_app, make_services
+from api.connections import Connection
 from api.graphql.current import settle
 from api.logs import configure_logs
 from api.requests import LOOPBACK_HOSTS
@@ -215,6 +216,7 @@ def _config(services: Services) -> uvicorn.Config:
         tls = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
     config = uvicorn.Config(
         create_app(services),
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,37 +1,27 @@
 """A minute of alerts, with a storm in it: a switch that says nothing takes thousands of terminals with it.
 
-``cmdb serve`` gets them over HTTP on the loopback, signed, in notifications of `GROUP`, `RATE` a second. Of the
-estate some CIs have troubles of their own, which are repeated all the time; some alerts are only warnings, some
-flap, some are about nothing that is known. In the middle the server is killed, and started again; what was not
-acknowledged is sent again, as monitoring tools do.
+``cmdb serve`` gets them over HTTP on the loopback, signed, in notifications of `GROUP`, `RATE` a second. In the
+middle it is killed, and started again (`bench.storm`).
 
-Measured is what became of them, from what stands in the store in the end, and the memory of the server.
+Measured is what became of them, from what stands in the store in the end, and what the server needed for it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import http.client
-import json
 import random
 import statistics
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from bench.estate import operations
 from bench.measuring import Figure, Report
+from bench.storm import SECONDS, Site, Storm
 from cmdb.bulk import load
 from cmdb.change_sets import Create, Operation, Relate
 from cmdb.ids import new_id
@@ -44,19 +34,11 @@ from itsm.alerts.correlating import Waiting, groups
 from itsm.alerts.outcomes import REPORTED_IN
 from itsm.alerts.rules import load_alert_rules
 from schema.loading import load_model
-from tests.support.api_process import Served, served
 
-RATE: Final = 1_000
-SECONDS: Final = 60
-GROUP: Final = 50
-SENDERS: Final = 4
 FLOORS, SEATS = 30, 100
 """Access switches below the one that fails, and terminals at each."""
 STORM: Final = FLOORS * SEATS
-STORM_AT, STORM_FOR = 10, 10
-"""Seconds: when it begins, and within which its alarms come."""
-KILLED_AT: Final = 17
-TROUBLES, WARNINGS, FLAPPING, STRANGE = 60, 400, 20, 20
+TROUBLES, WARNINGS, FLAPPING = 60, 400, 20
 INCIDENTS_BOUND: Final = 1.0
 DELAY_BOUND: Final = 4.0
 """Times as long as an alert waits for others."""
@@ -64,19 +46,9 @@ DRAIN_BOUND: Final = 1.25
 MEMORY_BOUND: Final = 1.5
 CORRELATION_BOUND: Final = 1.0
 """Seconds."""
-SECRET: Final = "bench"  # noqa: S105
+PROCESSOR_BOUND: Final = 1.0
+"""Of one processor, at that rate."""
 Fresh = Callable[[], AbstractContextManager[str]]
-
-
-@dataclass
-class Site:
-    """What the storm is about, and what else has troubles."""
-
-    switch: str = ""
-    terminals: list[str] = field(default_factory=list)
-    troubled: list[str] = field(default_factory=list)
-    warned: list[str] = field(default_factory=list)
-    flapping: list[str] = field(default_factory=list)
 
 
 def measure(report: Report, name: str, fresh: Fresh, size: int) -> None:
@@ -144,194 +116,6 @@ def _correlated(report: Report, name: str, store: GraphStore, size: int, site: S
     )  # fmt: skip
 
 
-class Storm:
-    """A minute of alerts, sent to a server that is killed in between.
-
-    Attributes
-    ----------
-    acknowledged, doubtful
-        How often what was sent of each alert was answered 202, and was not answered at all.
-    acknowledged_at
-        When the first of each alert was answered.
-    absent
-        From when until when there was no server.
-    drained
-        Seconds until the last of them was taken in.
-    memory
-        Of the server in MB: before the storm, and at most.
-    """
-
-    def __init__(self, folder: Path, url: str, site: Site) -> None:
-        self.folder, self.url, self.site = folder, url, site
-        self.acknowledged, self.doubtful = Counter[str](), Counter[str]()
-        self.acknowledged_at: dict[str, datetime] = {}
-        self.absent = (datetime.max.replace(tzinfo=UTC),) * 2
-        self.drained = 0.0
-        self.memory = (0.0, 0.0)
-        self._lock = threading.Lock()
-        self._server: Served | None = None
-        self._began = datetime.now(UTC).replace(microsecond=0)
-        self._stop = threading.Event()
-
-    def run(self) -> None:
-        """Send all of it."""
-        with ExitStack() as stack:
-            self._server = stack.enter_context(self._serve())
-            self._post([self._alert("storm-sw", "warm-up", severity="info")])
-            self._wait_until_taken_in()
-            before = self._rss()
-            watching = threading.Thread(target=self._watch)
-            watching.start()
-            begin = time.monotonic()
-            killing = threading.Thread(target=self._kill, args=(stack, begin))
-            killing.start()
-            with ThreadPoolExecutor(SENDERS) as pool:
-                list(pool.map(lambda tick: self._send(begin, tick), range(SECONDS * RATE // GROUP)))
-            sent = time.monotonic() - begin
-            killing.join()
-            self._wait_until_taken_in()
-            self.drained = (time.monotonic() - begin) / sent
-            time.sleep(8)  # what stands alone waits for others
-            self._stop.set()
-            watching.join()
-            self.memory = (before, self.memory[1])
-
-    def _serve(self) -> AbstractContextManager[Served]:
-        secret = {"CMDB_ALERT_SECRETS": json.dumps({"bench": SECRET})}
-        return served(self.folder, "--store", self.url, environment=secret)
-
-    def _kill(self, stack: ExitStack, begin: float) -> None:
-        time.sleep(max(0.0, begin + KILLED_AT - time.monotonic()))
-        assert self._server is not None
-        killed = datetime.now(UTC)
-        self._server.process.kill()
-        self._server.process.wait()
-        self._server = stack.enter_context(self._serve())
-        self.absent = (killed, datetime.now(UTC))
-
-    # -- what is sent -----------------------------------------------------------------------------------
-
-    def _send(self, begin: float, tick: int) -> None:
-        """The group of one moment: of the storm what is due, and else what is repeated."""
-        due = begin + tick * GROUP / RATE
-        time.sleep(max(0.0, due - time.monotonic()))
-        self._post(list(self._group(tick, due - begin)))
-
-    def _group(self, tick: int, second: float) -> Iterator[dict[str, Any]]:
-        site, chance = self.site, random.Random(tick)
-        storm = [*site.terminals]
-        random.Random(1).shuffle(storm)
-        since = second - STORM_AT
-        each = STORM * GROUP // RATE // STORM_FOR
-        if 0 <= since < STORM_FOR:
-            first = round(since * RATE / GROUP) * each
-            for host in storm[first : first + each]:
-                yield self._alert(host, "Down", at=second)
-        elif since >= STORM_FOR:
-            for host in chance.sample(storm, 10):
-                yield self._alert(host, "Down", at=STORM_AT)
-        for _ in range(
-            GROUP - (each if 0 <= since < STORM_FOR else 10 if since >= STORM_FOR else 0)
-        ):
-            yield self._other(chance, second)
-
-    def _other(self, chance: random.Random, second: float) -> dict[str, Any]:
-        kind, site = chance.random(), self.site
-        if kind < 0.5:
-            return self._alert(chance.choice(site.troubled), "Down")
-        if kind < 0.9:
-            return self._alert(chance.choice(site.warned), "Slow", severity="warning")
-        if kind < 0.95:
-            return self._alert(f"nowhere-{chance.randrange(STRANGE)}", "Down")
-        phase = int(second // 3)
-        firing = phase % 2 == 0
-        host = chance.choice(site.flapping)
-        return self._alert(host, "Flaps", at=3 * phase if firing else 3 * (phase - 1), ended=None if firing else 3 * phase)  # fmt: skip
-
-    def _alert(
-        self,
-        host: str,
-        name: str,
-        severity: str = "critical",
-        at: float = 0,
-        ended: float | None = None,
-    ) -> dict[str, Any]:
-        over = "0001-01-01T00:00:00Z" if ended is None else self._instant(ended)
-        return {
-            "status": "firing" if ended is None else "resolved",
-            "labels": {"alertname": name, "instance": f"{host}:9100", "severity": severity, "job": "node"},
-            "annotations": {"summary": f"{host}: {name}"},
-            "startsAt": self._instant(at),
-            "endsAt": over,
-            "fingerprint": f"{host}/{name}",
-        }  # fmt: skip
-
-    def _instant(self, second: float) -> str:
-        return (self._began + timedelta(seconds=second)).isoformat()
-
-    def _post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
-        """Send until it is acknowledged."""
-        keys = [str(alert["fingerprint"]) for alert in alerts]
-        body = json.dumps({"version": "4", "alerts": alerts}).encode()
-        while not self._posted(body):
-            with self._lock:
-                self.doubtful.update(keys)
-            time.sleep(0.25)
-        now = datetime.now(UTC)
-        with self._lock:
-            self.acknowledged.update(keys)
-            for key in keys:
-                self.acknowledged_at.setdefault(key, now)
-
-    def _posted(self, body: bytes) -> bool:
-        assert self._server is not None
-        stamp = str(int(time.time()))
-        mac = hmac.new(SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256)
-        headers = {
-            "content-type": "application/json",
-            "x-timestamp": stamp,
-            "x-signature": f"sha256={mac.hexdigest()}",
-        }
-        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=20)
-        try:
-            connection.request("POST", "/alerts/alertmanager?source=bench", body, headers)
-            return connection.getresponse().status == 202
-        except OSError:
-            return False
-        except http.client.HTTPException:
-            return False
-        finally:
-            connection.close()
-
-    # -- the server -------------------------------------------------------------------------------------
-
-    def _wait_until_taken_in(self) -> None:
-        while True:
-            assert self._server is not None
-            connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=20)
-            try:
-                connection.request("GET", "/readyz")
-                desk = json.loads(connection.getresponse().read()).get("desk") or {}
-                if desk.get("holds") and desk["backlog"] == 0:
-                    return
-            except (OSError, http.client.HTTPException, ValueError):
-                pass
-            finally:
-                connection.close()
-            time.sleep(0.2)
-
-    def _rss(self) -> float:
-        assert self._server is not None
-        try:
-            return float(psutil.Process(self._server.process.pid).memory_info().rss) / 2**20
-        except psutil.Error:
-            return 0.0
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.2):
-            self.memory = (self.memory[0], max(self.memory[1], self._rss()))
-
-
 def _told(
     report: Report, name: str, store: GraphStore, size: int, site: Site, storm: Storm, before: int
 ) -> None:
@@ -369,6 +153,8 @@ def _told(
                against="they may wait for others", ratio=delay / settle, bound=("at most", DELAY_BOUND))  # fmt: skip
     figure("a minute of them taken in, the server killed in between", storm.drained * SECONDS, "s",
            baseline=SECONDS, against="sent within", ratio=storm.drained, bound=("at most", DRAIN_BOUND))  # fmt: skip
+    figure("processor time of the server", storm.processor, "s", baseline=SECONDS,
+           against="sent within", ratio=storm.processor / SECONDS, bound=("at most", PROCESSOR_BOUND))  # fmt: skip
     figure("peak memory of the server", storm.memory[1], "MB", baseline=storm.memory[0],
            against="before", ratio=storm.memory[1] / storm.memory[0], bound=("at most", MEMORY_BOUND))  # fmt: skip
 

@@ -110,8 +110,8 @@ def _measured(
     with server() as running:
         for estate in (few, told):
             for name in order:
-                found[name] = loaders[name](running, estate)
                 running.wipe()
+                found[name] = loaders[name](running, estate)
     return Taken(**found)
 
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from cli import output
-from cli.options import STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
+from cli import output, services
+from cli.options import ALL, STORE_DEFAULT, Actor, After, First, Json, Store, actor_or_me, opened
 from cli.words import find_record
 from cmdb.errors import QueryError, SourceError
 from cmdb.queries import Query, Sort
@@ -25,7 +25,6 @@ from itsm.alerts.received import Malformed
 from itsm.alerts.receiving import UnreadableAlertsError, receive
 from itsm.alerts.rules import AlertRules, load_alert_rules
 from itsm.desk import Desk
-from lifecycle.engine import Engine
 from schema.model import STATE_ATTRIBUTE
 
 alert_app = typer.Typer(
@@ -48,7 +47,6 @@ RulesFile = Annotated[
 AlertName = Annotated[
     str, typer.Argument(metavar="ALERT", help="Its id, its fingerprint, or its name.")
 ]
-COLUMNS: Final = ("severity", STATE_ATTRIBUTE, "occurrences", "last_seen")
 
 
 def rules_of(path: Path | None) -> AlertRules:
@@ -79,7 +77,7 @@ def receive_(
     body = _read(file)
     known = rules_of(rules)
     entries = FORMATS[format_](body, {"content-type": content_type}, source or format_, known)
-    with opened(store) as graph:
+    with opened(store, here="Tools post alerts to a server, at /alerts.") as graph:
         receive(graph, entries)
     unread = [entry for entry in entries if isinstance(entry, Malformed)]
     problems = list(dict.fromkeys(entry.reason for entry in unread))
@@ -133,27 +131,40 @@ def list_alerts(
             plain = [_plain(graph, record, around[record.id]) for record in page.records]
             output.print_json({"alerts": plain, "cursor": page.cursor, "total": page.total})
             return
-        rows = [
-            [
-                record.name,
-                *(output.shown(graph.model, n, record.attributes.get(n)) for n in COLUMNS),
-                " flapping 抖动" * bool(record.attributes.get("flapping")),
-                record.attributes.get(UNMATCHED) if unmatched else _names(around[record.id]),
-                record.id,
-            ]
-            for record in page.records
-        ]
-        columns = [
-            "alert",
-            *COLUMNS,
-            "",
-            "why no CI is known" if unmatched else "CI, incident",
-            "id",
-        ]
+        rows = [_row(graph, record, around[record.id], unmatched) for record in page.records]
         if rows:
-            output.print_table(columns, rows)
+            about = ["why no CI is known"] if unmatched else ["CI", "incident"]
+            output.print_table(
+                ["alert", "severity", "state", "times", "seen last", *about, "fingerprint"], rows
+            )
+        of = f" of {page.total}" if page.total != len(rows) else ""
         more = f" More with --after {page.cursor}" if page.cursor else ""
-        output.print_line(f"{len(rows)} of {page.total}.{more}")
+        output.print_line(f"{len(rows)}{of} alerts.{more}")
+
+
+def _row(
+    graph: GraphStore, record: Record, around: dict[str, Record], unmatched: bool
+) -> list[Any]:
+    said = record.attributes
+    seen = said.get("last_seen")
+    ci, incident = around.get(RAISED_ON), around.get(REPORTED_IN)
+    about = (
+        [said.get(UNMATCHED)]
+        if unmatched
+        else [
+            f"{ci.type} {ci.name}" if ci else said.get(UNMATCHED, "–"),
+            incident.attributes.get("number") if incident else "–",
+        ]
+    )
+    return [
+        record.name,
+        output.shown(graph.model, "severity", said.get("severity")),
+        output.state(graph.model, record) + " flapping (抖动)" * bool(said.get("flapping")),
+        said.get("occurrences"),
+        f"{seen:%m-%d %H:%M:%S} UTC" if seen else "–",
+        *about,
+        said["fingerprint"],
+    ]
 
 
 @alert_app.command()
@@ -167,11 +178,15 @@ def show(alert: AlertName, store: Store = STORE_DEFAULT, json: Json = False) -> 
             output.print_json(plain)
             return
         output.print_line(record.name, "bold")
-        hidden = ("name", "labels_said")
-        shown = {n: v for n, v in record.attributes.items() if n not in hidden}
-        rows = [[n, output.shown(graph.model, n, v)] for n, v in sorted(shown.items())]
-        rows += [[n, v] for n, v in plain["said"].items()]
-        output.print_table(["what", ""], rows)
+        model, hidden = graph.model, ("name", "labels_said")
+        shown = {n: v for n, v in sorted(record.attributes.items()) if n not in hidden}
+        named = output.referred(graph, shown.items())
+        rows = [
+            [n, model.attributes[n].label.zh, output.shown(model, n, v, named)]
+            for n, v in shown.items()
+        ]
+        output.print_table(["attribute", "属性", "value"], rows)
+        output.print_table(["said by the tool", "value"], plain["said"].items())
         output.print_line(_names(around) or "No CI is known, and no incident.")
 
 
@@ -188,7 +203,9 @@ def attach(
     with opened(store) as graph:
         record, item = attaching.named(graph, alert), find_record(graph, ci)
         who, known = actor_or_me(actor), rules_of(rules)
-        revision = attaching.attach(Engine(graph), record.id, item.id, who, known)
+        revision = attaching.attach(
+            services.engine(graph, "attachAlert of GraphQL"), record.id, item.id, who, known
+        )
         if json:
             output.print_json({"alert": record.id, "ci": item.id, "revision": revision})
         else:
@@ -237,7 +254,7 @@ def run(
     """Take in alerts, open incidents, look at them anew, fire timers; until Ctrl-C. `cmdb serve` does so, too:
     of several processes one works."""
     known = rules_of(rules)
-    with opened(store) as graph:
+    with opened(store, here=ALL) as graph:
         desk = Desk(graph, known)
         if once:
             held = desk.once()

@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, Yes, actor_or_me, opened
 from cli.words import find_record
 from cmdb.store import GraphStore
 from lifecycle.attachments import OTHER, Attachments
 from lifecycle.contents import safe_name
 from lifecycle.drafting import Drafting
-from lifecycle.engine import Engine
 from lifecycle.files import Files, folder_of, write_out
+
+INSTEAD = "/attachments, and evidence of order(of:) in GraphQL"
 
 
 def _door(graph: GraphStore) -> Attachments:
-    return Attachments(Engine(graph), Files(folder_of(graph.url)))
+    return Attachments(services.engine(graph, INSTEAD), Files(folder_of(graph.url)))
 
 
 def attach(
@@ -43,7 +44,7 @@ def attach(
 ) -> None:
     """Attach a file to an order, and to devices it concerns, as evidence."""
     with opened(store) as graph:
-        id = Drafting(Engine(graph)).find(order).id
+        id = services.processes(graph, Drafting).find(order).id
         ids = [find_record(graph, device).id for device in devices or ()]
         attached = _door(graph).attach(
             id, actor_or_me(actor), file, devices=ids, kind=kind, name=name, comment=comment

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from cli import output
+from cli import output, services
 from cli.impact.printing import STYLES, group_words
 from cli.options import (
     STORE_DEFAULT,
@@ -25,7 +25,6 @@ from itsm.changes.desk import Changes
 from itsm.changes.moved import moved
 from itsm.changes.planned import Planned
 from itsm.changes.whatif import WhatIf
-from lifecycle.engine import Engine
 
 NAMED: Final = 20
 
@@ -34,7 +33,7 @@ View = Callable[[GraphStore, Changes, Record], tuple[Any, Iterable[tuple[str, st
 
 
 def changes_of(graph: GraphStore) -> Changes:
-    return Changes(Engine(graph))
+    return services.processes(graph, Changes)
 
 
 def _of_one(process: str, store: str, json: bool, view: View) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import output
-from cli.options import STORE_DEFAULT, Json, Organisation, Store, opened, organisation_id
+from cli import output, services
+from cli.options import ALL, STORE_DEFAULT, Json, Organisation, Store, opened, organisation_id
 from cmdb.errors import QueryError
 from cmdb.store import GraphStore
 from lifecycle import timers as firing
-from lifecycle.due import IDLE, QUERIES, UNSEEN, WITHIN, Due, Moment, ask
+from lifecycle.due import IDLE, QUERIES, UNSEEN, WITHIN, Due, Moment
 from lifecycle.engine import Engine
 from lifecycle.timers import Firing
 
@@ -47,7 +47,8 @@ def due(
         raise QueryError(f"Nothing is called {unknown[0]!r}.", f"There is: {', '.join(QUERIES)}.")
     with opened(store) as graph:
         moment = _moment(graph, on, within, idle, unseen, organisation)
-        found = {kind: list(ask(graph, kind, moment)) for kind in chosen}
+        every = services.due_of(graph, chosen, moment)
+        found = {kind: [one for one in every if one.kind == kind] for kind in chosen}
         if json:
             output.print_json(
                 {
@@ -108,7 +109,7 @@ def timers(
     json: Json = False,
 ) -> None:
     """Fire the timers whose time has come: escalations, deadlines. For a scheduler to run, at any time."""
-    with opened(store) as graph:
+    with opened(store, here=ALL) as graph:
         engine = Engine(graph)
         found = list(firing.due(graph, engine.clock())) if dry_run else firing.run(engine)
         if json:

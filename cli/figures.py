@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.ledger import Language, checked, writing
 from cli.options import STORE_DEFAULT, At, Json, Organisation, Store, moment, opened, when
 from cli.options import organisation_id as below
 from cmdb.errors import QueryError
-from lifecycle.figures import chosen, evaluate
+from lifecycle.figures import chosen
 from lifecycle.figures import moment as moment_of
 from lifecycle.figures.declared import Figure
 from lifecycle.figures.evaluators import Answer, Group
@@ -49,7 +49,7 @@ def figures(
         wanted = chosen(graph.model, names or ())
         at, where = moment(graph, as_of), below(graph, organisation)
         asked = moment_of(graph, at, where, since=_instant(since))
-        answers = [(figure, evaluate(figure, asked)) for figure in wanted]
+        answers = services.figures_of(graph, wanted, asked, at)
         told, count = Told(graph, answers, language), 0
         if out is not None:
             with writing(out):

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.options import STORE_DEFAULT, At, First, Json, Store, moment, opened
 from cli.options import organisation_id as below
 from cli.records import Conditions, Where
-from cli.words import parse_conditions, parse_sort
+from cli.words import parse_conditions
 from cmdb import transfer
 from cmdb.errors import DumpError, QueryError
-from lifecycle.ledger import DEVICES, Ledger, Scope, files
+from cmdb.queries import parse_sort
+from lifecycle.ledger import DEVICES, Ledger, Scope
 from lifecycle.ledger.columns import LANGUAGES, Column, chosen, exported, shown
 from lifecycle.ledger.getters import plain, text
 from lifecycle.ledger.rows import Row
@@ -87,7 +88,7 @@ def ledger(
         if out is not None:
             every = wanted or exported()
             with writing(out):
-                count = files.write(out, every, found.rows(every), language)
+                count = services.write_ledger(graph, found, every, out, language)
             if not total_by:
                 said = {"file": str(out), "devices": count, "as_of": found.at}
                 output.print_json(said) if json else output.print_line(

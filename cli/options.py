@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from cli.words import find_record
+from cli.words import find_record, typed_instant
 from cmdb.errors import QueryError
 from cmdb.queries import AsOf
 from cmdb.store import GraphStore, open_store
@@ -71,6 +69,9 @@ After = Annotated[
     str, typer.Option("--after", metavar="CURSOR", help="Go on behind the page before.")
 ]
 
+ALL: Final = "This goes through all of a store."
+"""Why a server will not do."""
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 STORE_DEFAULT = DEFAULT_URL
@@ -93,8 +94,7 @@ def when(text: str) -> AsOf:
     if text.isdecimal() and len(text) < 16:
         return int(text)
     try:
-        instant = datetime.fromisoformat(re.sub(r" UTC$", "+00:00", text))
-        return instant.astimezone(UTC)
+        return typed_instant(text)
     except (ValueError, OverflowError):
         raise QueryError(
             f"{text!r} is neither a revision number nor an instant.",
@@ -123,11 +123,23 @@ def organisation_id(graph: GraphStore, text: str) -> str | None:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[GraphStore]:
-    """The store at a URL, or a server as one, closed in the end."""
-    if url.startswith(("http://", "https://")):
-        from cli.remote import RemoteStore
+def opened(url: str, *, here: str = "") -> Iterator[GraphStore]:
+    """The store at a URL, or a server as one, closed in the end.
 
+    Parameters
+    ----------
+    here
+        Why a server will not do, in a sentence.
+
+    Raises
+    ------
+    NotOverServerError
+    """
+    if url.startswith(("http://", "https://")):
+        from cli.remote import RemoteStore, not_over_server
+
+        if here:
+            raise not_over_server(here)
         with RemoteStore(url) as remote:
             yield remote
         return

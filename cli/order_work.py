@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.confirming import Yes, confirm, plain_refusals, print_refusals
 from cli.errors import EXIT_CODES
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
@@ -23,7 +23,6 @@ from cli.process_words import (
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.desk import is_final_step
-from lifecycle.engine import Engine
 from lifecycle.items import count
 from lifecycle.naming import find_devices
 from lifecycle.orders import Carried, Orders
@@ -70,7 +69,7 @@ def check(
 ) -> None:
     """What execution would refuse now, and why; commits nothing. Exit code 1 if anything."""
     with opened(store) as graph:
-        orders = Orders(Engine(graph))
+        orders = services.processes(graph, Orders)
         found = orders.find(order)
         given = _given(graph, found, words or (), checked or (), serial or ())
         carried = orders.execute(
@@ -109,7 +108,7 @@ def execute(
 ) -> None:
     """Take devices of an approved order through their next step; says which are refused, and why."""
     with opened(store) as graph:
-        orders = Orders(Engine(graph))
+        orders = services.processes(graph, Orders)
         found = orders.find(order)
         given = _given(graph, found, words or (), checked or (), serial or ())
         next_step = step or orders.next_step(found.id, given.devices)
@@ -145,7 +144,7 @@ def drop(
 ) -> None:
     """Take devices that nothing was done with out of an order that is under way."""
     with opened(store) as graph:
-        orders = Orders(Engine(graph))
+        orders = services.processes(graph, Orders)
         found = orders.find(order)
         named = find_devices(graph, devices, concerned_by(graph.model, found.type))
         ids = [record.id for record in named.values()]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.confirming import Yes, confirm
 from cli.options import (
     STORE_DEFAULT,
@@ -25,7 +25,6 @@ from cli.options import (
 from cli.words import find_record, parse_conditions
 from cmdb.queries import Query
 from cmdb.store import GraphStore
-from lifecycle.engine import Engine
 from lifecycle.organisations import Branch, Organisations, tree
 from lifecycle.reorganisation import Moved, Reorganisation
 
@@ -122,7 +121,7 @@ def grant(
 ) -> None:
     """Give a person a role in an organisation, and so in all below it."""
     with opened(store) as graph:
-        door, who = Organisations(Engine(graph)), actor_or_me(actor)
+        door, who = Organisations(services.engine(graph)), actor_or_me(actor)
         revision = door.grant(who, person, [role], _id(graph, organisation), reason)
         _done(revision, f"{person} is {role} of {organisation}.", json)
 
@@ -139,7 +138,7 @@ def revoke(
 ) -> None:
     """Take a role in an organisation from a person."""
     with opened(store) as graph:
-        door, who = Organisations(Engine(graph)), actor_or_me(actor)
+        door, who = Organisations(services.engine(graph)), actor_or_me(actor)
         revision = door.revoke(who, person, [role], _id(graph, organisation), reason)
         _done(revision, f"{person} is no longer {role} of {organisation}.", json)
 
@@ -157,7 +156,7 @@ def rename(
     """Give an organisation another name; as of then it goes by the old one."""
     with opened(store) as graph:
         id, day = _id(graph, organisation), _day(effective)
-        revision = Organisations(Engine(graph)).rename(
+        revision = Organisations(services.engine(graph)).rename(
             actor_or_me(actor), id, name, effective_on=day, reason=reason
         )
         _done(revision, f"{organisation} is now {name}.", json)
@@ -176,7 +175,7 @@ def move(
     """Make an organisation, with all below it, part of another one."""
     with opened(store) as graph:
         ids, day = (_id(graph, organisation), _id(graph, under)), _day(effective)
-        revision = Organisations(Engine(graph)).move(
+        revision = Organisations(services.engine(graph)).move(
             actor_or_me(actor), *ids, effective_on=day, reason=reason
         )
         _done(revision, f"{organisation} is now part of {under}.", json)
@@ -198,7 +197,7 @@ def merge(
         ids, day = (_id(graph, organisation), _id(graph, into)), _day(effective)
         confirm(f"To merge {organisation} into {into}, and dissolve it,", yes)
         with output.progress_bar("merging") as advance:
-            moved = Reorganisation(Engine(graph)).merge(
+            moved = Reorganisation(services.engine(graph)).merge(
                 actor_or_me(actor), *ids, effective_on=day, reason=reason, progress=advance
             )
     _print_moved(moved, json)
@@ -237,7 +236,7 @@ def split(
         chosen = Query(of, where) if records or conditions else None
         confirm(f"To split {name} from {organisation}", yes)
         with output.progress_bar("splitting") as advance:
-            moved = Reorganisation(Engine(graph)).split(
+            moved = Reorganisation(services.engine(graph)).split(
                 actor_or_me(actor), id, name, type_=type_, children=below, records=chosen,
                 effective_on=_day(effective), reason=reason, progress=advance,
             )  # fmt: skip

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -164,6 +165,8 @@ def shown(model: Model, name: str, value: Any, named: Mapping[str, str] | None =
         return f"{value} ({model.value_labels[name, value].zh})"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     unit = f" {attribute.unit}" if attribute is not None and attribute.unit else ""
     return f"{value}{unit}"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.options import (
     STORE_DEFAULT,
     Actor,
@@ -30,7 +30,6 @@ from itsm.incidents import FIXED_BY, Incidents
 from itsm.problems import HAS_PROBLEM, PROBLEM, Problems
 from itsm.recurrence import DAYS, LEAST, Candidate, candidates
 from lifecycle.drafting import Drafting
-from lifecycle.engine import Engine
 from lifecycle.naming import find_devices
 
 IncidentNumbers = Annotated[
@@ -87,7 +86,7 @@ def open_(
         named, values = told_apart(words or ())
         attributes, _ = attributes_and_details(graph, graph.model.record_type(PROBLEM), values)
         cis = [record.id for record in find_devices(graph, named).values()]
-        doing, incidents = Problems(Engine(graph)), _incidents(graph, incident or ())
+        doing, incidents = services.processes(graph, Problems), _incidents(graph, incident or ())
         made = doing.open(actor_or_me(actor), name, incidents, cis, attributes, reason)
         problems.report(graph, made.id, json, f"Opened {made.attributes['number']} {name}")
 
@@ -103,7 +102,7 @@ def join(
 ) -> None:
     """Say that a problem explains some more incidents, ended or not; it concerns their CIs too."""
     with opened(store) as graph:
-        found, doing = problems.find(graph, problem), Problems(Engine(graph))
+        found, doing = problems.find(graph, problem), services.processes(graph, Problems)
         doing.join(found.id, actor_or_me(actor), _incidents(graph, incidents), reason)
         problems.report(graph, found.id, json, f"{problem} explains {', '.join(incidents)}")
 
@@ -119,7 +118,7 @@ def leave(
 ) -> None:
     """Say that a problem does not explain some incidents after all."""
     with opened(store) as graph:
-        found, doing = problems.find(graph, problem), Problems(Engine(graph))
+        found, doing = problems.find(graph, problem), services.processes(graph, Problems)
         doing.leave(found.id, actor_or_me(actor), _incidents(graph, incidents), reason)
         problems.report(graph, found.id, json, f"{problem} does not explain {', '.join(incidents)}")
 
@@ -135,7 +134,7 @@ def fix(
 ) -> None:
     """Say which change is to put an end to a problem: it is resolved once that was successful."""
     with opened(store) as graph:
-        found, doing = problems.find(graph, problem), Problems(Engine(graph))
+        found, doing = problems.find(graph, problem), services.processes(graph, Problems)
         fixing = Drafting(doing.engine).find(change)
         doing.fix(found.id, actor_or_me(actor), fixing.id, reason)
         problems.report(graph, found.id, json, f"{problem} is fixed by {change}")
@@ -170,7 +169,7 @@ def list_candidates(
 
 
 def _incidents(graph: GraphStore, numbers: Sequence[str]) -> list[str]:
-    incidents = Incidents(Engine(graph))
+    incidents = services.processes(graph, Incidents)
     return [incidents.find(number).id for number in numbers]
 
 

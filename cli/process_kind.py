@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.process_show import Section
 from cli.process_words import (
@@ -27,7 +27,6 @@ from cmdb.errors import QueryError
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.drafting import Drafting
-from lifecycle.engine import Engine
 from lifecycle.items import count
 from lifecycle.naming import find_devices, process_type
 from schema.model import RecordType
@@ -73,7 +72,7 @@ class Kind:
     # -- what a door needs ----------------------------------------------------------------------------
 
     def of(self, graph: GraphStore) -> Drafting:
-        return self.service(Engine(graph))
+        return services.processes(graph, self.service)
 
     def find(self, graph: GraphStore, text: str) -> Record:
         """The process of this kind that a number or id means.

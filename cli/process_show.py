@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from cli import output
+from cli import output, services
 from cli.confirming import plain_refusals
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import Stage, open_stage
-from lifecycle.desk import Desk, stages_of
-from lifecycle.engine import Choice, Engine
+from lifecycle.engine import Choice
 from lifecycle.items import Item, count, items
 from lifecycle.refusals import NotAllowedError
 
@@ -47,12 +46,11 @@ class Looked:
         first: int,
         beside: Section,
     ) -> None:
-        engine = Engine(graph)
         self.graph, self.process, self.items, self.beside = graph, process, items_, beside
-        self.stages = stages_of(engine, process)
+        self.stages = services.stages(graph, process)
         self.listed = list(islice((i for page in items(graph, process.id) for i in page), first))
         self.total = count(graph, process.id)
-        self.choices, self.asked, self.why = _for_actor(engine, process, actor)
+        self.choices, self.asked, self.why = _for_actor(graph, process, actor)
         self.comments = process.attributes.get("comments") or []
         people = {p for s in self.stages for p in s.people}
         people |= {v["by"] for s in self.stages for v in s.votes}
@@ -90,13 +88,15 @@ class Looked:
         }
 
 
-def _for_actor(engine: Engine, process: Record, actor: str) -> tuple[list[Choice], str | None, str]:
+def _for_actor(
+    graph: GraphStore, process: Record, actor: str
+) -> tuple[list[Choice], str | None, str]:
     """The transitions, what it waits for from this person, or why neither is known."""
     try:
-        desk = Desk(engine, actor)
+        desk = services.desk(graph, actor)
+        return desk.choices(process), desk.asked(process), ""
     except NotAllowedError as error:
         return [], None, str(error)
-    return desk.choices(process), desk.asked(process), ""
 
 
 def _print_head(graph: GraphStore, process: Record) -> None:

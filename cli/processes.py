@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from cli import process_list, process_show
+from cli import process_list, process_show, services
 from cli.confirming import Yes, confirm
 from cli.options import (
     STORE_DEFAULT,
@@ -32,8 +32,7 @@ from cmdb.errors import QueryError
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from lifecycle.approvals import APPROVE, REJECT
-from lifecycle.desk import Desk, is_final
-from lifecycle.engine import Engine
+from lifecycle.desk import is_final
 from lifecycle.naming import process_type
 
 Comment = Annotated[str, typer.Option("--comment", metavar="TEXT", help="What you say to it.")]
@@ -125,7 +124,7 @@ class Processes(Kind):
     ) -> None:
         columns = process_list.Columns(self.service.command, self.items, self.columns)
         if mine:
-            desk = Desk(Engine(graph), actor_or_me(actor))
+            desk = services.desk(graph, actor_or_me(actor))
             process_list.print_waiting(graph, desk.waiting(kind), columns, first, json)
         else:
             process_list.print_open(graph, kind, columns, first, after, json)

@@ -24,12 +24,12 @@ from cli.options import (
     opened,
     organisation_id,
 )
-from cli.words import find_record, parse_assignments, parse_conditions, parse_sort
+from cli.words import find_record, parse_assignments, parse_conditions
 from cmdb.change_set_files import located, read_change_set
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import InvalidChangeError
 from cmdb.ids import new_id
-from cmdb.queries import Query
+from cmdb.queries import Query, parse_sort
 from cmdb.reconciliation.precedence import provenance_of
 from cmdb.records import Record
 from cmdb.revisions import Changes, CommitResult

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.ledger import Language, checked, writing
 from cli.options import STORE_DEFAULT, At, Json, Store, moment, opened
 from cli.records import RecordName
 from cli.words import find_record
 from cmdb.errors import QueryError
 from lifecycle.resume import Entry
-from lifecycle.resume import resume as resume_of
 from lifecycle.resume.page import page as page_of
 from lifecycle.resume.sentences import KINDS
 
@@ -44,7 +43,7 @@ def resume(
     with opened(store) as graph:
         at = graph.resolve(moment(graph, as_of))
         at = graph.last_revision().number if at is None else at
-        found = resume_of(graph, find_record(graph, record, at).id, at)
+        found = services.resume_of(graph, find_record(graph, record, at).id, at)
         if wanted:
             kept = [entry for entry in found.entries if entry.kind in wanted]
             found = found._replace(entries=kept)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.confirming import Yes, confirm
 from cli.options import (
     STORE_DEFAULT,
@@ -26,7 +26,6 @@ from cmdb.errors import QueryError
 from cmdb.store import GraphStore
 from lifecycle.count_reports import Report
 from lifecycle.counting import MISPLACED, MISSING
-from lifecycle.engine import Engine
 from lifecycle.scanning import folded
 from lifecycle.settling import Settling
 from lifecycle.stocktake import Fed, Stocktakes
@@ -36,6 +35,7 @@ app = typer.Typer(
 )
 
 Count = Annotated[str, typer.Argument(metavar="COUNT", help="Its number or id.")]
+INSTEAD: Final = "openStocktake, countStocktake, closeStocktake and settleStocktake of GraphQL"
 RESULTS: Final = {"found": "相符", "missing": "盘亏", "misplaced": "错位", "unknown": "未知"}
 
 
@@ -58,7 +58,7 @@ def open_(
 ) -> None:
     """Open a count of an organisation (by default yours) or of a place."""
     with opened(store) as graph:
-        count = Stocktakes(Engine(graph)).open(
+        count = Stocktakes(services.engine(graph, INSTEAD)).open(
             actor_or_me(actor),
             organisation=organisation_id(graph, organisation),
             place=find_record(graph, place).id if place else None,
@@ -99,7 +99,7 @@ def feed(
     if bool(files) == (discovered or bool(source)):
         raise QueryError("Feed what?", "Name files (- for standard input), or --discovered.")
     with opened(store) as graph, output.progress_bar("counting") as advance:
-        counts = Stocktakes(Engine(graph))
+        counts = Stocktakes(services.engine(graph, INSTEAD))
         id, who = counts.find(count).id, actor_or_me(actor)
         if files:
             fed = counts.feed(id, who, reads(graph, files), advance)
@@ -122,7 +122,7 @@ def _print_fed(fed: Fed, json: bool) -> None:
 def show(count: Count, store: Store = STORE_DEFAULT, json: Json = False) -> None:
     """How a count stands: found, missing, misplaced, unknown, and what is settled."""
     with opened(store) as graph:
-        counts = Stocktakes(Engine(graph))
+        counts = Stocktakes(services.engine(graph, INSTEAD))
         _print_report(graph, counts.report(counts.find(count).id), json)
 
 
@@ -132,7 +132,7 @@ def close(
 ) -> None:
     """End the counting: what was expected and not found is missing."""
     with opened(store) as graph:
-        counts = Stocktakes(Engine(graph))
+        counts = Stocktakes(services.engine(graph, INSTEAD))
         _print_report(graph, counts.close(counts.find(count).id, actor_or_me(actor)), json)
 
 
@@ -146,7 +146,7 @@ def reopen(
 ) -> None:
     """Count on, after all."""
     with opened(store) as graph:
-        engine = Engine(graph)
+        engine = services.engine(graph, INSTEAD)
         found = Stocktakes(engine).find(count)
         revision = engine.transition(found.id, "recount", actor_or_me(actor), reason=reason)
         _done(revision, f"{found.attributes['number']} is open again.", json)
@@ -163,7 +163,7 @@ def cancel(
 ) -> None:
     """Give a count up, with a reason. It cannot be opened again."""
     with opened(store) as graph:
-        engine = Engine(graph)
+        engine = services.engine(graph, INSTEAD)
         found = Stocktakes(engine).find(count)
         confirm(f"To cancel {found.attributes['number']}", yes)
         revision = engine.transition(found.id, "cancel", actor_or_me(actor), reason=reason)
@@ -261,7 +261,7 @@ def settle(
     if result not in ("", MISSING, MISPLACED):
         raise QueryError(f"{result!r} settles nothing.", "--result is missing or misplaced.")
     with opened(store) as graph:
-        engine, who = Engine(graph), actor_or_me(actor)
+        engine, who = services.engine(graph, INSTEAD), actor_or_me(actor)
         settling = Settling(engine)
         report = settling.counts.report(settling.counts.find(count).id)
         id = report.count.id
@@ -331,7 +331,7 @@ def sign_off(
 ) -> None:
     """Sign a count off, once everything is settled. It cannot be opened again."""
     with opened(store) as graph:
-        settling = Settling(Engine(graph))
+        settling = Settling(services.engine(graph, INSTEAD))
         found = settling.counts.find(count)
         confirm(f"To sign off {found.attributes['number']}", yes)
         revision = settling.sign_off(found.id, actor_or_me(actor), reason)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import output
-from cli.options import STORE_DEFAULT, At, Json, Store, actor_or_me, moment, opened
+from cli.options import ALL, STORE_DEFAULT, At, Json, Store, actor_or_me, moment, opened
 from cli.words import parse_conditions
 from cmdb import transfer
 from cmdb.audit import Audit, read_head
@@ -80,7 +80,7 @@ def copy(
     json: Json = False,
 ) -> None:
     """Copy everything, history included, to another store; goes on where it stopped; verifies."""
-    with opened(source) as ours, _opened_or_made(target) as theirs:
+    with opened(source, here=ALL) as ours, _opened_or_made(target) as theirs:
         with output.progress_bar("Copying", ours.last_revision().number) as advance:
             done = transfer.copy(ours, theirs, advance, chained=not unchained)
         _report_transfer(done, json, f"Copied {done.revisions} revisions to {theirs.url}")
@@ -96,7 +96,7 @@ def dump(
 ) -> None:
     """Write everything, history included, to a JSON Lines file."""
     path = None if str(file) == "-" else file
-    with opened(store) as graph:
+    with opened(store, here=ALL) as graph:
         with output.progress_bar("Dumping", graph.last_revision().number) as advance:
             done = transfer.dump(graph, path, advance, chained=not unchained)
         if path is not None:
@@ -191,7 +191,7 @@ def check(
 ) -> None:
     """Look for damage: dangling ends, invalid attributes, cycles, gaps in the feed. Exit code 1 if any."""
     expected = read_head(expect) if expect else None
-    with opened(store) as graph, output.progress_bar("Checking") as advance:
+    with opened(store, here=ALL) as graph, output.progress_bar("Checking") as advance:
         auditor = Audit(graph, expected) if audit or expected else None
         findings = list(check_store(graph, lambda part: advance(note=f"Checking {part}"), auditor))
         counts = graph.statistics()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.confirming import Yes, confirm, plain_refusals
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.process_words import Override, pairs, told_apart, values_of
@@ -49,7 +49,8 @@ def transition(
     if len(names) + bool(correct) > 1:
         raise QueryError("One transition at a time.", "Name one, or --correct a state.")
     with opened(store) as graph:
-        engine, me, found = Engine(graph), actor_or_me(actor), find_record(graph, record)
+        engine, me = services.engine(graph), actor_or_me(actor)
+        found = find_record(graph, record)
         if correct:
             if is_final_state(graph.model, found, correct):
                 confirm(f"To correct {found.name} to {correct}", yes)

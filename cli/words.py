@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from cmdb.errors import NotFoundError, QueryError
-from cmdb.queries import AsOf, Query, Sort
+from cmdb.queries import AsOf, Query
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from schema.attributes import Attribute
@@ -81,12 +81,6 @@ def _is_list(model: Model, types: Iterable[str], name: str) -> bool:
     return name in model.attributes and model.attributes[name].many and bool(tuple(types))
 
 
-def parse_sort(text: str) -> list[Sort]:
-    """``name,-purchase_price``: a minus sorts the other way."""
-    keys = [part.strip() for part in text.split(",") if part.strip()]
-    return [Sort(key.lstrip("-"), key.startswith("-")) for key in keys]
-
-
 def parse_assignments(owner: Mapping[str, Attribute], assignments: Iterable[str]) -> dict[str, Any]:
     """``name=value`` as attribute values; ``name=`` removes the value.
 
@@ -121,9 +115,19 @@ def _value(attribute: Attribute | None, text: str) -> Any:
 def local_instant(text: str) -> str:
     """An instant as it is typed, with its zone; without one it is local time. What is none stays as it is."""
     try:
-        return datetime.fromisoformat(text).astimezone().isoformat()
+        return typed_instant(text).isoformat()
     except (ValueError, OverflowError):
         return text
+
+
+def typed_instant(text: str) -> datetime:
+    """An instant as it is typed, or as it is printed; without a zone it is local time.
+
+    Raises
+    ------
+    ValueError, OverflowError
+    """
+    return datetime.fromisoformat(re.sub(r" UTC$", "+00:00", text)).astimezone(UTC)
 
 
 def find_record(store: GraphStore, text: str, as_of: AsOf = None) -> Record:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 import httpx
 
@@ -141,23 +141,23 @@ class Client:
         organisation: str | None = None,
         as_of: AsOf = None,
         exact: bool = False,
+        total: bool = True,
     ) -> Page:
-        """One page of the records that match; ``order`` names attributes, ``-name`` for descending."""
-        data = self.query(
-            f"""query($type: String!, $where: JSON, $order: [String!], $first: Int, $after: String,
-            $organisation: ID, $at: AsOf, $exact: Boolean) {{ records(type: $type, where: $where,
-            orderBy: $order, first: $first, after: $after, organisation: $organisation, asOf: $at,
-            exact: $exact) {{ totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {RECORD} }} }} }}""",
-            type=type,
-            where=dict(where or {}),
-            order=list(order),
-            first=first,
-            after=after,
-            organisation=organisation,
-            at=as_of,
-            exact=exact,
-        )
-        return page(data["records"])
+        """One page of the records that match; ``order`` names attributes, ``-name`` for descending.
+
+        Parameters
+        ----------
+        exact
+            Without subtypes.
+        total
+            Whether to count all that match, which takes time.
+        """
+        narrowed = {
+            "orderBy": ("[String!]", list(order)),
+            "asOf": ("AsOf", as_of),
+            "exact": ("Boolean", exact),
+        }
+        return self._page("records", narrowed, type, where, first, after, organisation, total)
 
     def records(
         self,
@@ -170,7 +170,9 @@ class Client:
         """All records that match, page by page."""
         after = None
         while True:
-            found = self.find(type, where, order=order, first=PAGE, after=after, as_of=as_of)
+            found = self.find(
+                type, where, order=order, first=PAGE, after=after, as_of=as_of, total=False
+            )
             yield from found.records
             after = found.cursor
             if after is None:
@@ -181,7 +183,7 @@ class Client:
         wanted, found = list(dict.fromkeys(ids)), {}
         for start in range(0, len(wanted), PAGE):
             where = {"id": {"in": wanted[start : start + PAGE]}}
-            for record in self.find(where=where, first=PAGE, as_of=as_of).records:
+            for record in self.find(where=where, first=PAGE, as_of=as_of, total=False).records:
                 found[record.id] = record
         return found
 
@@ -194,21 +196,39 @@ class Client:
         first: int = 50,
         after: str | None = None,
         organisation: str | None = None,
+        total: bool = True,
     ) -> Page:
         """Records in which every word occurs, the nearest by name first."""
-        data = self.query(
-            f"""query($text: String!, $type: String!, $where: JSON, $first: Int, $after: String,
-            $organisation: ID) {{ search(text: $text, type: $type, where: $where, first: $first,
-            after: $after, organisation: $organisation) {{ totalCount
-            pageInfo {{ hasNextPage endCursor }} nodes {{ {RECORD} }} }} }}""",
-            text=text,
-            type=type,
-            where=dict(where or {}),
-            first=first,
-            after=after,
-            organisation=organisation,
-        )
-        return page(data["search"])
+        narrowed = {"text": ("String!", text)}
+        return self._page("search", narrowed, type, where, first, after, organisation, total)
+
+    def _page(
+        self,
+        field: str,
+        narrowed: Mapping[str, tuple[str, Any]],
+        type: str,
+        where: Mapping[str, Any] | None,
+        first: int,
+        after: str | None,
+        organisation: str | None,
+        total: bool,
+    ) -> Page:
+        """A page of records; ``narrowed`` has the types and values of what else the field is given."""
+        given = {
+            "type": ("String!", type),
+            "where": ("JSON", dict(where or {})),
+            "first": ("Int", first),
+            "after": ("String", after),
+            "organisation": ("ID", organisation),
+            **narrowed,
+        }
+        declared = ", ".join(f"${name}: {kind}" for name, (kind, _) in given.items())
+        handed = ", ".join(f"{name}: ${name}" for name in given)
+        document = f"""query({declared}, $total: Boolean!) {{ {field}({handed}) {{
+            totalCount @include(if: $total)
+            pageInfo {{ hasNextPage endCursor }} nodes {{ {RECORD} }} }} }}"""
+        values = {name: value for name, (_, value) in given.items()}
+        return page(self.query(document, total=total, **values)[field])
 
     # -- changing -------------------------------------------------------------------------------------
 
@@ -276,6 +296,40 @@ class Client:
         ).json()
         return plan
 
+    def me(self) -> Mapping[str, Any]:
+        """Who one is, and may do, as ``/me`` tells it.
+
+        Raises
+        ------
+        ServerError, UnreachableError
+        """
+        told: Mapping[str, Any] = self._sent("GET", "/me").json()
+        return told
+
+    def export(self, what: str, file: BinaryIO, **asked: str) -> int:
+        """Write an export (``records``, ``ledger``, ``graph``) into a file; gives the revision it is as of.
+
+        Parameters
+        ----------
+        asked
+            As ``/openapi.json`` has it: type, where, columns, format …
+
+        Raises
+        ------
+        ServerError, UnreachableError
+        """
+        params = {name: value for name, value in asked.items() if value}
+        try:
+            with self._http.stream("GET", f"/exports/{what}", params=params) as response:
+                if response.is_error:
+                    response.read()
+                _checked(response)
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+                return int(response.headers["x-revision"])
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+
     def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
         lost: httpx.TransportError | None = None
         for _ in range(TRIES):
@@ -283,7 +337,10 @@ class Client:
                 return _checked(self._http.request(method, path, **more))
             except httpx.TransportError as error:
                 lost = error
-        raise UnreachableError(
+        raise self._unreachable(lost)
+
+    def _unreachable(self, lost: Exception | None) -> UnreachableError:
+        return UnreachableError(
             f"{self.url} does not answer: {lost}.",
             "Is it the right URL, and is the server running?",
         )

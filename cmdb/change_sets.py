@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from cmdb.ids import new_id
+from cmdb.records import Record
 
 CHANGE_SET_LIMIT: Final = 200_000
 """Most operations in one change set: it is checked, and committed, in memory."""
@@ -87,6 +88,9 @@ class ChangeSet:
     process
         Whether it is the outcome of a process (`lifecycle`), which has looked at the guards: it may take
         governed transitions, and write what is frozen or managed. What it sets counts as set by hand.
+    known
+        Records by id, as its writer has read them at `based_on`: as nobody has committed since, they are not
+        read again.
     """
 
     operations: Sequence[Operation]
@@ -98,3 +102,4 @@ class ChangeSet:
     based_on: int | None = None
     managed: bool = False
     process: bool = False
+    known: Mapping[str, Record] = field(default_factory=dict)

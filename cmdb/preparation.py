@@ -29,6 +29,7 @@ from schema.model import PROVENANCE, STATE_ATTRIBUTE, Model, RecordType, Relatio
 
 PROBLEM_LIMIT: Final = 100
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
+NOTHING_KNOWN: Final[Mapping[str, Record]] = {}
 
 
 def prepare(
@@ -38,6 +39,7 @@ def prepare(
     *,
     managed: bool = False,
     process: bool = False,
+    known: Mapping[str, Record] = NOTHING_KNOWN,
 ) -> Plan:
     """Check operations against the model and the live graph, and give their net effect.
 
@@ -51,6 +53,8 @@ def prepare(
         Whether managed attributes may be written, and values are canonical already.
     process
         Whether it is the outcome of a process, which may do what no hand may.
+    known
+        Records that need not be read, as they are in the live graph.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def prepare(
     if view.model is None:
         raise CmdbError("The store has no model yet.", "`cmdb init` makes a complete store.")
     preparation = Preparation(view.model, view, number, managed, process)
-    preparation.gather(operations)
+    preparation.gather(operations, known)
     preparation.apply(operations)
     preparation.stop_if_problems()
     preparation.remember_closed()
@@ -131,7 +135,7 @@ class Preparation:
 
     # -- what the operations need to know of the live graph ---------------------------------------
 
-    def gather(self, operations: Iterable[Operation]) -> None:
+    def gather(self, operations: Iterable[Operation], known: Mapping[str, Record]) -> None:
         created: dict[str, str] = {}
         updated: set[str] = set()
         named: set[str] = set()
@@ -150,7 +154,10 @@ class Preparation:
                 if operation.source not in created and operation.target not in created:
                     keys.append(RelationshipKey(operation.source, operation.type, operation.target))
         if stored := updated - created.keys():
-            self.before = self.view.records(_texts(stored))
+            texts = _texts(stored)
+            self.before = {id: known[id] for id in texts if id in known}
+            if unread := [id for id in texts if id not in self.before]:
+                self.before |= self.view.records(unread)
         self.types = {record.id: record.type for record in self.before.values()}
         for operation in operations if updated else ():
             if isinstance(operation, Update):
@@ -158,7 +165,7 @@ class Preparation:
                 record_type = self.model.record_types.get(operation.type or own)
                 if record_type is not None:
                     _add_references(record_type, operation.attributes, named)
-        unknown = named - created.keys() - self.types.keys()
+        unknown = named - created.keys() - (self.types.keys() - known.keys())
         if unknown:
             self.types |= self.view.types(_texts(unknown))
         if keys:

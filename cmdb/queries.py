@@ -167,6 +167,12 @@ class Sort(NamedTuple):
     descending: bool = False
 
 
+def parse_sort(text: str) -> list[Sort]:
+    """``name,-purchase_price``: a minus sorts the other way."""
+    keys = [part.strip() for part in text.split(",") if part.strip()]
+    return [Sort(key.lstrip("-"), key.startswith("-")) for key in keys]
+
+
 @dataclass(frozen=True)
 class Query:
     """A question for records.

@@ -128,22 +128,23 @@ ls -l "$folder/estate.graphml" | awk '{print $5 " bytes of GraphML"}'
 
 step "15. An alert about a host opens an incident; a change is planned against it, and carried out"
 say "two alerts as Alertmanager sends them; one is of a host that nobody knows, and is kept"
-run alert receive examples/alerts/alertmanager.json
+begins=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+sed "s/2026-01-05T01:02:0[35]Z/$begins/" examples/alerts/alertmanager.json >"$folder/alerts.json"
+run alert receive "$folder/alerts.json" --format alertmanager
 told desk run --once
 cmdb desk run --once 2>&1
 run alert list --unmatched
-run incident show SJ-$year-000001 --actor wangqiang
-run incident acknowledge SJ-$year-000001 --actor wangqiang
+run incident show SJ-$year-000001 --actor wangfang
+run incident acknowledge SJ-$year-000001 --actor wangfang
 say "what changed here and below is the first question; then an emergency change, with what it will make otherwise"
-run incident changed SJ-$year-000001 --first 1
-begins=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+run incident changed SJ-$year-000001 --first 3
 ends="${begins%%-*}-12-31T23:59:59Z"
 run change new emergency YJ-ESX-01 name="更换 YJ-ESX-01 内存" starts_at="$begins" ends_at="$ends" back_out_plan=换回原件 --actor liming
 run change plan BJ-$year-000001 examples/changes/more-memory.yaml --actor liming
 run change diff BJ-$year-000001
 say "somebody else wants to do something to the switch that it hangs on, at the same time"
-cmdb change new normal YJ-ACC-SW11 starts_at="$begins" ends_at="$ends" implementation_plan=升级固件 back_out_plan=回退固件 --actor wangqiang
-cmdb change submit BG-$year-000001 --actor wangqiang
+cmdb change new normal YJ-ACC-SW11 starts_at="$begins" ends_at="$ends" implementation_plan=升级固件 back_out_plan=回退固件 --actor wangfang
+cmdb change submit BG-$year-000001 --actor wangfang
 cmdb change submit BJ-$year-000001 --actor liming
 run change collisions BJ-$year-000001
 run change risk BJ-$year-000001
@@ -152,7 +153,7 @@ run change assess BJ-$year-000001 --override no_collision="先抢修，固件升
 run change approve BJ-$year-000001 --comment 同意 --actor chenjianguo
 run change begin BJ-$year-000001 --actor liming
 run change confirm BJ-$year-000001 --actor liming
-run incident relate SJ-$year-000001 BJ-$year-000001 --fixed-by --actor wangqiang
-run incident resolve SJ-$year-000001 --code replaced --text 更换内存 --actor wangqiang
+run incident relate SJ-$year-000001 BJ-$year-000001 --fixed-by --actor wangfang
+run incident resolve SJ-$year-000001 --code replaced --text 更换内存 --actor wangfang
 say "the device's résumé tells the whole story"
 run resume YJ-ESX-01

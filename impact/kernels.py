@@ -130,12 +130,12 @@ def spread(
     touched: Any = 0
     while begin < end:
         for event in range(begin, end):
-            place = np.uint64(event)
-            node = np.uint64(nodes[place])
-            now = np.int64(effects[place])
-            effects[place] = now | np.int64(worst[node] < 2) << 2
-            worst[node] = now
-            newest[node] = event + 1
+            at = np.uint64(event)
+            hit = np.uint64(nodes[at])
+            now = np.int64(effects[at])
+            effects[at] = now | np.int64(worst[hit] < 2) << 2
+            worst[hit] = now
+            newest[hit] = event + 1
         kept: Any = 0
         joint: Any = len(ways)
         for event in range(begin, end):
@@ -177,40 +177,40 @@ def spread(
                         ways[np.uint64(kept), 1] = event << 3 | passed
                         kept += np.int64(passed > worst[np.uint64(word >> 32)])
         for way in range(joint, len(ways)):
-            row = np.uint64(ways[way, 0])
+            along = np.uint64(ways[way, 0])
             what = np.int64(ways[way, 1])
-            word = onward[np.uint64(row)]
+            word = onward[along]
             group = np.uint64((word & 0xFFFFFFFF) >> 1)
             had, may = lost[group], spare[group - np.uint64(1)]
             gone, short = np.int64(had >> 32 > may), np.int64(had & 0xFFFFFFFF > may)
             counts = np.int64(what & 3 == 3) if gone else what >> 2 & 1
             passed = (1 + short + gone) * counts - (word & 1)
-            ways[np.uint64(kept), 0] = row
+            ways[np.uint64(kept), 0] = along
             ways[np.uint64(kept), 1] = what & ~7 | max(passed, 0)
             kept += np.int64(passed > worst[np.uint64(word >> 32)])
         for way in range(kept):
-            row = np.uint64(ways[way, 0])
+            along = np.uint64(ways[way, 0])
             passed = np.int64(ways[way, 1] & 7)
-            event = np.uint64(ways[way, 1] >> 3)
-            dependent = np.uint64(onward[row] >> 32)
-            other = np.int64(newest[dependent]) - 1
-            if other >= end:
-                now = np.int64(effects[np.uint64(other)])
+            cause = np.uint64(ways[way, 1] >> 3)
+            dependent = np.uint64(onward[along] >> 32)
+            at = np.uint64(np.int64(newest[dependent]) - 1)
+            if newest[dependent] > end:
+                now = np.int64(effects[at])
                 if passed < now:
                     continue
                 if passed == now:
-                    node, rival = nodes[event], nodes[np.uint64(causes[np.uint64(other)])]
+                    node, rival = nodes[cause], nodes[np.uint64(causes[at])]
                     if rank[np.uint64(node)] > rank[np.uint64(rival)]:
                         continue
-                    if node == rival and rules[row] >= rules[rows[other]]:
+                    if node == rival and rules[along] >= rules[np.uint64(rows[at])]:
                         continue
             else:
-                other = np.int64(count)
+                at = np.uint64(count)
                 count += 1
-                newest[dependent] = other + 1
-                nodes[np.uint64(other)], round_of[np.uint64(other)] = dependent, rounds + 1
-            effects[np.uint64(other)] = passed
-            rows[np.uint64(other)], causes[np.uint64(other)] = row, event
+                newest[dependent] = count
+                nodes[at], round_of[at] = dependent, rounds + 1
+            effects[at] = passed
+            rows[at], causes[at] = along, cause
         if rounds == depth:
             complete = count == end
             for event in range(end, count):
@@ -225,11 +225,16 @@ def spread(
     else:
         for event in range(count):
             worst[nodes[event]] = newest[nodes[event]] = 0
-    found = nodes[:count].copy(), rows[:count].copy(), causes[:count].copy(), round_of[:count].copy()
+    found = (
+        nodes[:count].copy(),
+        rows[:count].copy(),
+        causes[:count].copy(),
+        round_of[:count].copy(),
+    )
     became = effects[:count] & 3
     losses = np.empty((touched, 2), np.int32)
     for place in range(touched):
-        group = np.int64(groups[place])
+        group = np.uint64(groups[place])
         losses[place, 0], losses[place, 1] = lost[group] & 0xFFFFFFFF, lost[group] >> 32
         lost[group] = 0
     return found, became, groups[:touched] - 1, losses, complete

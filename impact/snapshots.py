@@ -43,7 +43,9 @@ class Source(Protocol):
     def dependencies(
         self, ids: Collection[str], ends: Mapping[str, End], as_of: Any = None
     ) -> tuple[Any, Any]: ...
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Any]: ...
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Any]: ...
     def last_revision(self) -> Any: ...
 
 
@@ -59,6 +61,7 @@ class Snapshot:
         self._has_past = past
         self._rules = Rules(self._source.model)
         self._types = concerned(self._rules)
+        self._followed = self._types | self._rules.rules.keys()
         self._topology, self._masked_from = load(self._source, self._rules, past=past)
         self._loaded: dict[int, Topology] = {}
         self._fork = None
@@ -69,7 +72,7 @@ class Snapshot:
         Costs with what was changed since it was last asked for; where that is much, or the model has
         changed, it is built anew.
         """
-        for commit in self._source.feed(self._topology.revision):
+        for commit in self._source.feed(self._topology.revision, only=self._followed):
             if commit.changes.model is not None or self._topology.crowded:
                 self._build(past=self._has_past)
                 return self.now()

@@ -22,8 +22,8 @@ from cmdb.errors import StoreError
 from cmdb.leases import Lease
 from cmdb.store import GraphStore
 from impact.snapshots import Snapshot
-from itsm.alerts.incidents import Correlator, Made
-from itsm.alerts.intake import Intake
+from itsm.alerts.incidents import LONG_AGO, Correlator
+from itsm.alerts.intake import Intake, Taken
 from itsm.alerts.outcomes import ALERT
 from itsm.alerts.rules import AlertRules, load_alert_rules
 from itsm.opening import Seen
@@ -34,8 +34,9 @@ from schema.errors import CmdbError
 
 logger = logging.getLogger(__name__)
 
-LEASE: Final = 30.0
-"""Seconds after which another process goes on where this one has died."""
+LEASE: Final = 5.0
+"""Seconds after which another process goes on where this one has died; or stalls, as all of it bears being done
+twice."""
 TICK: Final = 0.5
 """Seconds between two looks at what has come."""
 PACES: Final = {"alerts": TICK, "calm": 20.0, "match": 60.0, "incidents": 30.0, "timers": 30.0}
@@ -135,6 +136,9 @@ class Desk:
         self._intake: Intake | None = None
         self._looked_at = -1
         self._waits: datetime | None = None
+        self._rests_until = 0.0
+        self._leased = False
+        self._since = LONG_AGO
         self._asked = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -176,12 +180,16 @@ class Desk:
         while not self._stopping:
             self._asked.clear()
             try:
-                if self._lease.acquire():
+                before, self._leased = self._leased, self._lease.acquire()
+                if self._leased:
+                    if not before:
+                        self._since = self._clock()
                     self.turn()
             except StoreError as error:
                 logger.warning("the desk waits", extra={"reason": error.message})
                 self._asked.wait(WAIT[0])
             self._asked.wait(TICK)
+        self._leased = False
         try:
             self._lease.release()
         except StoreError:
@@ -190,15 +198,18 @@ class Desk:
     def once(self) -> bool:
         """Do each job once, if no other process holds the lease; gives whether. What was received is taken
         in to the end, and it is waited until what waits for others has waited long enough."""
-        if not self._lease.acquire():
+        self._leased = self._lease.acquire()
+        if not self._leased:
             return False
         try:
-            while not self._stopping and (self.turn() or self._waits is not None):
+            while (self.turn() or self._waits is not None) and not self._stopping:
+                if not self._lease.renew():
+                    break
                 if self._waits is not None and not any(job.failures for job in self.jobs):
                     left = (self._waits - self._clock()).total_seconds()
                     self._asked.wait(max(0.01, min(left, LEASE / 2)))
-                    self._lease.renew()
         finally:
+            self._leased = False
             self._lease.release()
         return True
 
@@ -268,35 +279,53 @@ class Desk:
         return self._snapshot.at()
 
     def _alerts(self) -> int:
-        """Take in what was received, a batch at a time, and correlate after each."""
+        """Take in what was received, a batch at a time, and correlate after each; where more is waiting, no
+        more than half of the time."""
         count = 0
         failed: Exception | None = None
         for _ in range(ROUNDS):
+            begin = self._clock()
             taken = self._taking().take_in()
+            if taken is not None:
+                self.tally.received += taken.received
+                count += taken.received
+                if not self._lease_goes_on():
+                    break
             try:
                 if failed is None:
-                    self._note(self._correlator.run())
+                    self._correlate(taken, begin)
             except Exception as error:  # what comes in is taken in all the same
                 failed = error
-            if taken is None:
-                break
-            self.tally.received += taken.received
-            count += taken.received
-            if self._stopping or not self._lease_goes_on():
+            if taken is None or self._stopping or not self._lease_goes_on():
                 break
         if failed is not None:
             raise failed
         return count
 
-    def _note(self, made: Made) -> None:
+    def _correlate(self, taken: Taken | None, looked_at: datetime) -> None:
+        """Make incidents, after all was taken in that had come when it was looked, or some of it."""
+        begin = self._monotonic()
+        if taken is not None and taken.full and begin < self._rests_until:
+            return
+        until = taken.at if taken is not None and taken.full else looked_at
+        if until < self._since + self.rules.settle:
+            until = (
+                LONG_AGO  # while nobody was at work, maybe nobody could be told of others either
+            )
+        made = self._correlator.run(until)
+        end = self._monotonic()
+        self._rests_until = end + (end - begin)
         self._waits = made.next_at
+        if made.alerts:
+            counts = {n: v for n, v in made._asdict().items() if isinstance(v, int)}
+            logger.info("alerts correlated", extra=counts)
         self.tally.opened += made.opened
         self.tally.joined += made.joined
         self.tally.merged += made.merged
 
     def _lease_goes_on(self) -> bool:
-        """Whether the lease, if it is held, is held on."""
-        return not self._lease.held or self._lease.renew()
+        """Whether the lease, if it was taken, is held on: no other has taken it since."""
+        return not self._leased or self._lease.renew()
 
     def _match(self) -> int:
         """Look again for the CIs of unmatched alerts, where anything was committed since."""

@@ -43,6 +43,7 @@ CALENDAR: Final = "ServiceCalendar"
 ORGANISATION: Final = "Organisation"
 AROUND: Final = (COVERED_BY, ORGANISATION_TREE)
 """Relationships without an impact rule that priorities and clocks depend on."""
+FOLLOWED: Final = (INCIDENT, AGREEMENT, CALENDAR, ORGANISATION, CONCERNS, *AROUND)
 
 
 class Refreshed(NamedTuple):
@@ -103,7 +104,8 @@ def refresh(engine: Engine, seen: Callable[[], Seen] | None = None) -> Refreshed
         return Refreshed(0, [], newest)
     concern = Concern(everything=True)
     if since is not None and since < newest:
-        concern = _concerned(store.model, store.feed(since, newest))
+        followed = concerned(rules := Rules(store.model)) | rules.rules.keys() | {*FOLLOWED}
+        concern = _concerned(store.model, store.feed(since, newest, followed))
     looked_at, changed = 0, []
     for page in _open(engine, concern.named):
         items = items_of(store, [record.id for record in page])

@@ -37,6 +37,8 @@ class Decision:
         Record id -> its revision, relationship -> its revision, as decided on.
     result
         What the caller gets.
+    known
+        Records by id, as they were read for it: they are not read again to be changed.
     """
 
     operations: Sequence[Operation]
@@ -45,6 +47,7 @@ class Decision:
     items: Mapping[RelationshipKey, int] = field(default_factory=dict)
     result: Any = None
     effective_on: date | None = None
+    known: Mapping[str, Record] = field(default_factory=dict)
 
 
 class Deciding:
@@ -171,6 +174,7 @@ class Deciding:
                         change_set,
                         at,
                         process=True,
+                        known=decision.known,
                     )
                 )
             except ConflictError as conflict:

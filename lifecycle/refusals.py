@@ -53,7 +53,7 @@ class RefusedError(CmdbError):
             remedy = (
                 f"Nothing was stored. A {first.override} may override {first.code} with a reason."
             )
-        super().__init__(f"{first.name}: {first.message}{more}", remedy)
+        super().__init__(f"{first.name}: {first.message}{more}".rstrip(".") + ".", remedy)
         self.refusals = tuple(refusals)
 
 

@@ -45,12 +45,10 @@ def write(path: Path, title: str, headings: Sequence[str], rows: Iterable[Cells]
         Its name ends in neither .xlsx nor .csv.
     OSError
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".xlsx", ".csv"):
-        raise QueryError(f"{path.name} is neither XLSX nor CSV.", "End its name in .xlsx or .csv.")
-    part = path.with_name(f".{path.name}.part{suffix}")
+    kind = format_of(path)
+    part = path.with_name(f".{path.name}.part.{kind}")
     try:
-        if suffix == ".csv":
+        if kind == "csv":
             count = _csv(part, headings, rows)
         else:
             count = _workbook(part, title, headings, rows)
@@ -58,6 +56,19 @@ def write(path: Path, title: str, headings: Sequence[str], rows: Iterable[Cells]
     finally:
         part.unlink(missing_ok=True)
     return count
+
+
+def format_of(path: Path) -> str:
+    """``xlsx`` or ``csv``, by the end of a file's name.
+
+    Raises
+    ------
+    QueryError
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".xlsx", ".csv"):
+        raise QueryError(f"{path.name} is neither XLSX nor CSV.", "End its name in .xlsx or .csv.")
+    return suffix.removeprefix(".")
 
 
 def _harmless(rows: Iterable[Cells]) -> Iterator[list[Any]]:

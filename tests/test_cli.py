@@ -361,6 +361,9 @@ def test_json_is_the_same_as_what_the_store_holds(cmdb: Command, url: str) -> No
         assert store.record(id).attributes["last_boot"].isoformat() == "2026-01-01T00:00:00+00:00"
     shown = json.loads(cmdb("show", id, "--json"))
     assert shown["attributes"]["last_boot"] == "2026-01-01T00:00:00.000000Z"
+    assert "2026-01-01 00:00:00 UTC" in cmdb("show", id)
+    cmdb("set", id, "last_boot=2026-01-02 00:00:00 UTC")  # as it is printed
+    assert "2026-01-02 00:00:00 UTC" in cmdb("show", id)
 
 
 def test_problems_are_told_by_operation_and_name(

@@ -333,10 +333,12 @@ class GuardedStore(GraphStore):
             if id in seen
         }
 
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Commit]:
         """As of every store: every revision, each with what is seen of what it changed; nameless where
         that is nothing."""
-        for commit in self._inner.feed(after, upto):
+        for commit in self._inner.feed(after, upto, only):
             self._seen.clear()
             changes = self.seen_changes(commit.changes)
             told = changes.records or changes.relationships or changes.model is not None
@@ -582,6 +584,8 @@ class GuardedStore(GraphStore):
             versions = (error.expected, error.actual)
             if not self._visible([error.record]):
                 return cast("Error", ConflictError("store", *versions, ()))
+            if type(error) is not ConflictError:  # it says more than who wrote that record
+                return error
             return cast("Error", self.conflict(StaleError(error.record, *versions)))
         return cast("Error", self._told(error)) if isinstance(error, InvalidChangeError) else error
 

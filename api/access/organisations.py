@@ -17,6 +17,7 @@ from cmdb.revisions import Commit
 from cmdb.store import GraphStore
 from schema.model import ORGANISATION_TREE
 
+FOLLOWED: Final = (ORGANISATION, ORGANISATION_TREE)
 REFRESH_SECONDS: Final = 1.0
 
 
@@ -94,7 +95,7 @@ class Organisations:
             if self._tree is None:
                 self._tree = self._read()
             elif self._store.last_revision().number > self._tree.revision:
-                for commit in self._store.feed(self._tree.revision):
+                for commit in self._store.feed(self._tree.revision, only=FOLLOWED):
                     self._tree = self._followed(self._tree, commit)
             self._looked = looked
             return self._tree

@@ -9,6 +9,7 @@ import strawberry
 
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
+from api.graphql.queries import AS_OF, moment
 from api.graphql.records import Records
 from api.graphql.scalars import JSON, Int64
 from cmdb.queries import Query
@@ -70,7 +71,12 @@ def hidden_type() -> type:
 async def _counts(_: Any, info: Any, **given: Any) -> list[Counted]:
     context: Context = info.context
     store, names = context.store, tuple(given["by"])
-    query = Query(given["type"], given.get("where") or None, organisation=given.get("organisation"))
+    query = Query(
+        given["type"],
+        given.get("where") or None,
+        organisation=given.get("organisation"),
+        as_of=moment(given.get("asOf")),
+    )
     counts = await context.call(lambda: store.count_by(query, names))
     return [Counted(c.values, c.count, names, store.model) for c in counts]
 
@@ -90,7 +96,12 @@ def query_fields(_: Records) -> list[ModelField]:
             "counts",
             list[count_type()],  # type: ignore[misc]
             "How many records share each combination of values; most first.",
-            arguments=[*what, argument("by", list[str], "Attributes, or `type`."), organisation],
+            arguments=[
+                *what,
+                argument("by", list[str], "Attributes, or `type`."),
+                organisation,
+                AS_OF,
+            ],
             resolve=_counts,
             cost=100,
         ),

@@ -125,6 +125,9 @@ def ledger(
     where: Where = "",
     organisation: Organisation = "",
     columns: Columns = "",
+    sort: Annotated[
+        str, Query(description="By these, in each type.", examples=["name,-purchase_date"])
+    ] = "",
     language: Literal["zh", "en"] = "zh",
     format: Literal["xlsx", "csv"] = "xlsx",  # noqa: A002
     as_of: At = "",
@@ -132,7 +135,8 @@ def ledger(
     """What `cmdb ledger --out` writes, and the ledger importer reads back."""
     store = context.store
     types = (type,) if type else DEVICES
-    scope = Scope(types, condition(where), organisation or None, (), moment(store, as_of))
+    order = queries.parse_sort(sort)
+    scope = Scope(types, condition(where), organisation or None, order, moment(store, as_of))
     found = Ledger(store, scope)
     every = chosen(store.model, types, _names(columns)) or exported()
     _refuse_many(found.count(), services_of(request).settings.export_limit)

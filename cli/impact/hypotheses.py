@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from cli.impact.finding import Finder
 from cli.words import find_record
 from cmdb.errors import CmdbError, QueryError
+from cmdb.records import Record
 from cmdb.store import GraphStore
 from impact.elements import Link
 from impact.hypotheses import link_of, suppose
+from impact.rules import Rules
 from impact.topology import Topology
 
 
@@ -28,6 +31,27 @@ def changed(
 
 
 def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
+    said = relationship_of(graph, topology.rules, text)
+    ends = [(record.id, record.type) for record in (said.source, said.target)]
+    return link_of(topology.rules, said.type, ends, said.group)
+
+
+class Supposed(NamedTuple):
+    """A relationship that is spoken of."""
+
+    source: Record
+    type: str
+    target: Record
+    group: str
+
+
+def relationship_of(graph: GraphStore, rules: Rules, text: str) -> Supposed:
+    """``A TYPE B``, or ``A TYPE B GROUP``, with the names of records.
+
+    Raises
+    ------
+    QueryError
+    """
     words = text.split()
     places = [n for n, word in enumerate(words) if word in graph.model.relationship_types]
     if len(places) != 1 or not 0 < places[0] < len(words) - 1:
@@ -36,7 +60,7 @@ def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
         )
     place, group = places[0], ""
     type = words[place]
-    if type not in topology.rules.rules:
+    if type not in rules.rules:
         raise QueryError(f"{type} has no impact rule.", "It makes no difference to impact.")
     source = find_record(graph, " ".join(words[:place]))
     rest = words[place + 1 :]
@@ -46,5 +70,4 @@ def _link(graph: GraphStore, text: str, topology: Topology) -> Link:
         if len(rest) < 2:
             raise
         target, group = find_record(graph, " ".join(rest[:-1])), rest[-1]
-    ends = [(record.id, record.type) for record in (source, target)]
-    return link_of(topology.rules, type, ends, group)
+    return Supposed(source, type, target, group)

@@ -7,17 +7,14 @@ from typing import Annotated
 import typer
 
 from cli import output
+from cli.impact.asking import Asked, answer
 from cli.impact.differences import plain_difference, print_difference
 from cli.impact.drawing import DRAWN, drawer, title, write
-from cli.impact.finding import Finder
-from cli.impact.hypotheses import changed
-from cli.impact.options import CIs, Depth, EffectOption, Verbose, given_effect, revision, stale
-from cli.impact.printing import print_outage
+from cli.impact.options import CIs, Depth, EffectOption, Verbose, given_effect, revision
+from cli.impact.printing import plain_hidden, print_hidden, print_outage
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
 from impact import reports
-from impact.analysis import Outage
-from impact.differences import compare
 
 
 def impact(
@@ -71,30 +68,32 @@ def impact(
         given = given_effect(effect)
         at = revision(graph, as_of)
         roots = {find_record(graph, ci, at).id: given for ci in cis}
-        changes = [*(without or ()), *(with_ or ())]
-        finder = Finder(graph, verbose, whole=bool(changes))
-        now = finder.outage(roots, at, depth)
-        outage, dependents = now, set[str]()
-        if changes:
-            fork, dependents = changed(graph, finder, at, without or (), with_ or ())
-            outage = Outage(fork, roots, at=now.at, depth=depth)
-        told = reports.report(outage, graph, stale(graph), now.at)
-        only = reports.only(graph.model, outage.affected, record_type, service_only)
+        outage, told, only, difference, hidden = answer(
+            graph,
+            Asked(
+                roots,
+                at,
+                revision(graph, versus),
+                without or (),
+                with_ or (),
+                depth,
+                record_type,
+                service_only,
+                None if json or picture else first,
+                verbose,
+            ),
+        )
         if picture:
             most = max(first, DRAWN)
             drawn = reports.picture(outage, told, graph.model, title(told, roots), most)
             write(picture, draw(drawn))
-        difference = None
-        if versus:
-            difference = compare(finder.outage(roots, revision(graph, versus), depth), outage)
-        elif changes:
-            difference = compare(now, outage, dependents)
         if json:
-            plain = reports.plain(outage, told, only)
+            plain = {**reports.plain(outage, told, only), **plain_hidden(hidden)}
             if difference is not None:
                 plain["difference"] = plain_difference(difference)
             output.print_json(plain)
             return
         print_outage(outage, told, only, first, table=table)
+        print_hidden(hidden)
         if difference is not None:
             print_difference(graph, difference, told, versus)

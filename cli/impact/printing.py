@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from rich.text import Text
 from rich.tree import Tree
@@ -157,6 +157,17 @@ def print_doubts(outage: Outage, told: reports.Report) -> None:
         output.print_line(line, "dim")
     if not outage.truncated:
         output.print_line("Complete.", "dim")
+
+
+def print_hidden(hidden: Mapping[str, int]) -> None:
+    """How much there is beside that who asks may not see."""
+    if hidden:
+        output.print_line(f"And {sum(hidden.values()):,} CIs that you may not see.", "dim")
+
+
+def plain_hidden(hidden: Mapping[str, int]) -> dict[str, Any]:
+    """The same for programs, by organisation; nothing where there is none."""
+    return {"hidden": dict(hidden)} if hidden else {}
 
 
 def name(told: reports.Report, id: str) -> str:

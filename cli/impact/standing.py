@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 from rich.tree import Tree
 
 from cli import output
-from cli.impact.finding import Finder
+from cli.impact.asking import standing
 from cli.impact.options import CIs, Depth, Verbose, revision
+from cli.impact.printing import plain_hidden, print_hidden
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
-from impact.dependencies import dependencies
+
+UNSEEN: Final = ""
+"""What stands for a CI that may not be seen."""
 
 
 def depends(
@@ -33,16 +36,16 @@ def depends(
         at = revision(graph, as_of)
         roots = [find_record(graph, ci, at) for ci in cis]
         ids = [record.id for record in roots]
-        topology = Finder(graph, verbose).standing(ids, at, depth)
-        found = dependencies(topology, ids, depth=depth)
+        found = standing(graph, ids, at, depth, verbose)
         names = output.names(graph, {d.id for d in found.found}) | {r.id: r.name for r in roots}
         if json:
             output.print_json(
                 {
-                    "revision": topology.revision,
+                    "revision": found.revision,
                     "complete": not found.truncated,
                     "truncated": found.truncated or None,
                     "dependencies": [{**d._asdict(), "name": names.get(d.id)} for d in found.found],
+                    **plain_hidden(found.hidden),
                 }
             )
             return
@@ -63,14 +66,16 @@ def depends(
                 output.print_table(["steps", "name", "type", "by", "of", "id"], rows)
         else:
             branches = {r.id: Tree(Text(f"{output.printable(r.name)} {r.type}")) for r in roots}
+            unseen = branches[UNSEEN] = Tree(Text("(hidden)", style="dim"))
             for d in shown:
                 text = Text(output.printable(names.get(d.id, d.id)))
                 text.append(f" {d.type}  {d.relationship}", style="dim")
                 branches[d.id] = branches[d.by].add(text)
-            for record in roots:
-                output.console().print(branches[record.id])
+            for tree in (*(branches[r.id] for r in roots), *([unseen] if unseen.children else [])):
+                output.console().print(tree)
         more = f"; --first {len(found.found)} prints all" if len(found.found) > first else ""
         whole = f"Truncated: {found.truncated}." if found.truncated else "Complete."
         output.print_line(
-            f"{len(found.found):,} CIs{more} (revision {topology.revision}). {whole}", "dim"
+            f"{len(found.found):,} CIs{more} (revision {found.revision}). {whole}", "dim"
         )
+        print_hidden(found.hidden)

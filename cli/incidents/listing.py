@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.incidents.words import plain, span
 from cli.options import (
     STORE_DEFAULT,
@@ -25,7 +25,6 @@ from cli.options import (
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from itsm.listing import Wanted, listed
-from lifecycle.engine import Engine
 
 NAMED: Final = ("assigned_team", "assignee", "organisation")
 
@@ -59,7 +58,7 @@ def list_incidents(
             every,
             organisation_id(graph, organisation),
         )
-        page = listed(Engine(graph), wanted, first, after or None)
+        page = listed(services.engine(graph), wanted, first, after or None)
         if json:
             output.print_json([plain(graph, record) for record in page.records])
             return

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import output
+from cli import output, services
 from cmdb.records import Record
 from cmdb.store import GraphStore
 from itsm.clocks import Reading
 from itsm.incidents import Incidents
-from lifecycle.engine import Engine
 
 IncidentName = Annotated[
     str, typer.Argument(metavar="INCIDENT", help="Its number, as `cmdb incident list` prints it.")
@@ -30,7 +29,7 @@ TELLS = ("priority", "support_level", "assigned_team", "assignee")
 
 
 def incidents_of(graph: GraphStore) -> Incidents:
-    return Incidents(Engine(graph))
+    return services.processes(graph, Incidents)
 
 
 def report(graph: GraphStore, id: str, json: bool, text: str) -> None:

@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.confirming import Yes, confirm
 from cli.incidents.opening import meant
 from cli.incidents.words import CIs, IncidentName, incidents_of, report
-from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
+from cli.options import ALL, STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.words import find_record
 from itsm import merging
 from itsm.refreshing import refresh as refresh_all
-from lifecycle.engine import Engine
 
 
 def merge(
@@ -171,8 +170,8 @@ def cause(
 
 def refresh(store: Store = STORE_DEFAULT, json: Json = False) -> None:
     """Look at open incidents anew, where the graph has changed: impact, priority, clocks. For a scheduler."""
-    with opened(store) as graph:
-        found = refresh_all(Engine(graph))
+    with opened(store, here=ALL) as graph:
+        found = refresh_all(services.engine(graph))
         if json:
             output.print_json(found._asdict())
             return

@@ -254,8 +254,17 @@ class GraphStore(ABC):
         """
 
     @abstractmethod
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
-        """Every revision after a number, in order, with what it changed: no gap, no repeat."""
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Commit]:
+        """Every revision after a number, in order, with what it changed: no gap, no repeat.
+
+        Parameters
+        ----------
+        only
+            Types of records and relationships that the caller looks at. What is of no such type may be left
+            out, and what has another one now; it need not be.
+        """
 
     @abstractmethod
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
@@ -432,6 +441,7 @@ class GraphStore(ABC):
                     revision.number,
                     managed=change_set.managed,
                     process=change_set.process,
+                    known={} if change_set.based_on is None else change_set.known,
                 )
             if not plan:
                 return CommitResult(revision.number - 1, False)

@@ -6,7 +6,7 @@ Names come from the model only, and are written as they are; everything else is 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from cmdb.queries import (
@@ -23,6 +23,7 @@ from cmdb.queries import (
     Reaching,
     Related,
 )
+from cmdb.store.places import Places
 from schema.kinds import Kind
 
 SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -35,6 +36,8 @@ class QueryCompiler(ABC):
     ----------
     as_of
         Revision number, or None for now.
+    places
+        Gives the numbers of owners; None where none can be relied on: then records are asked themselves.
     """
 
     row: str
@@ -42,8 +45,8 @@ class QueryCompiler(ABC):
     true: ClassVar[str]
     false: ClassVar[str]
 
-    def __init__(self, as_of: int | None) -> None:
-        self.as_of = as_of
+    def __init__(self, as_of: int | None, places: Callable[[Owned], Places] | None = None) -> None:
+        self.as_of, self._places = as_of, places
         self._lists: dict[int, str] = {}
 
     # -- what each language has words of its own for --------------------------------------------------
@@ -101,7 +104,7 @@ class QueryCompiler(ABC):
     def of_type(self, alias: str, asked: OfType) -> str: ...
 
     @abstractmethod
-    def owned(self, alias: str, owned: Owned) -> str:
+    def owned(self, alias: str, owned: Owned, places: Places) -> str:
         """Of live records."""
 
     # -- conditions -----------------------------------------------------------------------------------
@@ -123,9 +126,9 @@ class QueryCompiler(ABC):
         if isinstance(condition, Reaching):
             return self.reaching(alias, condition)
         if isinstance(condition, Owned):
-            if self.as_of is not None:
+            if self.as_of is not None or self._places is None:
                 return self.condition(alias, condition.exactly)
-            return self.owned(alias, condition)
+            return self.owned(alias, condition, self._places(condition))
         if isinstance(condition, Naming):
             return self.naming(alias, condition)
         return self.related(alias, condition)

@@ -6,7 +6,8 @@
    these in: the oldest of them stays.
 3. What none explains alone, but several causes do together, as two switches do that were one another's spare,
    is one incident with these.
-4. What is left stands alone: it is an incident of its own once it has waited for others long enough.
+4. What is left stands alone: it is an incident of its own once it has waited for others long enough. Where
+   several have a CI in common that may be the cause, and more are coming, they wait on.
 """
 
 from __future__ import annotations
@@ -40,11 +41,14 @@ class Waiting(NamedTuple):
         The worst that they say of it.
     ready
         Whether one of them has waited for others long enough.
+    overdue
+        Whether it has waited so long that it does not, whatever comes.
     """
 
     ci: str
     effect: Effect
     ready: bool
+    overdue: bool = False
 
 
 class Standing(NamedTuple):
@@ -135,10 +139,11 @@ class _Correlation:
         units = self._covered(left)
         taken = {id for unit in units for id in unit.incidents}
         alone = {ci for unit in units for ci in unit.cis}
+        rest = [one for one in left if one.ci not in alone]
+        held = self._held(rest)
         units += [
-            Group(roots={one.ci: one.effect}, cis=[one.ci], ready=one.ready)
-            for one in left
-            if one.ci not in alone
+            Group(roots={one.ci: one.effect}, cis=[one.ci], ready=one.ready and one.ci not in held)
+            for one in rest
         ]
         standing = [Group([s.id], dict(s.roots)) for s in self.standing if s.id not in taken]
         made = self._together(units, standing) if left else []
@@ -203,6 +208,20 @@ class _Correlation:
             effect = effects.get(cause.node, Effect.DOWN)
             found.append(Group(taken, {id: effect}, own, cause.silent))
         return found
+
+    def _held(self, rest: Sequence[Waiting]) -> set[str]:
+        """Of what stands alone, what waits on: with others that have come only now it has a CI in common that
+        would be their cause, if more came."""
+        rest = [one for one in rest if one.ci in self.nodes]
+        if all(one.ready for one in rest) or not any(one.ready for one in rest):
+            return set()
+        alarms = [Alarm(self.nodes[one.ci], _alarming(one.effect)) for one in rest]
+        held: set[str] = set()
+        for cause in causes(self.topology, alarms, self.proof._replace(share=0.0), self.view):
+            below = [rest[place] for place in cause.explained]
+            if not all(one.ready for one in below):
+                held |= {one.ci for one in below if not one.overdue}
+        return held
 
     # -- 3: causes together ---------------------------------------------------------------------------
 

@@ -97,8 +97,14 @@ class Correlator:
     def store(self) -> GraphStore:
         return self.engine.store
 
-    def run(self) -> Made:
+    def run(self, until: datetime) -> Made:
         """Correlate all that waits; gives what came of it.
+
+        Parameters
+        ----------
+        until
+            What was received since then may be yet to be taken in: an alert has waited for others until
+            then, not until now.
 
         Raises
         ------
@@ -106,7 +112,7 @@ class Correlator:
         """
         while True:
             try:
-                made = self._run(self._most)
+                made = self._run(self._most, until)
             except CmdbError as error:
                 if error.code.startswith("store_") or error.code == "conflict":
                     raise
@@ -117,13 +123,15 @@ class Correlator:
             self._most = min(MOST, self._most * 2)
             return made
 
-    def _run(self, most: int) -> Made:
+    def _run(self, most: int, until: datetime) -> Made:
         def work() -> Decision:
             case = self._case(most)
             if case is None:
                 return Decision([], "", result=Made())
-            operations, made = self._operations(case, self._groups(case))
-            return Decision(operations, f"{made.alerts} alerts correlated", result=made)
+            operations, made = self._operations(case, self._groups(case, until), until)
+            known = {alert.id: alert for alerts in case.alerts.values() for alert in alerts}
+            words = f"{made.alerts} alerts correlated"
+            return Decision(operations, words, result=made, known=known)
 
         made: Made = self.engine.decide(SYSTEM, work, anew=True)[0].result or Made()
         return made
@@ -186,16 +194,15 @@ class Correlator:
             for record, link in zip(page.records, page.relationships, strict=True):
                 yield Neighbour(ci, link, record)
 
-    def _groups(self, case: _Case) -> list[Group]:
+    def _groups(self, case: _Case, until: datetime) -> list[Group]:
         now, rules = case.room.now, self.rules
-        waiting = [
-            Waiting(
-                ci,
-                max(rules.effect(alert.attributes["severity"]) for alert in alerts),
-                min(alert.attributes[OPENS_AT] for alert in alerts) <= now,
+        waiting = []
+        for ci, alerts in case.alerts.items():
+            effect = max(rules.effect(alert.attributes["severity"]) for alert in alerts)
+            opens = min(alert.attributes[OPENS_AT] for alert in alerts)
+            waiting.append(
+                Waiting(ci, effect, opens <= until, opens - rules.settle + rules.patience <= until)
             )
-            for ci, alerts in case.alerts.items()
-        ]
         standing = []
         for incident in case.incidents.values():
             began = incident.attributes.get("occurred_at") or now
@@ -208,14 +215,16 @@ class Correlator:
 
     # -- what is to be committed ------------------------------------------------------------------------
 
-    def _operations(self, case: _Case, found: Sequence[Group]) -> tuple[list[Operation], Made]:
+    def _operations(
+        self, case: _Case, found: Sequence[Group], until: datetime
+    ) -> tuple[list[Operation], Made]:
         operations: list[Operation] = []
         counts = {"alerts": 0, "opened": 0, "joined": 0, "merged": 0}
         waits: list[datetime] = []
         for group in found:
             alerts = [alert for ci in group.cis for alert in case.alerts[ci]]
             if not group.ready:
-                waits += [alert.attributes[OPENS_AT] for alert in alerts]
+                waits += [at for alert in alerts if (at := alert.attributes[OPENS_AT]) > until]
                 continue
             if group.incidents:
                 id = group.incidents[0]
@@ -246,7 +255,7 @@ class Correlator:
             self.engine,
             case.room,
             id,
-            name=self._name(case, group, alerts),
+            name=self._name(case, group),
             items=_items(roots, group.cis),
             attributes=attributes,
             roots=roots,
@@ -265,7 +274,7 @@ class Correlator:
         items = _items({}, {*new} - before.keys())
         if group.roots is not None and group.roots.keys() != before.keys():
             attributes["probable_cause"] = next(iter(group.roots))
-            attributes["name"] = self._name(case, group, alerts)
+            attributes["name"] = self._name(case, group)
             known = (ci for one in others for ci in roots_of(one))
             items = _items(group.roots, {*items, *before, *known})
         if others:
@@ -291,15 +300,14 @@ class Correlator:
         asked = {levels[s].urgency for a in alerts if (s := a.attributes["severity"]) in levels}
         return next((u for u in URGENCIES if u in asked), URGENCIES[1])
 
-    def _name(self, case: _Case, group: Group, alerts: Sequence[Record]) -> str:
-        """What an incident is called: its cause, and what that, or else another, reports."""
+    def _name(self, case: _Case, group: Group) -> str:
+        """What an incident is called: its cause, and what that reports, if it does."""
         cause = next(iter(group.roots or roots_of(case.incidents[group.incidents[0]])))
         own = case.alerts.get(cause)
         record = case.cis.get(cause) or self.store.record(cause)
-        if not own:
-            return f"{record.name}: 疑似故障 suspected ({len(alerts)})"
-        more = f" (+{len(alerts) - 1})" if len(alerts) > 1 else ""
-        return f"{record.name}: {own[0].name}{more}"[:1_000]
+        said = own[0].name if own else "疑似故障 suspected"
+        named = own and said.casefold().startswith(record.name.casefold())
+        return (said if named else f"{record.name}: {said}")[:1_000]
 
 
 def roots_of(incident: Record) -> dict[str, Effect]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from cmdb.change_sets import Create, Operation, Update
@@ -29,7 +30,7 @@ from schema.processes import SYSTEM
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 2_000
+BATCH: Final = 5_000
 """Most that is taken in at once."""
 LEAST: Final = 50
 """So few are tried where others keep committing meanwhile."""
@@ -39,11 +40,23 @@ AGAIN: Final = 1_000
 
 
 class Taken(NamedTuple):
-    """What a batch was: how many, up to which number; how many alerts they are of."""
+    """What a batch was.
+
+    Attributes
+    ----------
+    upto, at
+        The number of the last entry, and when it was received.
+    alerts
+        How many alerts they are of.
+    full
+        Whether there may be more.
+    """
 
     received: int
     upto: int
+    at: datetime
     alerts: int
+    full: bool
 
 
 class Intake:
@@ -114,8 +127,11 @@ class Intake:
                 operations.append(Create(INTAKE, {"name": self._name, **said}, new_id()))
             else:
                 operations.append(Update(record.id, said))
-            taken = Taken(len(kept), kept[-1].number, len(changes))
-            return Decision(operations, f"{taken.received} alerts received", result=taken)
+            last = kept[-1]
+            taken = Taken(len(kept), last.number, last.at, len(changes), len(kept) == most)
+            known = {c.id: c.record for c in changes if c.record is not None}
+            words = f"{taken.received} alerts received"
+            return Decision(operations, words, result=taken, known=known)
 
         taken: Taken | None = self.engine.decide(SYSTEM, work, anew=True)[0].result
         return taken

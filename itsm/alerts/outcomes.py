@@ -63,6 +63,11 @@ class Change:
         return cls(record, folded, folded)
 
     @property
+    def received(self) -> bool:
+        """Whether something was received of it."""
+        return self.before is None or self.after.occurrences > self.before.occurrences
+
+    @property
     def by_hand(self) -> bool:
         return self.record is not None and self.record.attributes.get("identified_by") == BY_HAND
 
@@ -159,7 +164,8 @@ class Outcomes:
             calm = change.before is not None and change.before.flapping and not after.flapping
             if after.flapping or not (after.anew or calm):
                 return None
-        return self.now + self.rules.settle
+        seen = after.last_seen if change.received else None
+        return (seen or self.now) + self.rules.settle
 
     def _written(self, change: Change, said: Mapping[str, Any]) -> list[Operation]:
         if change.record is None:

@@ -74,6 +74,7 @@ class Silent(Declaration):
 
 class Correlation(Declaration):
     settle: Span
+    patience: Span
     window: Span
     silent: Silent
 
@@ -126,6 +127,10 @@ class AlertRules(Declaration):
     @cached_property
     def settle(self) -> timedelta:
         return parse_duration(self.correlation.settle)
+
+    @cached_property
+    def patience(self) -> timedelta:
+        return max(self.settle, parse_duration(self.correlation.patience))
 
     @cached_property
     def window(self) -> timedelta:

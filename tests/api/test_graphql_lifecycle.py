@@ -214,6 +214,20 @@ def test_permissions_and_people_are_asked_for(embedded: Office) -> None:
     assert office.state("d1") == "idle"
 
 
+def test_processes_of_any_type_wait_for_somebody(embedded: Office) -> None:
+    ask = door(embedded)
+    ask.graphql(
+        DRAFT, "ann", type="scrap", devices=[{"id": embedded.device("d1", "Server", "idle")}]
+    )
+    asked = """query($type: String) { processes(type: $type, waitingFor: ME) {
+        edges { waitsForMe node { type } } } }"""
+    mine = [{"waitsForMe": "submit", "node": {"type": "ScrapOrder"}}]
+    for type_, who, found in ((None, "ann", mine), ("LifecycleOrder", "ann", mine), ("Change", "ann", []), (None, "nick", [])):  # fmt: skip
+        assert ask.graphql(asked, who, type=type_)["processes"]["edges"] == found
+    [error] = ask.graphql_errors(asked, "ann", type="Server")
+    assert error["extensions"]["code"] == "unknown_name"
+
+
 def test_a_count_is_opened_fed_closed_settled_and_signed_off(embedded: Office) -> None:
     office = embedded
     ask = door(office)

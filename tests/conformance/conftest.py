@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cmdb.integrity import check
 from cmdb.store import GraphStore, create_store
 from schema.model import Model
+from tests.support.alerting import Monitoring
 from tests.support.by_hand import ByHand, Neo4jByHand, SqliteByHand
 from tests.support.neo4j_server import Neo4jServer
+from tests.support.observing import shipped_model
 
 
 @pytest.fixture
@@ -34,3 +37,12 @@ def kept_neo4j(neo4j_server: Neo4jServer, model: Model) -> Iterator[GraphStore]:
     neo4j_server.empty()
     with create_store(neo4j_server.url, model) as store:
         yield store
+
+
+@pytest.fixture
+def lab(url: str) -> Iterator[Monitoring]:
+    """An estate that is monitored; at the end all of it is sound."""
+    with create_store(url, shipped_model()) as store:
+        made = Monitoring.make(store)
+        yield made
+        assert list(check(store)) == []

@@ -189,9 +189,26 @@ class Run:
         below = {"web0": "sw1", "web1": "sw1", "web2": "sw1", "web3": "sw1", "sw1": "core"}
         causes = [cause for own in roots.values() for cause in own]
         assert len(causes) == len({*causes})
-        for own in roots.values():
+        for id, own in roots.items():
             for cause in own:
-                assert not (len(own) == 1 and below.get(cause) in {*causes} - own)
+                above = below.get(cause)
+                if above is not None and len(own) == 1 and above in {*causes} - own:
+                    assert self._too_long_ago(id, above, roots), (cause, above)
+
+    def _too_long_ago(self, id: str, above: str, roots: dict[str, set[str]]) -> bool:
+        """Whether an incident had begun before the window that the rules have for being merged, when that
+        cause was found."""
+        store, rules = self.lab.store, self.lab.rules
+        (other,) = (one for one, own in roots.items() if above in own)
+        place = self.lab.ids[above]
+        found = min(
+            commit.revision.at
+            for commit in store.history(other, 1_000)
+            for change in commit.changes.records
+            if change.after and place in change.after.attributes.get("impact", {}).get("roots", {})
+        )
+        began: datetime = store.get([id])[id].attributes["occurred_at"]
+        return began < found - rules.window
 
 
 @pytest.fixture(scope="module")

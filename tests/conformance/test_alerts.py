@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -11,9 +10,7 @@ import pytest
 
 from cmdb.change_sets import Relate, Update
 from cmdb.errors import NotFoundError
-from cmdb.integrity import check
 from cmdb.queries import Query
-from cmdb.store import create_store
 from cmdb.store.opening import create_empty_store
 from cmdb.transfer import copy
 from itsm.alerts import attaching, folding
@@ -21,21 +18,8 @@ from itsm.alerts.received import Malformed
 from itsm.alerts.receiving import JOURNAL, receive
 from itsm.desk import Desk
 from lifecycle.refusals import NotAllowedError, RequestError
-from tests.support.alerting import Monitoring
+from tests.support.alerting import SETTLE, Monitoring
 from tests.support.building import commit
-from tests.support.observing import shipped_model
-
-SETTLE = 0.1
-"""Minutes after which an alert opens an incident of its own."""
-
-
-@pytest.fixture
-def lab(url: str) -> Iterator[Monitoring]:
-    with create_store(url, shipped_model()) as store:
-        made = Monitoring.make(store)
-        yield made
-        assert list(check(store)) == []
-
 
 # -- taking in ----------------------------------------------------------------------------------------------
 
@@ -241,6 +225,7 @@ def test_the_switch_that_says_nothing_is_the_cause(lab: Monitoring) -> None:
     }
     lab.fire("web4", "app1")  # no host is called app1
     assert lab.shown() == [(["sw1"], ["web0", "web1", "web2", "web3", "web4"])]
+    assert incident.name == "sw1: 疑似故障 suspected"
     lab.fire("sw1")
     assert lab.shown() == [(["sw1"], ["sw1", "web0", "web1", "web2", "web3", "web4"])]
     assert len(lab.records("Incident")) == 1
@@ -296,6 +281,18 @@ def test_an_incident_that_a_person_opened_gets_the_alerts_it_explains(lab: Monit
     assert lab.concerned(id)["web0"] == ("open", {"role": "alarm", "effect": "none"})
     lab.clear("web0")
     assert "quiet_from" not in lab.store.record(id).attributes  # a person says when it is over
+
+
+def test_an_incident_is_called_as_its_cause_and_what_that_reports(lab: Monitoring) -> None:
+    alert = lab.alert("lone")
+    lab.send({**alert, "annotations": {"summary": "Lone: disk full"}}, lab.alert("web0"))
+    lab.turn()
+    lab.later(SETTLE)
+    names = {record.name for record in lab.records("Incident")}
+    assert names == {"Lone: disk full", "web0 is down"}
+    lab.fire("sw1", summary="no answer")
+    [record] = lab.records("Incident", {"name": {"prefix": "sw1"}})
+    assert record.name == "sw1 is down"
 
 
 def test_what_is_not_bad_enough_opens_nothing(lab: Monitoring) -> None:

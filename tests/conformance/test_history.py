@@ -172,6 +172,33 @@ def test_the_feed_is_the_same_however_much_is_read_at_once(
     assert list(store.feed(last - 1)) == whole[-1:]
 
 
+def test_a_feed_for_some_types_has_every_revision_and_all_of_these_types(
+    store: GraphStore,
+) -> None:
+    device, other = add(store, "Device", "d"), add(store, "Device", "e")
+    app, box = add(store, "App", "a"), add(store, "Box", "b")
+    commit(store, Relate(app, "RUNS_ON", device), Update(box, {"name": "new"}))
+    commit(store, Update(device, {"name": "new"}), Update(app, {"name": "new"}))
+    commit(store, Update(other, {"name": "new"}), Unrelate(app, "RUNS_ON", device))
+    whole = list(store.feed())
+    for only in ([], ["Device"], ["App", "RUNS_ON"], ["RUNS_ON"], ["Box"], ["Record"]):
+        told = list(store.feed(only=only))
+        assert [c.revision for c in told] == [c.revision for c in whole]
+        for part, all_of_it in zip(told, whole, strict=True):
+            assert part.changes.model == all_of_it.changes.model
+            for some, every in zip(part.changes[:2], all_of_it.changes[:2], strict=True):
+                wanted = [change for change in every if kinds_of(store, change) & {*only}]
+                assert some == (every if store.url.startswith("sqlite") else wanted)
+
+
+def kinds_of(store: GraphStore, change: Any) -> set[str]:
+    """What may be named to be told of a change."""
+    if not isinstance(change, RecordChange):
+        return {change.key.type}
+    assert change.after is not None
+    return {*store.model.record_types[change.after.type].ancestors}
+
+
 def test_following_one_small_revision_takes_few_statements(store: GraphStore) -> None:
     counted: Any = store
     id = add(store, "Box", "b")

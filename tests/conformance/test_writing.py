@@ -362,3 +362,25 @@ def test_two_openings_of_a_store_see_each_other(store: GraphStore, url: str) -> 
         commit(other, Update(id, {"size": 4}))
         assert store.record(id).attributes["size"] == 4
         assert store.find(Query("Device")).records == other.find(Query("Device")).records
+
+
+def test_what_a_writer_has_read_counts_only_where_nobody_has_committed_since(
+    store: GraphStore,
+) -> None:
+    id, other = add(store, "Device", "d", size=1), add(store, "Device", "e")
+    old, at = store.record(id), store.last_revision().number
+    commit(store, Update(id, {"size": 2, "colour": "red"}))
+    said = ([Update(id, {"size": 3}), Update(other, {"size": 3})], "li")
+    with pytest.raises(ConflictError):
+        store.commit(ChangeSet(*said, based_on=at, known={id: old}))
+    store.commit(ChangeSet(*said, known={id: old}))  # based on nothing: it is read
+    assert (store.record(id).attributes["size"], store.record(id).attributes["colour"]) == (
+        3,
+        "red",
+    )
+    newest, at = store.record(id), store.last_revision().number
+    store.commit(ChangeSet([Update(id, {"size": 4})], "li", based_on=at, known={id: newest}))
+    assert [c.revision.number for c in store.history(id)] == [at + 1, at, at - 1, old.revision]
+    assert store.record(id, at) == newest
+    assert store.record(id).attributes == {**newest.attributes, "size": 4}
+    assert list(check(store)) == []

@@ -11,7 +11,9 @@ import json
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,9 +51,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def lab() -> Iterator[Lab]:
     """What the tools say of the machine."""
-    return look_at_machine(tmp_path_factory.mktemp("lab"), free_port())
+    # not where other tests have their files, if that is below /dev: the machine has one of its own
+    with tempfile.TemporaryDirectory(prefix="cmdb-lab-", dir="/var/tmp") as folder:
+        yield look_at_machine(Path(folder), free_port())
 
 
 def report(store: GraphStore, lab: Lab, importer: str) -> Summary:

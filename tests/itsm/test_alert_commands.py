@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from schema.kinds import parse_datetime
 from tests.itsm.conftest import Command, Failing
 from tests.support.service_desk import ServiceDesk
 
@@ -56,8 +57,16 @@ def test_from_the_alert_to_the_incident(
     assert shop["incident"].startswith("SJ-")
     text = cmdb("alert", "list", "--unmatched")
     assert "No CI is hostname h7." in text
-    assert "1 of 1." in text
+    assert "1 alerts." in text
     assert "Application shop" in cmdb("alert", "list", "--all", "--source", "zbx")
+    lines = cmdb("alert", "list").splitlines()
+    [line] = [line for line in lines if shop["incident"] in line]
+    seen = parse_datetime(shop["attributes"]["last_seen"])
+    assert f"{seen:%m-%d %H:%M:%S} UTC" in line
+    assert "zbx:7 " in line
+    text = cmdb("alert", "show", shop["id"])
+    assert f"{seen:%Y-%m-%d %H:%M:%S} UTC" in text
+    assert "+00:00" not in text
     [other] = told(cmdb("alert", "list", "--unmatched", "--json"))["alerts"]
     assert (
         cmdb("alert", "attach", "zbx:8/h7", "box", "--actor", "sam")

@@ -34,10 +34,11 @@ def told(
     waiting: str,
     *open_: Standing,
     ready: str = "",
+    overdue: str = "",
     concerned: Mapping[str, Collection[str]] = {},
 ) -> set[Told]:
     """The groups of CIs with names of one letter."""
-    cis = [Waiting(id_of(name), DOWN, name in ready) for name in waiting]
+    cis = [Waiting(id_of(name), DOWN, name in ready, name in overdue) for name in waiting]
     known = {id_of(name): ids for name, ids in concerned.items()}
     found = groups(built, built.live, cis, open_, known, PROOF)
     return {
@@ -70,6 +71,22 @@ def test_alarms_with_one_cause_are_one_and_others_stand_alone() -> None:
     assert told(SITE, "abcw", ready="w") == {((), "s", "abc", True), ((), "w", "w", True)}
     assert told(SITE, "ab") == {((), "a", "a", False), ((), "b", "b", False)}
     assert told(SITE, "abcdefgh") == {((), "u", "abcdefgh", True)}
+
+
+def test_what_may_have_a_cause_in_common_with_what_comes_waits_on() -> None:
+    assert told(SITE, "aefw", ready="aw") == {
+        *(((), x, x, False) for x in "aef"),  # u may be the cause
+        ((), "w", "w", True),
+    }
+    assert told(SITE, "aefw", ready="aefw") == {((), x, x, True) for x in "aefw"}
+    assert told(SITE, "aefw", ready="aew", overdue="a") == {
+        *(((), x, x, False) for x in "ef"),
+        *(((), x, x, True) for x in "aw"),
+    }
+    assert told(SITE, "aew", ready="a") == {
+        ((), "a", "a", True),
+        *(((), x, x, False) for x in "ew"),
+    }
 
 
 def test_what_comes_later_joins_what_explains_it() -> None:
@@ -191,10 +208,10 @@ def test_on_any_estate(
             for some in new:
                 explained |= {ci: max(e, explained.get(ci, e)) for ci, e in some.items()}
         assert inside == []
-        # and what is not ready is one alert that has not waited long enough
+        # and what is not ready is one alert that has not waited long enough, or waits with such ones
         if not group.ready:
-            assert not any(said[ci][1] for ci in group.cis)
             assert len(group.cis) == 1
+            assert not all(ready for _, ready in said.values())
     # what stands beside others is not explained by them, alone or together
     rest = [one.roots for one in open_ if one.id not in taken]
     for n, causes in enumerate(units):

@@ -23,6 +23,9 @@ from itsm.desk import Desk
 from tests.support.building import commit
 from tests.support.service_desk import IN_USE, ServiceDesk
 
+SETTLE = 0.1
+"""Minutes after which an alert opens an incident of its own."""
+
 
 class Monitoring(ServiceDesk):
     """Alerts go by the same clock as everything else."""

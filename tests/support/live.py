@@ -14,6 +14,7 @@ import uvicorn
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from api.connections import Connection
 from api.serving import WEBSOCKET_LIMIT
 
 PATIENCE = 30.0
@@ -30,10 +31,15 @@ def until(condition: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def live(app: Any) -> Iterator[int]:
+def live(app: Any, http: type[Connection] = Connection) -> Iterator[int]:
     """Serve an application; gives the port."""
     config = uvicorn.Config(
-        app, port=0, lifespan="on", log_config=None, ws_max_size=WEBSOCKET_LIMIT
+        app,
+        port=0,
+        http=http,
+        lifespan="on",
+        log_config=None,
+        ws_max_size=WEBSOCKET_LIMIT,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

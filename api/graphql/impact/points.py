@@ -91,6 +91,10 @@ class Points:
         return page.of(self.nodes.rows([(p, {"service": [node]}) for p, node in page.items]))
 
     @property
+    def tried(self) -> int:
+        return sum(tried.tried for _, tried in self._pairs)
+
+    @property
     def complete(self) -> bool:
         return all(tried.complete for _, tried in self._pairs)
 
@@ -237,6 +241,7 @@ def _points_type(types: Types) -> type:
         [
             *_sureness(types),
             model_field("serviceCount", int, read=lambda told: len(told.watched)),
+            model_field("tried", int, "Pairs worked out.", read=lambda told: told.tried),
             model_field(
                 "found",
                 types.connection("SinglePoint", point),

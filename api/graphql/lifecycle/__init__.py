@@ -6,12 +6,12 @@ What is written stands in `api.graphql.mutations`. Fields over types that a mode
 from __future__ import annotations
 
 from api.graphql.fields import ModelField
-from api.graphql.lifecycle import ledger, orders, stocktakes, timelines, transitions
+from api.graphql.lifecycle import ledger, listing, orders, stocktakes, timelines, transitions
 from api.graphql.records import Records
 
 record_fields = transitions.record_fields
 
 
 def query_fields(records: Records) -> list[ModelField]:
-    parts = (orders, ledger, timelines, stocktakes)
+    parts = (listing, orders, ledger, timelines, stocktakes)
     return [field for part in parts for field in part.query_fields(records)]

@@ -1,9 +1,8 @@
-"""Orders: those that are open, those that wait for who asks, and one with its devices, stages and next step."""
+"""One order, or another process, with what it concerns, its stages and its next step. Lists: `listing`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any, Final, NamedTuple
 
 import strawberry
@@ -17,30 +16,18 @@ from api.graphql.records import PAGE, Records, connection_type
 from api.graphql.refusals import label_type, refusal_type
 from api.graphql.scalars import JSON, DateTime, Int64
 from api.graphql.views import Connection, View
-from cmdb.queries import Page, Query, Sort
+from cmdb.queries import Query
 from cmdb.store.base import Connected
 from lifecycle.approvals import Stage, open_stage
 from lifecycle.attachments import DOCUMENTED_BY, EVIDENCE
 from lifecycle.desk import Desk, stages_of
+from lifecycle.drafting import Drafting
 from lifecycle.engine import Engine
 from lifecycle.items import OPEN, Item, next_step, with_links
-from lifecycle.naming import ORDER, process_type, read_inputs
+from lifecycle.naming import ORDER, read_inputs
 from lifecycle.orders import Carried, Orders
-from schema.model import STATE_ATTRIBUTE
 
 CI: Final = "ConfigurationItem"
-
-
-@strawberry.enum(description="Whom orders wait for.")
-class WaitingFor(Enum):
-    ME = "me"
-
-
-class Listed(Connection):
-    """A page of orders, and what each waits for from who asks."""
-
-    __slots__ = ("waits",)
-    waits: Mapping[str, str]
 
 
 class Listing(Connection):
@@ -71,66 +58,9 @@ class Asked(NamedTuple):
     organisation: View | None
 
 
-def _order_filter(context: Context, given: Mapping[str, Any]) -> Query:
-    store = context.store
-    kind = process_type(store.model, given["type"]).name if given.get("type") else ORDER
-    states = given.get("states")
-    if states is None:
-        machines = [
-            store.model.record_types[n].state_machine
-            for n in store.model.record_type(kind).concrete
-        ]
-        states = sorted(
-            {s.name for m in machines if m for s in m.states.values() if not s.terminal}
-        )
-    first = given.get("first")
-    return Query(
-        kind,
-        {STATE_ATTRIBUTE: {"in": list(states)}},
-        organisation=given.get("organisation"),
-        sort=[Sort("number", True)],
-        first=PAGE if first is None else first,
-        after=given.get("after"),
-        total=True,
-    )
-
-
-async def _orders(_: Any, info: Any, **given: Any) -> Connection:
-    context: Context = info.context
-    query = _order_filter(context, given)
-    if given.get("waitingFor") is not None:
-        return await context.call(lambda: _waiting(context, query))
-    page = await context.call(lambda: context.store.find(query))
-    made = page_of(context, query, page)
-    listed = Listed(made.page, made.place)
-    listed.waits = {}
-    return listed
-
-
-def _waiting(context: Context, query: Query) -> Listed:
-    """All that wait for who asks are looked for; the page is a part of them. A cursor is an id."""
-    engine, me = engine_of(context, product(context, Permission.READ))
-    allowed = {*query.where[STATE_ATTRIBUTE]["in"]} if query.where else set()
-    waits = {
-        w.order.id: w.what
-        for w in Desk(engine, me).waiting(query.type)
-        if w.order.attributes.get(STATE_ATTRIBUTE) in allowed
-    }
-    found = context.store.get(waits) if waits else {}
-    ids = [id for id in waits if id in found]
-    begin = ids.index(query.after) + 1 if query.after in ids else 0
-    part = ids[begin : begin + query.first]
-    more = part[-1] if part and begin + query.first < len(ids) else None
-    page = Page([found[id] for id in part], more, len(ids))
-    place = context.place()._replace(begins=begin == 0, cursor_of=lambda record: record.id)
-    listed = Listed(page, place)
-    listed.waits = waits
-    return listed
-
-
 async def _order(_: Any, info: Any, **given: Any) -> Detail | None:
     context: Context = info.context
-    found = await context.call(lambda: Orders(Engine(context.store)).find(given["of"]))
+    found = await context.call(lambda: Drafting(Engine(context.store)).find(given["of"]))
     return Detail(context.view(found), context)
 
 
@@ -296,6 +226,7 @@ def _stage_type(records: Records) -> type:
             model_field("label", label_type(), read=lambda a: a.stage.declared.label),
             model_field("role", str, "Who is asked.", read=lambda a: a.stage.declared.role),
             model_field("organisation", records.lazy("Organisation") | None, read=lambda a: a.organisation),
+            model_field("asked", int, "How many are asked.", read=lambda a: len(a.stage.people)),
             model_field("needed", int, "How many must agree.", read=lambda a: a.stage.needed),
             model_field("open", bool, "Whether it is the one being voted on.", read=lambda a: a.open),
             model_field("granted", bool, read=lambda a: a.stage.granted),
@@ -375,35 +306,14 @@ def _detail_type(records: Records) -> type:
     )  # fmt: skip
 
 
-def _waits(edge: Any) -> str | None:
-    found: str | None = edge.connection.waits.get(edge.node.record.id)
-    return found
-
-
 def query_fields(records: Records) -> list[ModelField]:
     if ORDER not in records.model.record_types:
         return []
-    waits = model_field("waitsForMe", str | None, "Where `waitingFor` was asked.", read=_waits)
-    listed = connection_type("OrderList", records.lazy(ORDER), [waits])
     return [
-        model_field(
-            "orders",
-            listed,
-            "Orders by number, the newest first; those not at their end, unless states are named.",
-            arguments=[
-                argument("type", str | None, "CommissionOrder, or commission."),
-                argument("states", list[str] | None),
-                argument("waitingFor", WaitingFor | None, "Those that wait for you, and for what."),
-                argument("organisation", strawberry.ID | None, "And those below it."),
-                argument("first", int | None),
-                argument("after", str | None),
-            ],
-            resolve=_orders,
-        ),
         model_field(
             "order",
             _detail_type(records),
-            "An order by number or id.",
+            "An order, or another process, by number or id.",
             arguments=[argument("of", str)],
             resolve=_order,
         ),

@@ -77,8 +77,12 @@ class Aside:
         asked = {"name": name, "after": after, "first": first}
         rows = self._rows(statements.ENTRIES, asked, lock=name)
         return [
-            Entry(row["number"], row["at"].to_native().astimezone(UTC), bytes(row["value"]))
-            for row in rows
+            Entry(
+                number,
+                datetime.fromtimestamp(seconds, UTC).replace(microsecond=micro),
+                bytes(value),
+            )
+            for number, seconds, micro, value in rows
         ]
 
     def trim(self, name: str, upto: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from cmdb.queries import CLOSENESS, Naming, OfType, Owned, ParsedQuery, Reaching, Related, Way
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import link_image, record_image
-from cmdb.store.places import ASKED, EVERYWHERE, MOST, Places
+from cmdb.store.places import ASKED, MOST, Places
 from schema.kinds import Kind
 from schema.model import Model
 
@@ -33,7 +33,7 @@ class Conditions(QueryCompiler):
     subtrees
         As of the past: by organisation that is asked for, its id and those that were below it.
     places
-        Gives the numbers of owners.
+        As of `QueryCompiler`.
     """
 
     true, false = "true", "false"
@@ -43,11 +43,10 @@ class Conditions(QueryCompiler):
         model: Model,
         as_of: int | None,
         subtrees: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        places: Callable[[Owned], Places] = lambda _: EVERYWHERE,
+        places: Callable[[Owned], Places] | None = None,
     ) -> None:
-        super().__init__(as_of)
-        self.model = model
-        self.subtrees, self._places = subtrees, places
+        super().__init__(as_of, places)
+        self.model, self.subtrees = model, subtrees
         self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
         self._depth = 0
 
@@ -147,11 +146,10 @@ class Conditions(QueryCompiler):
         types = self.parameter(list(asked.concrete))
         return f"({alias}:`{asked.type}` OR ({alias}:`_RecordImage` AND {alias}.type IN {types}))"
 
-    def owned(self, alias: str, owned: Owned) -> str:
+    def owned(self, alias: str, owned: Owned, places: Places) -> str:
         """One choice after the other: the server would make a disjunction of ranges a conjunction first,
         and look into the graph for each record that a disjunction does not hold for."""
-        owner, places = f"{alias}.`_owner`", self._places(owned)
-        choices = []
+        owner, choices = f"{alias}.`_owner`", []
         if owned.asked:
             exactly = self.all_of(alias, owned.exactly)
             choices.append(f"WHEN {owner} = {ASKED} THEN {exactly}")

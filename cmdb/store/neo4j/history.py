@@ -80,14 +80,15 @@ class History:
             found[live[0]] = [Commit(r, gathered(changed[r.number])) for r in commits]
         return found
 
-    def feed(self, after: int, upto: int | None) -> Iterator[Commit]:
+    def feed(self, after: int, upto: int | None, only: Collection[str] | None) -> Iterator[Commit]:
         """One statement for some thousand changed elements: it is all that a follower close behind needs."""
-        asked = {"upto": NEVER if upto is None else upto, "size": FEED_SIZE}
-        while after < asked["upto"]:
+        upto = NEVER if upto is None else upto
+        asked = {"size": FEED_SIZE, "only": None if only is None else list(only)}
+        while after < upto:
             last, headers, live, images = self._database.answer(
-                statements.FEED, {"after": after, **asked}
+                statements.FEED, {"after": after, "upto": upto, **asked}
             )
-            asked["upto"] = min(last, asked["upto"])
+            upto = min(last, upto)
             if not headers:
                 return
             begun, after = after, headers[-1][0]["number"]

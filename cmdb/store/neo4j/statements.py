@@ -177,11 +177,8 @@ COUNT_TYPE_CHANGES: Final = (
     "MATCH (s:`_Store` {key: 'store'}) SET s.type_changes = coalesce(s.type_changes, 0) + 1"
 )
 
-UPDATE_RECORDS: Final = (
-    f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row.id')}"
-    " WITH n, row, n.`_owner` AS owner, n.`_number` AS number"
-    " SET n = row.properties, n.`_owner` = owner, n.`_number` = number"
-)
+UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n += row[1]"
+"""Only what changes goes there; null takes a property away."""
 OWN: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n.`_owner` = row[1]"
 NUMBER: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n.`_number` = row[1]"
 """The owner of a record, and the number of an organisation (`cmdb.store.places`)."""
@@ -192,7 +189,10 @@ UNNUMBERED: Final = (
 )
 ORGANISATIONS: Final = f"MATCH (n:`{ORGANISATION}`) RETURN collect([n.id, n.`_number`]) AS answer"
 NUMBERED: Final = "MATCH (s:`_Store` {key: 'store'}) SET s.numbered = $numbered"
-SET_OWNER_RULES: Final = "MATCH (s:`_Store` {key: 'store'}) SET s.owners = $rules"
+SET_OWNER_RULES: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) WHERE s.model = $model SET s.owners = $rules"
+)
+"""By which rules all owners are made; there are none from a model that has others until it is done."""
 
 _REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
 _HEADER = f"{_REVISION} AS v"
@@ -212,7 +212,8 @@ WRITE_REVISION: Final = (
     " CREATE (v:`_Revision`) SET v = $revision"
 )
 WRITE_MODEL: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.model = $revision"
+    "MATCH (s:`_Store` {key: 'store'})"
+    " SET s.model = $revision, s.owners = CASE WHEN s.owners = $rules THEN $rules END"
     " CREATE (m:`_Model` {revision: $revision, document: $document})"
 )
 REVISION_OF: Final = (
@@ -235,7 +236,12 @@ SETTLE: Final = (
 )
 """After a writer that ended between announcing and publishing; waits for the writers' lock."""
 
-ADD_RECORD_IMAGES: Final = f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RecordImage`) SET i = row"
+ADD_RECORD_IMAGES: Final = (
+    f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')}"
+    " CREATE (i:`_RecordImage`)"
+    " SET i = n {.*, type: row[1], until: $until, `_owner`: null, `_number`: null}"
+)
+"""Of live records as they are, before anything of them changes; the past has no owners."""
 ADD_RELATIONSHIP_IMAGES: Final = (
     f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 )
@@ -325,8 +331,10 @@ LOCK_JOURNAL: Final = "MATCH (j:`_Journal` {name: $name}) SET j.name = $name"
 """Waits for an append that is being committed: nobody reads a part of one."""
 ENTRIES: Final = (
     "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number > $after"
-    " RETURN e.number AS number, e.at AS at, e.value AS value ORDER BY e.number LIMIT $first"
+    " RETURN e.number AS number, e.at.epochSeconds AS seconds, e.at.microsecond AS microsecond, e.value AS value"
+    " ORDER BY e.number LIMIT $first"
 )
+"""Instants as numbers: the driver takes longer to make one of its own than for all the rest of an entry."""
 TRIM: Final = (
     "MATCH (e:`_Entry`) WHERE e.journal = $name AND e.number <= $upto"
     " WITH e LIMIT $size DELETE e RETURN count(*) AS count"
@@ -360,6 +368,8 @@ _LINKS = "RETURN collect([key, NULL, properties(x)]) AS answer"
 _IMAGE_OF_LINK = link_image("x", source="key[0]", type="key[1]", target="key[2]")
 _LINK_OF = "MATCH (s:`Record` {id: key[0]})-[x]->(t:`Record` {id: key[2]}) WHERE type(x) = key[1]"
 
+_LOOKED_AT = "($only IS NULL OR any(label IN labels(n) WHERE label IN $only))"
+_LINK_LOOKED_AT = "WITH key WHERE $only IS NULL OR key[1] IN $only"
 _UNTIL_HERE = "MATCH (v:`_Revision`) WHERE v.number > $after AND v.number <= here"
 FEED: Final = (
     f"{_CLOCK} WITH c.published AS at CALL (at) {{"
@@ -371,15 +381,16 @@ FEED: Final = (
     " WITH at, headers, reduce(taken = [0, $after], h IN headers | CASE WHEN taken[0] < $size"
     " THEN [taken[0] + h[2], h[0].number] ELSE taken END)[1] AS here"
     f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
-    " MATCH (n:`Record` {id: id}) WHERE n.revision > $after AND n.revision <= here"
+    f" MATCH (n:`Record` {{id: id}}) WHERE n.revision > $after AND n.revision <= here AND {_LOOKED_AT}"
     " RETURN collect([n.id, labels(n), n {.*}]) AS records }"
-    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF} {_LINK_LOOKED_AT}"
     f" {_LINK_OF} AND x.revision > $after AND x.revision <= here"
     " RETURN collect([key, NULL, properties(x)]) AS links }"
     f" CALL (here) {{ {_UNTIL_HERE} {_RECORDS_OF}"
+    f" MATCH (n:`Record` {{id: id}}) WHERE {_LOOKED_AT} WITH id"
     f" {record_image('n', 'id')} WHERE n.until > $after AND n.revision <= here"
     " RETURN collect([n.id, labels(n), n {.*}]) AS record_images }"
-    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF}"
+    f" CALL (here) {{ {_UNTIL_HERE} {_LINKS_OF} {_LINK_LOOKED_AT}"
     f" {_IMAGE_OF_LINK} WHERE x.until > $after AND x.revision <= here"
     " RETURN collect([key, NULL, properties(x)]) AS link_images }"
     " RETURN [at, [h IN headers WHERE h[0].number <= here | [h[0], h[1]]],"

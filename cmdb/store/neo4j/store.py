@@ -113,7 +113,7 @@ class Neo4jStore(GraphStore):
         self._places = places.Known(self._organisations)
         self._aside = Aside(self._database)
         self._format = FORMAT
-        self._owner_rules: str | None = None
+        self._rules = self._owned_by = ""
 
     @property
     def statements(self) -> int:
@@ -180,10 +180,11 @@ class Neo4jStore(GraphStore):
                     f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.",
                     "Use a newer release.",
                 )
-            self._format, self._owner_rules = rows[0]["format"], rows[0]["owners"]
+            self._format, self._owned_by = rows[0]["format"], rows[0]["owners"]
             if rows[0]["document"] is not None:
                 model = read_document(rows[0]["document"])
                 self._properties, self._model = Properties(model), model
+                self._rules = rules_of(model).text
                 self._model_revision = rows[0]["revision"]
             self._model_checked = time.monotonic()
             return bool(rows[0]["quiet"])
@@ -212,16 +213,20 @@ class Neo4jStore(GraphStore):
         self._database.define(("CALL db.awaitIndexes(3600)",))
         self._own_all()
 
+    def _owned(self) -> bool:
+        """Whether all owners are those of the model in use; else they are being made, or have to be."""
+        return self._owned_by == self._rules
+
     def _own_all(self) -> None:
         """Work out all owners anew, if the model has other rules than those they were made by."""
-        rules = rules_of(self.model).text
-        if self._owner_rules == rules:
+        if self._owned():
             return
+        made = {"rules": self._rules, "model": self._model_revision}
         self._unrecorded(lambda writing: writing.number_all())
         for ids in self._history.ids():
             self._unrecorded(partial(Neo4jWriteTransaction.own, ids=ids))
-        self._database.define((statements.SET_OWNER_RULES,), rules=rules)
-        self._owner_rules = rules
+        self._database.define((statements.SET_OWNER_RULES,), **made)
+        self._refresh_model()
 
     def _unrecorded(self, work: Callable[[Neo4jWriteTransaction], None]) -> None:
         """Write what is in no revision, while nobody else writes."""
@@ -257,7 +262,8 @@ class Neo4jStore(GraphStore):
         at = self.resolve(as_of)
         past = {o for o in organisations if o is not None and at is not None}
         subtrees = {o: self._subtree(o, at) for o in past}
-        compiler = Compiler(self.model, at, subtrees, self._places)
+        known = self._places if self._owned() else None
+        compiler = Compiler(self.model, at, subtrees, known)
         asked = statement(compiler)
         return list(self._database.answer(asked, {**parameters, **compiler.parameters}))
 
@@ -338,8 +344,10 @@ class Neo4jStore(GraphStore):
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
         return self._history.of(ids, first, before)
 
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
-        return self._history.feed(after, upto)
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Commit]:
+        return self._history.feed(after, upto, only)
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         last = self.last_revision().number

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 import neo4j
 
 from cmdb.commits import End, Plan
-from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of
-from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of, rules_of
+from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Revision
 from cmdb.store import places
 from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
@@ -135,11 +135,13 @@ class Neo4jWriteTransaction:
 
     def write(self, revision: Revision, plan: Plan, chained: bool = True) -> Revision:
         if plan.model is not None:
-            self._use(read_document(plan.model))
-            self._run(statements.WRITE_MODEL, revision=revision.number, document=plan.model)
+            model = read_document(plan.model)
+            self._use(model)
+            applied = {"document": plan.model, "rules": rules_of(model).text}
+            self._run(statements.WRITE_MODEL, revision=revision.number, **applied)
         assert self.model is not None
         owners = owners_after(self.model, self, plan)
-        self._number([r.id for r in plan.created if self._is_organisation(r.type)])
+        self._found(plan)
         numbers = self._numbers(owners)
         checks = None
         if chained:
@@ -155,7 +157,9 @@ class Neo4jWriteTransaction:
             {
                 "labels": list(self.model.record_types[type_].ancestors),
                 "rows": [
-                    self._record_row(record) | self._own_row(record.id, numbers[owners[record.id]])
+                    self._record_row(record)
+                    | {"_owner": numbers[owners[record.id]]}
+                    | self._number_row(record.id)
                     for record in records
                 ],
             }
@@ -176,25 +180,39 @@ class Neo4jWriteTransaction:
         assert self.model is not None
         return ORGANISATION in self.model.record_types[type_].ancestors
 
+    def _found(self, plan: Plan) -> None:
+        """Numbers for what becomes an organisation."""
+        became = [
+            after.id
+            for before, after in plan.updated
+            if self._is_organisation(after.type) and not self._is_organisation(before.type)
+        ]
+        self._known_numbers(became)  # what was one before has its number still
+        made = [record.id for record in plan.created if self._is_organisation(record.type)]
+        self._number([*made, *(id for id in became if id not in self.numbers)])
+
     def _number(self, ids: Collection[str]) -> None:
         """Give organisations the next numbers."""
         for id in ids:
             self._numbered += 1
             self.numbers[id] = self._numbered
 
-    def _own_row(self, id: str, owner: int) -> dict[str, Any]:
-        number = self.numbers.get(id)
-        return {"_owner": owner} if number is None else {"_owner": owner, "_number": number}
+    def _number_row(self, id: str) -> dict[str, Any]:
+        return {"_number": self.numbers[id]} if id in self.numbers else {}
 
     def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
         """Owners as they are kept; what names an organisation that has no number is asked."""
         named = {*owners.values()} - {ASKED, NOBODY}
-        self.numbers |= self._known.numbers.among(named - self.numbers.keys())
-        if missing := named - self.numbers.keys():
-            rows = self._run(statements.NUMBERS, ids=sorted(missing))
-            self.numbers |= {row["id"]: row["number"] for row in rows if row["number"] is not None}
+        self._known_numbers(named)
         found = {owner: self.numbers.get(owner, places.ASKED) for owner in named}
         return found | {ASKED: places.ASKED, NOBODY: places.NOBODY}
+
+    def _known_numbers(self, ids: Collection[str]) -> None:
+        """Look up numbers that were given before."""
+        self.numbers |= self._known.numbers.among([id for id in ids if id not in self.numbers])
+        if missing := [id for id in ids if id not in self.numbers]:
+            rows = self._run(statements.NUMBERS, ids=sorted(missing))
+            self.numbers |= {row["id"]: row["number"] for row in rows if row["number"] is not None}
 
     def _own(self, owners: Mapping[str, str]) -> None:
         """Keep the owners of stored records."""
@@ -238,11 +256,8 @@ class Neo4jWriteTransaction:
         if not updated:
             return
         assert self.model is not None
-        images = [
-            {**self._record_row(before), "type": before.type, "until": number}
-            for before, _ in updated
-        ]
-        self._run(statements.ADD_RECORD_IMAGES, rows=images)
+        images = [[before.id, before.type] for before, _ in updated]
+        self._run(statements.ADD_RECORD_IMAGES, rows=images, until=number)
         released: set[str] = set()
         for before, after in updated:
             for key in self.model.record_types[after.type].unique:
@@ -252,8 +267,18 @@ class Neo4jWriteTransaction:
         if released and len(updated) > 1:
             self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
         self._retype([(before, after) for before, after in updated if before.type != after.type])
-        rows = [{"id": after.id, "properties": self._record_row(after)} for _, after in updated]
+        rows = [
+            [after.id, self._changed(before, after) | self._number_row(after.id)]
+            for before, after in updated
+        ]
         self._run(statements.UPDATE_RECORDS, rows=rows)
+
+    def _changed(self, before: Record, after: Record) -> dict[str, Any]:
+        """The properties that change, None for those that go."""
+        old, new = before.attributes, after.attributes
+        names = [n for n in old.keys() | new.keys() if not same_values(old.get(n), new.get(n))]
+        said = self.properties.to_properties({n: new[n] for n in names if n in new})
+        return {**dict.fromkeys(names), **said, "revision": after.revision}
 
     def _retype(self, retyped: list[tuple[Record, Record]]) -> None:
         if not retyped:
@@ -265,13 +290,6 @@ class Neo4jWriteTransaction:
             before, after = way.split()
             statement = statements.retype(types[before], types[after])
             self._run(statement, ids=[record.id for record, _ in pairs])
-        new = [
-            record.id
-            for before, record in retyped
-            if self._is_organisation(record.type) and not self._is_organisation(before.type)
-        ]
-        if new:
-            self.number_all()
         self._run(statements.COUNT_TYPE_CHANGES)
         self.type_changes += 1
         self.met |= {after.id: after.type for _, after in retyped}

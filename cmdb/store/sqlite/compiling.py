@@ -29,7 +29,7 @@ from cmdb.queries import (
 )
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
-from cmdb.store.places import ASKED, EVERYWHERE, MOST, Places
+from cmdb.store.places import ASKED, MOST, Places
 from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.search import match
 from cmdb.store.sqlite.topology import GROUP, NEEDS, STATE
@@ -61,7 +61,7 @@ class Compiler(QueryCompiler):
     indexed
         Attributes kept in ``attribute_values`` (live reads only).
     places
-        Gives the numbers of owners.
+        As of `QueryCompiler`.
 
     Attributes
     ----------
@@ -76,11 +76,10 @@ class Compiler(QueryCompiler):
         self,
         as_of: int | None,
         indexed: Collection[str] = (),
-        places: Callable[[Owned], Places] = lambda _: EVERYWHERE,
+        places: Callable[[Owned], Places] | None = None,
     ) -> None:
-        super().__init__(as_of)
+        super().__init__(as_of, places)
         self.indexed = indexed if as_of is None else ()
-        self._places = places
         self.parameters: list[Any] = [] if as_of is None else [as_of]
         self.looked_up = False
         self._aliases = 0
@@ -195,6 +194,7 @@ class Compiler(QueryCompiler):
         owned = next((part for part in conditions if isinstance(part, Owned)), None)
         if (
             owned is None
+            or self._places is None
             or self.as_of is not None
             or query.text is not None
             or query.organisation is not None
@@ -207,7 +207,7 @@ class Compiler(QueryCompiler):
         )
         return "SELECT " + " + ".join(
             f"(SELECT count(*) FROM records r WHERE r.type IN ('{names}') AND {arm}{rest})"
-            for arm in self._arms("r", "r.owner", owned)
+            for arm in self._arms("r", "r.owner", owned, self._places(owned))
         )
 
     def _chosen(self, query: ParsedQuery) -> str:
@@ -389,14 +389,13 @@ class Compiler(QueryCompiler):
         names = "', '".join(asked.concrete)
         return f"{alias}.type IN ('{names}')"
 
-    def owned(self, alias: str, owned: Owned) -> str:
+    def owned(self, alias: str, owned: Owned, places: Places) -> str:
         """Not by the index, which SQLite would take instead of the one in whose order a page is."""
-        arms = self._arms(alias, f"ifnull({alias}.owner, {UNKNOWN})", owned)
+        arms = self._arms(alias, f"ifnull({alias}.owner, {UNKNOWN})", owned, places)
         return f"({' OR '.join(arms)})" if arms else self.false
 
-    def _arms(self, alias: str, owner: str, owned: Owned) -> list[str]:
+    def _arms(self, alias: str, owner: str, owned: Owned, places: Places) -> list[str]:
         """No two of these hold for one record."""
-        places = self._places(owned)
         if len(places.spans) > MOST:
             arms = [self.among(owner, places.numbers)]
         else:

@@ -507,7 +507,9 @@ class SqliteStore(GraphStore):
         asked = {"ids": json.dumps(ids), "first": first, "before": before}
         return histories(self._all(HISTORIES, asked), self._record, self._relationship)
 
-    def feed(self, after: int = 0, upto: int | None = None) -> Iterator[Commit]:
+    def feed(
+        self, after: int = 0, upto: int | None = None, only: Collection[str] | None = None
+    ) -> Iterator[Commit]:
         with self._history() as history:
             yield from history.commits(after, NEVER if upto is None else upto)
 

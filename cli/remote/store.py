@@ -11,10 +11,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from cli.remote.instead import not_over_server, refusing
 from client import Client, Found, ServerError
+from client.client import PAGE
 from client.client import AsOf as ClientAsOf
+from client.client import Page as ClientPage
+from client.client import record as found_of
 from cmdb.change_sets import ChangeSet, Create, Relate, Unrelate, Update
 from cmdb.commits import Plan
 from cmdb.errors import (
@@ -37,19 +41,15 @@ from cmdb.revisions import (
 )
 from cmdb.store import GraphStore
 from cmdb.store.base import Direction, Neighbour, Statistics
+from lifecycle.refusals import NotAllowedError, Refusal, RefusedError
 from schema.kinds import parse_datetime, write_datetime
 from schema.model import Model, read_document
 
+T = TypeVar("T")
 REVISION: Final = "number at actor source reason changeSet effectiveOn"
 CHANGES: Final = """records { id type name created attributes { attribute before after } }
     relationships { source type target created closed attributes { attribute before after } }
     modelApplied"""
-
-
-class NotOverServerError(CmdbError):
-    """A command needs the store itself."""
-
-    code = "not_over_server"
 
 
 def token() -> str:
@@ -69,18 +69,8 @@ def token() -> str:
     return os.environ.get("CMDB_TOKEN", "")
 
 
-def _refusing(name: str) -> Any:
-    def refuse(self: GraphStore, *_: Any, **__: Any) -> Any:
-        raise NotOverServerError(
-            f"This does not go by a server: it needs the store itself ({name.strip('_')}).",
-            "Name the store by --store, where it is; or ask the server by GraphQL.",
-        )
-
-    return refuse
-
-
 _Refusing: Any = type(
-    "_Refusing", (GraphStore,), {n: _refusing(n) for n in GraphStore.__abstractmethods__}
+    "_Refusing", (GraphStore,), {n: refusing(n) for n in GraphStore.__abstractmethods__}
 )
 
 
@@ -102,6 +92,11 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
     def model(self) -> Model:
         return read_document(self.client.query("{ model { document } }")["model"]["document"])
 
+    @cached_property
+    def me(self) -> str:
+        """The name of whose token it is."""
+        return str(self.asked(lambda client: client.me())["name"])
+
     # -- reading --------------------------------------------------------------------------------------
 
     def last_revision(self) -> Revision:
@@ -117,39 +112,57 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         return {id: self._record(record) for id, record in found.items()}
 
     def find(self, query: Query) -> Page:
-        page = self.client.find(
-            query.type,
-            query.where,
-            order=[f"{'-' * s.descending}{s.attribute}" for s in query.sort],
-            first=query.first,
-            after=query.after,
-            organisation=query.organisation,
-            as_of=_moment(query.as_of),
-            exact=not query.subtypes,
+        return self._paged(
+            query,
+            lambda first, after: self.client.find(
+                query.type,
+                plain(query.where),
+                order=[f"{'-' * s.descending}{s.attribute}" for s in query.sort],
+                first=first,
+                after=after,
+                organisation=query.organisation,
+                as_of=_moment(query.as_of),
+                exact=not query.subtypes,
+                total=query.total and after == query.after,
+            ),
         )
-        return Page([self._record(r) for r in page.records], page.cursor, page.total)
 
     def search(self, text: str, query: Query = Query()) -> Page:  # noqa: B008
-        page = self.client.search(
-            text,
-            query.type,
-            query.where,
-            first=query.first,
-            after=query.after,
-            organisation=query.organisation,
+        return self._paged(
+            query,
+            lambda first, after: self.client.search(
+                text,
+                query.type,
+                plain(query.where),
+                first=first,
+                after=after,
+                organisation=query.organisation,
+                total=query.total and after == query.after,
+            ),
         )
-        return Page([self._record(r) for r in page.records], page.cursor, page.total)
+
+    def _paged(self, query: Query, ask: Callable[[int, str | None], ClientPage]) -> Page:
+        """A page, in parts of which each is one that a server gives."""
+        found: list[Record] = []
+        total, after = None, query.after
+        while True:
+            part = ask(min(PAGE, query.first - len(found)), after)
+            found += [self._record(record) for record in part.records]
+            total, after = part.total if total is None else total, part.cursor
+            if after is None or len(found) >= query.first:
+                return Page(found, after, total)
 
     def count_by(self, query: Query, attributes: Sequence[str]) -> list[Count]:
-        asked = """query($type: String!, $where: JSON, $by: [String!]!, $organisation: ID) {
-            counts(type: $type, where: $where, by: $by, organisation: $organisation)
+        asked = """query($type: String!, $where: JSON, $by: [String!]!, $organisation: ID, $at: AsOf) {
+            counts(type: $type, where: $where, by: $by, organisation: $organisation, asOf: $at)
             { values count } }"""
         found = self.client.query(
             asked,
             type=query.type,
-            where=query.where,
+            where=plain(query.where),
             by=list(attributes),
             organisation=query.organisation,
+            at=_moment(query.as_of),
         )
         kinds = [self.model.attributes[n].kind if n != "type" else None for n in attributes]
         return [
@@ -192,7 +205,7 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
                     n["revision"],
                     read(n["attributes"]),
                 ),
-                self._plain(n["record"]),
+                self.read(n["record"]),
             )
             for n in found["neighbours"]
         ]
@@ -236,47 +249,40 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
 
     def commit(self, change_set: ChangeSet, prepared: Plan | None = None) -> CommitResult:
         if change_set.managed or change_set.process:
-            _refusing("processes")(self)
+            raise not_over_server("This writes what is the product's own.")
         effective = change_set.effective_on
-        try:
-            change = self.client.apply(
+        change = self.asked(
+            lambda client: client.apply(
                 [_operation(operation) for operation in change_set.operations],
                 reason=change_set.reason,
                 effective_on=effective.isoformat() if effective else None,
                 key=change_set.id,
             )
-        except ServerError as error:
-            raise self._told(error) from None
+        )
         return CommitResult(change.revision, change.committed)
 
-    def _told(self, error: ServerError) -> CmdbError:
-        """A refusal of the server's, as a store would have raised it."""
-        details = error.details
-        if error.code == "invalid_change" and details.get("problems"):
-            return InvalidChangeError([Problem(**problem) for problem in details["problems"]])
-        if error.code == "conflict" and "interferences" in details:
-            between = [
-                Interference(
-                    i["revision"],
-                    parse_datetime(i["at"]),
-                    i["actor"],
-                    {c["attribute"]: (c["before"], c["after"]) for c in i["changed"]},
-                )
-                for i in details["interferences"]
-            ]
-            return ConflictError(details["record"], details["expected"], details["actual"], between)
-        return error
+    def asked(self, ask: Callable[[Client], T]) -> T:
+        """What the server answers.
+
+        Raises
+        ------
+        CmdbError
+            As the product itself raises it.
+        """
+        try:
+            return ask(self.client)
+        except ServerError as error:
+            raise _told(error) from None
 
     # -- values ---------------------------------------------------------------------------------------
 
-    def _record(self, found: Found) -> Record:
-        return Record(
-            found.id, found.type, found.revision, self.model.from_json(dict(found.attributes))
-        )
+    def read(self, node: Mapping[str, Any]) -> Record:
+        """A record as it came, with the fields of `client.client.RECORD`."""
+        return self._record(found_of(node))
 
-    def _plain(self, node: Mapping[str, Any]) -> Record:
-        attributes = self.model.from_json(node["attributes"])
-        return Record(node["id"], node["type"], node["revision"], attributes)
+    def _record(self, found: Found) -> Record:
+        attributes = self.model.from_json(dict(found.attributes))
+        return Record(found.id, found.type, found.revision, attributes)
 
     def _changes(self, told: Mapping[str, Any]) -> Changes:
         """Changes as they are told: of each side only what differs."""
@@ -308,6 +314,29 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         return Changes(records, links, "" if told["modelApplied"] else None)
 
 
+def _told(error: ServerError) -> CmdbError:
+    """A refusal of the server's, as the product itself would have raised it."""
+    details = error.details
+    if error.code == "invalid_change" and details.get("problems"):
+        return InvalidChangeError([Problem(**problem) for problem in details["problems"]])
+    if error.code == "conflict" and "interferences" in details:
+        between = [
+            Interference(
+                i["revision"],
+                parse_datetime(i["at"]),
+                i["actor"],
+                {c["attribute"]: (c["before"], c["after"]) for c in i["changed"]},
+            )
+            for i in details["interferences"]
+        ]
+        return ConflictError(details["record"], details["expected"], details["actual"], between)
+    if error.code == RefusedError.code and details.get("refusals"):
+        return RefusedError([Refusal(**refusal) for refusal in details["refusals"]])
+    if error.code == NotAllowedError.code:
+        return NotAllowedError(error.message, error.remedy)
+    return error
+
+
 def _operation(operation: Any) -> dict[str, Any]:
     """An operation as `Client.apply` takes it."""
     if isinstance(operation, Create):
@@ -318,14 +347,20 @@ def _operation(operation: Any) -> dict[str, Any]:
     else:
         said = dict(zip(("source", "type", "target"), operation[:3], strict=True))
     if not isinstance(operation, Unrelate):
-        said["attributes"] = {n: _json(v) for n, v in operation.attributes.items()}
+        said["attributes"] = plain(operation.attributes)
     kinds = {Create: "create", Update: "update", Relate: "relate", Unrelate: "unrelate"}
     return {kinds[type(operation)]: said}
 
 
-def _json(value: Any) -> Any:
-    write: Callable[[Any], Any] | None = getattr(value, "isoformat", None)
-    return write() if write else value  # type: ignore[call-arg]
+def plain(value: Any) -> Any:
+    """A filter, or a value, as JSON has it."""
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in value]
+    if isinstance(value, date):
+        return write_datetime(value) if isinstance(value, datetime) else value.isoformat()
+    return value
 
 
 def _moment(as_of: AsOf) -> ClientAsOf:

@@ -1,0 +1,72 @@
+"""One question of a server's with lists in its answer, which are read page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from cli.remote.store import RemoteStore
+
+PAGE: Final = 500
+
+
+class Questions:
+    """Asks a field of GraphQL, part by part.
+
+    Parameters
+    ----------
+    types
+        Of the arguments there are.
+    given
+        The arguments; those that are None are left out.
+    """
+
+    def __init__(
+        self, graph: RemoteStore, field: str, types: Mapping[str, str], given: Mapping[str, Any]
+    ) -> None:
+        self.graph, self.field, self.types = graph, field, types
+        self.given = {name: value for name, value in given.items() if value is not None}
+
+    def ask(self, selection: str, **more: Any) -> Any:
+        """Something of the answer."""
+        paging = {"first": "Int", "after": "String"} if more else {}
+        kinds = {**{name: self.types[name] for name in self.given}, **paging}
+        declared = ", ".join(f"${name}: {kind}" for name, kind in kinds.items())
+        handed = ", ".join(f"{name}: ${name}" for name in self.given)
+        document = f"""query{f"({declared})" if declared else ""} {{
+            {self.field}{f"({handed})" if handed else ""} {{ {selection} }} }}"""
+        given = {**self.given, **more}
+        return self.graph.asked(lambda client: client.query(document, **given))[self.field]
+
+    def about(self, selection: str, *, pinned: bool = True) -> Any:
+        """What there is to know beside the lists.
+
+        Parameters
+        ----------
+        pinned
+            All else is asked as of the same revision.
+        """
+        found = self.ask(f"revision {selection}")
+        if pinned:
+            self.given["asOf"] = found["revision"]
+        return found
+
+    def every(
+        self, field: str, selection: str, narrowed: str = "", within: str = "", size: int = PAGE
+    ) -> Iterator[Any]:
+        """The items of a list, page by page."""
+        paged = f"""{field}(first: $first, after: $after {narrowed}) {{
+            pageInfo {{ hasNextPage endCursor }} nodes {{ {selection} }} }}"""
+        text, after = f"{within} {{ {paged} }}" if within else paged, None
+        while True:
+            found = self.ask(text, first=size, after=after)
+            page = (found[within] if within else found)[field]
+            yield from page["nodes"]
+            if not page["pageInfo"]["hasNextPage"]:
+                return
+            after = page["pageInfo"]["endCursor"]
+
+
+def hidden(told: Mapping[str, Any]) -> dict[str, int]:
+    """How much there is that may not be seen, by organisation."""
+    return {each["organisation"] or "": each["count"] for each in told["hidden"]}
