@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from api.access.organisations import Organisations
 from api.access.principals import Grant, Permission
 from api.access.scope import Scope
-from cmdb.change_sets import Create, Operation, Relate
+from cmdb.change_sets import Create, Operation, Relate, Unrelate
 from cmdb.ids import new_id
 from cmdb.owners import LEVELS
 from cmdb.queries import FILTER_DEPTH, RELATED_DEPTH, Query
@@ -248,6 +248,24 @@ def test_what_is_a_part_of_two_is_seen_by_who_sees_both(store: GraphStore) -> No
     )
     for at, seen in ((top, 1), (sides[0], 0), (sides[1], 0)):
         assert guard(store, at, "reader").find(Query("App", total=True)).total == seen
+
+
+def test_what_a_moved_organisation_owns_is_seen_from_where_it_is_now(store: GraphStore) -> None:
+    """No owner changes: it is the tree that says who sees it."""
+    sides = [add(store, "Organisation", name) for name in "AB"]
+    moved = add(store, "Organisation", "moved")
+    device, app = create("Device", "d", organisation=moved), create("App", "a")
+    commit(store, device, app, Relate(app.id, "PIECE_OF", device.id))
+    owners = store._owners([device.id, app.id])
+    for at, before in ((0, 1), (1, 0), (0, 1)):
+        gone = [Unrelate(moved, "PART_OF", sides[before])]
+        there = store.neighbours([moved], ["PART_OF"], "out")
+        commit(store, *(gone if there else []), Relate(moved, "PART_OF", sides[at]))
+        for side in (0, 1):
+            guarded = guard(store, sides[side], "reader")
+            counts = [guarded.find(Query(t, total=True)).total for t in ("Device", "App")]
+            assert counts == ([1, 1] if side == at else [0, 0])
+    assert store._owners([device.id, app.id]) == owners == dict.fromkeys(owners, moved)
 
 
 def test_the_deepest_filter_fits_beside_the_bounds(store: GraphStore) -> None:
