@@ -713,10 +713,10 @@ class GuardedStore(GraphStore):
         scope = scope or self.scope
         asked = set(ids)
         if not scope.bounded:
-            return {id for id in asked if is_id(id)}
+            return {id for id in asked if _is_id(id)}
         found = asked & scope.seen_organisations
         rest = asked - found
-        unknown = {id for id in rest - self._seen.keys() if is_id(id)}
+        unknown = {id for id in rest - self._seen.keys() if _is_id(id)}
         self._seen.update(dict.fromkeys(unknown & scope.tree.names.keys(), False))
         if unknown := unknown - self._seen.keys():
             seen = self._asked(unknown, None)

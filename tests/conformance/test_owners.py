@@ -58,7 +58,11 @@ class World(NamedTuple):
         """Some records as they are, and what is whole and part among them."""
         found = store.get(ids)
         said = {
-            id: (one.type, *(one.attributes.get(n) for n in ("organisation", "to_organisation")))
+            id: (
+                one.type,
+                one.attributes.get("organisation"),
+                one.attributes.get("to_organisation"),
+            )
             for id, one in ((id, found[id]) for id in ids)
         }
         near = store.neighbours(ids, ["CONTAINS", "PIECE_OF"])

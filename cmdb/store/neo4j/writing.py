@@ -142,7 +142,7 @@ class Neo4jWriteTransaction:
         assert self.model is not None
         owners = owners_after(self.model, self, plan)
         self._found(plan)
-        numbers = self._numbers(owners)
+        own = self._own_rows(owners)
         checks = None
         if chained:
             digest, checks = seal(
@@ -156,21 +156,16 @@ class Neo4jWriteTransaction:
         groups = [
             {
                 "labels": list(self.model.record_types[type_].ancestors),
-                "rows": [
-                    self._record_row(record)
-                    | {"_owner": numbers[owners[record.id]]}
-                    | self._number_row(record.id)
-                    for record in records
-                ],
+                "rows": [self._record_row(record) | own[record.id] for record in records],
             }
             for type_, records in created.items()
         ]
         if groups:
             self._run(statements.CREATE_RECORDS, groups=groups)
-        self._update(revision.number, plan.updated)
+        self._update(revision.number, plan.updated, own)
         self._links(revision.number, plan)
-        made = {record.id for record in plan.created}
-        self._own({id: owner for id, owner in owners.items() if id not in made})
+        written = {record.id for record in plan.created} | {after.id for _, after in plan.updated}
+        self._own({id: owner for id, owner in owners.items() if id not in written})
         self.last = revision
         return revision
 
@@ -197,8 +192,14 @@ class Neo4jWriteTransaction:
             self._numbered += 1
             self.numbers[id] = self._numbered
 
-    def _number_row(self, id: str) -> dict[str, Any]:
-        return {"_number": self.numbers[id]} if id in self.numbers else {}
+    def _own_rows(self, owners: Mapping[str, str]) -> dict[str, dict[str, int]]:
+        """What records have beside their attributes."""
+        numbers = self._numbers(owners)
+        return {
+            id: {"_owner": numbers[owner]}
+            | ({"_number": self.numbers[id]} if id in self.numbers else {})
+            for id, owner in owners.items()
+        }
 
     def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
         """Owners as they are kept; what names an organisation that has no number is asked."""
@@ -252,7 +253,12 @@ class Neo4jWriteTransaction:
             *closed_lines(plan.unrelated),
         ]
 
-    def _update(self, number: int, updated: list[tuple[Record, Record]]) -> None:
+    def _update(
+        self,
+        number: int,
+        updated: list[tuple[Record, Record]],
+        own: Mapping[str, Mapping[str, int]],
+    ) -> None:
         if not updated:
             return
         assert self.model is not None
@@ -268,7 +274,7 @@ class Neo4jWriteTransaction:
             self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
         self._retype([(before, after) for before, after in updated if before.type != after.type])
         rows = [
-            [after.id, self._changed(before, after) | self._number_row(after.id)]
+            [after.id, {**self._changed(before, after), **own.get(after.id, {})}]
             for before, after in updated
         ]
         self._run(statements.UPDATE_RECORDS, rows=rows)
