@@ -262,8 +262,8 @@ class Neo4jStore(GraphStore):
         at = self.resolve(as_of)
         past = {o for o in organisations if o is not None and at is not None}
         subtrees = {o: self._subtree(o, at) for o in past}
-        known = self._places if self._owned() else None
-        compiler = Compiler(self.model, at, subtrees, known)
+        model = self.model
+        compiler = Compiler(model, at, subtrees, self._places if self._owned() else None)
         asked = statement(compiler)
         return list(self._database.answer(asked, {**parameters, **compiler.parameters}))
 
