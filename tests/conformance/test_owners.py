@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from cmdb.change_sets import Operation, Relate, Unrelate, Update
 from cmdb.errors import CmdbError
 from cmdb.integrity import check
-from cmdb.owners import ASKED, LEVELS, NOBODY
+from cmdb.owners import LEVELS, NOBODY
 from cmdb.queries import Query
 from cmdb.reconciliation.duplicates import merge, unmerge
 from cmdb.reconciliation.undoing import undo
@@ -34,6 +34,7 @@ from tests.conformance.conftest import kept_file, kept_neo4j
 from tests.support.building import add, commit, create
 from tests.support.by_hand import ByHand
 from tests.support.neo4j_server import Neo4jServer
+from tests.support.owner_oracle import World, ends
 
 __all__ = ["kept_file", "kept_neo4j"]
 
@@ -45,44 +46,6 @@ TYPES = ("Box",) * 5 + ("Device", "Device", "Server", "App", "App", "Order", "Ac
 def model() -> Model:
     parts = ("small_model", "access_model", "merging_model")
     return load_model([SUPPORT / part for part in parts], shipped=False)
-
-
-class World(NamedTuple):
-    """What is in a store: (type, organisation, the one it is handed to), and (whole, part) by type."""
-
-    records: dict[str, tuple[str, str | None, str | None]]
-    links: set[tuple[str, str, str]]
-
-    @classmethod
-    def of(cls, store: GraphStore, ids: Collection[str]) -> Self:
-        """Some records as they are, and what is whole and part among them."""
-        found = store.get(ids)
-        said = {
-            id: (
-                one.type,
-                one.attributes.get("organisation"),
-                one.attributes.get("to_organisation"),
-            )
-            for id, one in ((id, found[id]) for id in ids)
-        }
-        near = store.neighbours(ids, ["CONTAINS", "PIECE_OF"])
-        return cls(said, {_ends(*n.relationship.key) for n in near})
-
-    def owner(self, id: str) -> str:
-        type_, own, to = self.records[id]
-        if type_ in ("Account", "Organisation", "MergedRecord") or to not in (None, own):
-            return ASKED
-        if own is not None:
-            return own
-        found = self._above(id, LEVELS)
-        return NOBODY if not found else ASKED if len(found) > 1 else found.pop()
-
-    def _above(self, id: str, levels: int) -> set[str]:
-        found: set[str] = set()
-        for whole in (w for w, _, part in self.links if part == id and levels):
-            own = self.records[whole][1]
-            found |= self._above(whole, levels - 1) if own is None else {own}
-        return found
 
 
 Step = tuple[str, int, int]
@@ -150,11 +113,11 @@ def _step(world: World, step: Step) -> list[Operation]:
     if what == "put" and (pairs := _pairs(world)):
         whole, type_, part = pairs[number % len(pairs)]
         world.links.add((whole, type_, part))
-        return [Relate(*_ends(whole, type_, part))]
+        return [Relate(*ends(whole, type_, part))]
     if what == "take" and world.links:
         link = sorted(world.links)[number % len(world.links)]
         world.links.remove(link)
-        return [Unrelate(*_ends(*link))]
+        return [Unrelate(*ends(*link))]
     if what == "add":
         made = create("Box", "x", **({"organisation": at} if at else {}))
         said[made.id] = ("Box", at, None)
@@ -189,15 +152,12 @@ def _pairs(world: World) -> list[tuple[str, str, str]]:
     return sorted({*found} - world.links)
 
 
-def _ends(whole: str, type_: str, part: str) -> tuple[str, str, str]:
-    return (whole, type_, part) if type_ == "CONTAINS" else (part, type_, whole)
-
-
 def agree(store: GraphStore, steps: list[Step], at_once: int) -> None:
     sound(store, work(store, steps, at_once))
 
 
 def sound(store: GraphStore, world: World) -> None:
+    """What a store keeps of some records is what it should."""
     assert store._owners(world.records) == {id: world.owner(id) for id in world.records}
 
 
