@@ -26,6 +26,7 @@ from bench import (
     reaching,
     reading,
     reconciling,
+    scoped,
 )
 from bench.estate import operations
 from bench.measuring import Report
@@ -39,8 +40,9 @@ SMALL = 1_000
 HOSTS: Final = 10
 """So many records of the size for each host."""
 RECONCILING: Final = ("ledger", "ansible", "ledger-memory", "cartography")
-PARTS: Final = ("estate", *RECONCILING, "impact", "orders", "alerts", "api")
-"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders; alerts; the server."""
+PARTS: Final = ("estate", *RECONCILING, "impact", "orders", "alerts", "api", "scoped")
+"""What is measured: an estate loaded and read; sources reconciled; what outages do; orders; alerts; the server;
+what permission costs."""
 SOAKED: Final = ("estate", "impact")
 """What is measured for long, unless it is said what."""
 
@@ -87,6 +89,8 @@ def main() -> None:
                 alerts.measure(report, name, FRESH[name], size)
             if "impact" in parts and size <= impact.LARGEST:
                 impact.measure(report, name, FRESH[name], size, rounds)
+            if "scoped" in parts and size == sizes[0]:
+                scoped.measure(report, name, FRESH[name], size)
             if "api" in parts and name == "neo4j":
                 api.measure(report, FRESH[name], size)
         if "impact" in parts:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final
 
 from cmdb.audit import Audit
+from cmdb.owners import owners_of
+from cmdb.pending import reading
 from cmdb.store.base import Finding, GraphStore
 from cmdb.violations import (
     invalid_attributes,
@@ -12,6 +16,8 @@ from cmdb.violations import (
     invalid_relationships,
     references,
 )
+
+BATCH: Final = 1_000
 
 
 def check(
@@ -55,8 +61,23 @@ def check(
     links, rules = store.scan_relationships(at), store.model.relationship_types
     for code, what, subject in invalid_relationships(links, rules, types):
         yield Finding(code, subject, f"{what}.")
+    progress("owners")
+    yield from _owners(store, types, at)
     progress("the feed")
     yield from _feed(store, at, audit)
+
+
+def _owners(store: GraphStore, ids: Iterable[str], at: int) -> Iterator[Finding]:
+    stream = iter(ids)
+    while batch := list(islice(stream, BATCH)):
+        made, kept = owners_of(store.model, reading(store), batch), store._owners(batch)
+        wrong = [id for id in batch if made.get(id) != kept.get(id)]
+        if wrong and store.last_revision().number != at:
+            return  # Somebody has written meanwhile.
+        for id in wrong:
+            yield Finding(
+                "wrong_owner", id, "The organisation that it is kept under is not its own."
+            )
 
 
 def _feed(store: GraphStore, at: int, audit: Audit | None) -> Iterator[Finding]:

@@ -197,6 +197,11 @@ class _View:
         return [r for r in self._pending.holders(attribute, values) if r.type in types]
 
 
+def reading(store: GraphStore) -> WriteTransaction:
+    """A store as a write transaction reads it; nothing is written."""
+    return Pending(store).view
+
+
 def rehearsal(store: GraphStore) -> GraphStore:
     """A store in which commits are checked by all rules and remembered, but never made.
 

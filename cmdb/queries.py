@@ -110,6 +110,33 @@ class Reaching:
     condition: Condition
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Owned:
+    """The owner of the record (`cmdb.owners`) is one of some organisations; where it has not one that
+    can be said in a word, or of the past, a condition decides. No two are equal: it is made once for many
+    questions, and stores keep what they have made of it.
+
+    Attributes
+    ----------
+    organisations
+        Their ids; None stands for all.
+    shared
+        Whether what is nobody's counts too.
+    at
+        The revision at which the organisations were looked at.
+    exactly
+        The condition, which holds for the very same records.
+    asked
+        Whether there may be such whose owner cannot be said.
+    """
+
+    organisations: frozenset[str] | None
+    shared: bool
+    at: int
+    exactly: Condition
+    asked: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
     """The record is of one of some concrete types, and names at least one that a condition holds for *now*, by a
@@ -120,7 +147,7 @@ class Naming:
     condition: Condition
 
 
-Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType | Naming
+Condition = Comparison | AllOf | AnyOf | Not | Related | Reaching | OfType | Naming | Owned
 
 ANYTHING: Final = AllOf(())
 NOTHING: Final = AnyOf(())

@@ -4,11 +4,9 @@ Questions carry the bounds of what may be seen into the store (`api.access.scope
 totals and counts are those of the visible records. What cannot be bounded there (neighbours, history,
 the feed) is tested after it was read, with at most one statement more for a whole answer.
 
-Of what is seen some values are *withheld*: sensitive ones, and references to records that are not seen;
-secret ones (`Model.secret`) from everybody; those that tell of others (`Model.telling`) from who does not see
-everything. They are absent, and `GuardedStore.masked` tells their names. Who made a revision, and why, is told
-with what is seen of it. Relationships to what is not seen are left
-out. `GuardedStore.hidden` counts what a question does not show.
+Of what is seen some values are withheld (`api.access.masking`). Who made a revision, and why, is told with
+what is seen of it. Relationships to what is not seen are left out. `GuardedStore.hidden` counts what a
+question does not show.
 """
 
 from __future__ import annotations
@@ -21,11 +19,13 @@ from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
 from api.access.asking import asking
+from api.access.masking import Mask, Withheld, kept, referred
+from api.access.masking import ids as ids_of
 from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
 from api.access.roles import Roles
-from api.access.scope import LEVELS, Reach, Scope, scope_of
+from api.access.scope import Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
@@ -36,6 +36,7 @@ from cmdb.errors import (
     NotFoundError,
     QueryError,
 )
+from cmdb.owners import LEVELS
 from cmdb.pending import Pending
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.reconciliation.sources import SEEN
@@ -45,7 +46,6 @@ from cmdb.revisions import (
     Commit,
     CommitResult,
     RecordChange,
-    RelationshipChange,
     Revision,
 )
 from cmdb.steps import ParsedStep, Step
@@ -55,7 +55,7 @@ from cmdb.store.changes import sort_counts
 from cmdb.store.topology import LinkBlock, NodeBlock
 from lifecycle.refusals import NotAllowedError
 from schema.kinds import is_id
-from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Model
+from schema.model import ORGANISATION_ATTRIBUTE, Model
 
 BATCH: Final = 1_000
 
@@ -95,7 +95,7 @@ class GuardedStore(GraphStore):
         self.principal, self.roles = principal, roles
         self._inner, self._organisations = inner, organisations
         self._seen: dict[str, bool] = {}
-        self._withheld: dict[tuple[str, int], frozenset[str]] = {}
+        self._withheld: Withheld = {}
 
     @property
     def scope(self) -> Scope:
@@ -204,24 +204,18 @@ class GuardedStore(GraphStore):
                 self._seen.update((record.id, True) for record in whole)
         if _tells_all(query, scope):
             return page
-        seen = self._visible(self._named(whole))
-        below = self._below(page.below, query.steps, seen, scope)
-        return replace(page, records=self._with_values(page.records, seen), below=below)
+        mask = self._mask(self._visible(referred(whole, scope), scope), scope)
+        below = self._below(page.below, query.steps, mask, scope)
+        return replace(page, records=[*map(mask.record, page.records)], below=below)
 
     def _below(
         self,
         pages: Mapping[tuple[str, int], Connected],
         steps: Sequence[Step],
-        seen: set[str],
+        mask: Mask,
         scope: Scope,
     ) -> dict[tuple[str, int], Connected]:
-        """Pages of connected records, which are seen, without what is withheld; and those behind them.
-
-        Parameters
-        ----------
-        seen
-            Of what the records name.
-        """
+        """Pages of connected records, which are seen, without what is withheld; and those behind them."""
         behind: dict[int, Mapping[tuple[str, int], Connected]] = {}
         found, whole = {}, [_tells_all_of(step, scope) for step in steps]
         for key, page in pages.items():
@@ -231,10 +225,10 @@ class GuardedStore(GraphStore):
                 continue
             if index not in behind:
                 further = steps[index].query.steps
-                behind[index] = self._below(page.below, further, seen, scope)
+                behind[index] = self._below(page.below, further, mask, scope)
             found[key] = page._replace(
-                records=self._with_values(page.records, seen),
-                relationships=[self._relationship(link) for link in page.relationships],
+                records=[*map(mask.record, page.records)],
+                relationships=[*map(mask.relationship, page.relationships)],
                 below=behind[index],
             )
         return found
@@ -262,15 +256,16 @@ class GuardedStore(GraphStore):
         as_of: AsOf = None,
     ) -> list[Neighbour]:
         near = self._inner.neighbours(ids, types, direction, as_of)
+        scope = self.scope
         records, others = [n.record for n in near], {n.of for n in near}
         if as_of is None:
-            others |= self._named(records)
+            others |= referred(records, scope)
         seen = self._judged(records, as_of, others)
         near = [n for n in near if n.of in seen and n.record.id in seen]
-        shown = self._with_values([n.record for n in near], self._visible(self._named(records)))
+        mask = self._mask(self._visible(referred(records, scope), scope), scope)
         return [
-            n._replace(record=record, relationship=self._relationship(n.relationship))
-            for n, record in zip(near, shown, strict=True)
+            n._replace(record=mask.record(n.record), relationship=mask.relationship(n.relationship))
+            for n in near
         ]
 
     def connections(
@@ -281,16 +276,16 @@ class GuardedStore(GraphStore):
         pages = self._inner.connections(ids, bounded, as_of)
         asked = {id for id, _ in pages}
         if not scope.bounded:
-            return self._below(pages, steps, set(), scope)
+            return self._below(pages, steps, self._mask(set(), scope), scope)
         records = list(_records(pages))
-        named = self._named(records)
+        named = referred(records, scope)
         if as_of is None:
             self._seen.update((record.id, True) for record in records)
-            seen = self._visible(asked | named)
+            seen = self._visible(asked | named, scope)
         else:
             seen = self._asked(asked, as_of)
         pages = {key: page for key, page in pages.items() if key[0] in seen}
-        return self._below(pages, steps, self._visible(named), scope)
+        return self._below(pages, steps, self._mask(self._visible(named, scope), scope), scope)
 
     def spans(self, ids: Collection[str], attribute: str) -> dict[str, list[Span]]:
         """As of every store, of records seen now; references to what is not seen have no value."""
@@ -300,10 +295,10 @@ class GuardedStore(GraphStore):
         spans = self._inner.spans([id for id in ids if id in seen], attribute)
         if attribute not in self.model.references:
             return spans
-        named = {id for held in spans.values() for span in held for id in _ids(span.value)}
+        named = {id for held in spans.values() for span in held for id in ids_of(span.value)}
         visible = self._visible(named)
         return {
-            id: [span._replace(value=_kept(span.value, visible)) for span in held]
+            id: [span._replace(value=kept(span.value, visible)) for span in held]
             for id, held in spans.items()
         }
 
@@ -329,9 +324,11 @@ class GuardedStore(GraphStore):
             for end in (link.key.source, link.key.target)
         }
         images = [i for c in commits for change in c.changes.records for i in change if i]
-        seen = self._visible(histories.keys() | ends | self._named(images))
+        scope = self.scope
+        seen = self._visible(histories.keys() | ends | referred(images, scope), scope)
+        mask = self._mask(seen, scope)
         return {
-            id: [c._replace(changes=self._changes(c.changes, seen)) for c in of_one]
+            id: [c._replace(changes=mask.changes(c.changes)) for c in of_one]
             for id, of_one in histories.items()
             if id in seen
         }
@@ -362,10 +359,12 @@ class GuardedStore(GraphStore):
     ) -> Iterator[Relationship]:
         """As of every store, where both ends are seen now."""
         for batch in _batches(self._inner.scan_relationships(as_of, types), BATCH):
-            seen = self._visible({end for link in batch for end in (link.source, link.target)})
+            scope = self.scope
+            seen = self._visible({e for link in batch for e in (link.source, link.target)}, scope)
+            mask = self._mask(seen, scope)
             for link in batch:
                 if link.source in seen and link.target in seen:
-                    yield self._relationship(link)
+                    yield mask.relationship(link)
 
     def statistics(self) -> Statistics:
         """As of every store, of the records that are seen; what no question bounds is told to who sees
@@ -417,6 +416,9 @@ class GuardedStore(GraphStore):
 
     def _histories(self, ids: Sequence[str], first: int, before: int) -> dict[str, list[Commit]]:
         return self._inner._histories(ids, first, before)
+
+    def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
+        return self._inner._owners(ids)
 
     def _refresh(self) -> None:
         self._inner._refresh()
@@ -684,10 +686,12 @@ class GuardedStore(GraphStore):
 
     def _shown(self, records: list[Record], as_of: AsOf = None) -> list[Record]:
         """Those of some records that are seen, without what is withheld."""
-        named = self._named(records) if as_of is None else ()
+        scope = self.scope
+        named = referred(records, scope) if as_of is None else ()
         seen = self._judged(records, as_of, named)
         shown = [record for record in records if record.id in seen]
-        return self._with_values(shown, self._visible(self._named(shown)))
+        mask = self._mask(self._visible(referred(shown, scope), scope), scope)
+        return [*map(mask.record, shown)]
 
     def _judged(
         self, records: Iterable[Record], as_of: AsOf, others: Collection[str] = ()
@@ -704,18 +708,20 @@ class GuardedStore(GraphStore):
         found = self._asked({*open_, *(o for o in others if o not in verdicts)}, as_of)
         return seen | found
 
-    def _visible(self, ids: Iterable[str]) -> set[str]:
+    def _visible(self, ids: Iterable[Any], scope: Scope | None = None) -> set[str]:
         """Those of some ids whose records are seen now. One statement, where they are not known yet."""
-        asked = {id for id in ids if _is_id(id)}
-        scope = self.scope
-        for id in asked - self._seen.keys():
-            if (known := scope.sees_organisation(id)) is not None:
-                self._seen[id] = known
-        unknown = asked - self._seen.keys()
-        if unknown and scope.bounded:
-            found = self._asked(unknown, None)
-            self._seen.update((id, id in found) for id in unknown)
-        return {id for id in asked if self._seen.get(id, not scope.bounded)}
+        scope = scope or self.scope
+        asked = set(ids)
+        if not scope.bounded:
+            return {id for id in asked if _is_id(id)}
+        found = asked & scope.seen_organisations
+        rest = asked - found
+        unknown = {id for id in rest - self._seen.keys() if _is_id(id)}
+        self._seen.update(dict.fromkeys(unknown & scope.tree.names.keys(), False))
+        if unknown := unknown - self._seen.keys():
+            seen = self._asked(unknown, None)
+            self._seen.update((id, id in seen) for id in unknown)
+        return found | {id for id in rest if self._seen.get(id)}
 
     def _asked(self, ids: Collection[str], as_of: AsOf, scope: Scope | None = None) -> set[str]:
         found: set[str] = set()
@@ -728,71 +734,22 @@ class GuardedStore(GraphStore):
             found.update(record.id for record in page.records)
         return found
 
-    # -- what is withheld ---------------------------------------------------------------------------------
-
-    def _with_values(self, records: Iterable[Record], seen: set[str]) -> list[Record]:
-        """Records without what is withheld; they are seen, and so are some of what they name."""
-        scope = self.scope
-        return [self._record(record, seen, scope) for record in records]
-
-    def _named(self, records: Iterable[Record]) -> set[str]:
-        """Everything that some records refer to."""
-        if not self.scope.bounded:
-            return set()
-        types = self.model.record_types
-        return {
-            id
-            for record in records
-            for attribute in types[record.type].references
-            if attribute.name in record.attributes
-            for id in _ids(record.attributes[attribute.name])
-        }
-
-    def _record(self, record: Record, seen: set[str], scope: Scope) -> Record:
-        said = record.attributes
-        reading = scope.reach(Permission.READ_SENSITIVE)
-        organisation = said.get(ORGANISATION_ATTRIBUTE)
-        able = reading.shared if organisation is None else organisation in reading
-        kept_back = scope.model.secret if able else scope.model.sensitive
-        withheld = set() if able else set(scope.model.sensitive.intersection(said))
-        changed: dict[str, Any] = {}
-        if not scope.held.whole:
-            withheld |= scope.model.telling.intersection(said)
-        if scope.bounded:
-            for attribute in scope.model.record_types[record.type].references:
-                value = said.get(attribute.name)
-                if value is not None and not seen.issuperset(_ids(value)):
-                    withheld.add(attribute.name)
-                    changed[attribute.name] = _kept(value, seen)
-        hidden = withheld | kept_back
-        if hidden.isdisjoint(said) and PROVENANCE not in said:
-            return record
-        if withheld:
-            self._withheld[record.id, record.revision] = self.masked(record) | withheld
-        attributes = _without(said, hidden)
-        attributes.update((name, value) for name, value in changed.items() if value is not None)
-        return record._replace(attributes=attributes)
-
-    def _relationship(self, link: Relationship) -> Relationship:
-        """Relationships have no organisation: their sensitive attributes are for those who may read all."""
-        able = self.reach(Permission.READ_SENSITIVE).shared
-        hidden, said = self.model.secret if able else self.model.sensitive, link.attributes
-        if hidden.isdisjoint(said) and PROVENANCE not in said:
-            return link
-        return link._replace(attributes=_without(said, hidden))
+    def _mask(self, seen: set[str], scope: Scope) -> Mask:
+        """What is shown of records that are seen; so are those of what they name."""
+        return Mask(scope, seen, self._withheld)
 
     # -- changes ----------------------------------------------------------------------------------------
 
     def seen_changes(self, changes: Changes) -> Changes:
         """What is seen of some changes: each state judged by what it was. One statement at most."""
         if not self.scope.bounded:
-            return self._changes(changes, set())
+            return self._mask(set(), self.scope).changes(changes)
         scope = self.scope
         images = [image for change in changes.records for image in change if image is not None]
         verdicts = [(image, scope.sees(image)) for image in images]
         ends = {e for link in changes.relationships for e in (link.key.source, link.key.target)}
         asked = {image.id for image, verdict in verdicts if verdict is None}
-        seen = self._visible(asked | ends | self._named(images))
+        seen = self._visible(asked | ends | referred(images, scope), scope)
 
         def visible(image: Record | None) -> Record | None:
             verdict = image is not None and scope.sees(image)
@@ -800,8 +757,8 @@ class GuardedStore(GraphStore):
             return image if shown else None
 
         pairs = (RecordChange(visible(c.before), visible(c.after)) for c in changes.records)
-        kept = [pair for pair in pairs if pair != (None, None)]
-        return self._changes(changes._replace(records=kept), seen)
+        shown = [pair for pair in pairs if pair != (None, None)]
+        return self._mask(seen, scope).changes(changes._replace(records=shown))
 
     def supposed(self, changes: Changes) -> Changes:
         """What is seen of changes that are not made yet: what is new in them and names no organisation is seen
@@ -822,20 +779,6 @@ class GuardedStore(GraphStore):
         self._seen.update((id, id in made) for id in new)
         return self.seen_changes(changes)
 
-    def _changes(self, changes: Changes, seen: set[str]) -> Changes:
-        """Changes without what is withheld, and without relationships to what is not seen."""
-        scope = self.scope
-        records = [
-            RecordChange(*(image and self._record(image, seen, scope) for image in change))
-            for change in changes.records
-        ]
-        links = [
-            RelationshipChange(*(image and self._relationship(image) for image in link))
-            for link in changes.relationships
-            if not scope.bounded or (link.key.source in seen and link.key.target in seen)
-        ]
-        return changes._replace(records=records, relationships=links)
-
 
 def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
     """The records that operations name, other than those they create."""
@@ -848,7 +791,7 @@ def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
         (made if isinstance(operation, Create) else named).append(operation.id)
         for name, value in operation.attributes.items():
             if name in model.references:
-                named += _ids(value)
+                named += ids_of(value)
     return {id for id in named if _is_id(id)}.difference(id for id in made if isinstance(id, str))
 
 
@@ -890,32 +833,6 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and is_id(value)
-
-
-def _ids(value: Any) -> list[str]:
-    """The ids in the value of a reference: one, several or none."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _kept(value: Any, seen: set[str]) -> Any:
-    """A reference's value without ids that are not seen; None where nothing is left."""
-    if isinstance(value, list):
-        return [id for id in value if id in seen] or None
-    return value if value in seen else None
-
-
-def _without(attributes: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Attributes without some names, and without what sources said of those."""
-    kept = {name: value for name, value in attributes.items() if name not in names}
-    if isinstance(said := kept.get(PROVENANCE), Mapping):
-        kept[PROVENANCE] = {
-            source: {
-                part: _without(told, names) if isinstance(told, Mapping) else told
-                for part, told in claim.items()
-            }
-            for source, claim in said.items()
-        }
-    return kept
 
 
 def _names(where: Any) -> Iterator[str]:

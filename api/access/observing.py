@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from api.access.organisations import ORGANISATION
 from api.access.principals import Permission, Principal
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.commits import Plan
+from cmdb.owners import ORGANISATION
 from cmdb.revisions import CommitResult
 from cmdb.store import GraphStore
 from lifecycle.refusals import NotAllowedError

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
-from api.access.organisations import ORGANISATION, Tree
+from api.access.organisations import Tree
 from api.access.principals import Grant, Permission
+from cmdb.owners import LEVELS, ORGANISATION, rules_of
 from cmdb.queries import (
     AMONG,
     ANYTHING,
@@ -31,6 +31,7 @@ from cmdb.queries import (
     Naming,
     Not,
     OfType,
+    Owned,
     Reaching,
     Way,
     both,
@@ -38,9 +39,6 @@ from cmdb.queries import (
 from cmdb.records import Record
 from schema.kinds import KINDS
 from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Direction, Model
-
-LEVELS: Final = 4
-"""Parts of parts: a transceiver in a line card in a blade in a chassis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +82,8 @@ class Scope:
     ----------
     bounded
         Whether anything may be hidden from them at all.
+    seen_organisations
+        The organisations that are seen.
     kept_back, masking
         Names of the attributes that something may be withheld of, of relationships and of records.
     """
@@ -99,6 +99,7 @@ class Scope:
         self._reaches = {p: reach(tree, grants, p) for p in Permission}
         self.held = self._reaches[permission]
         self.administering = self._reaches[Permission.ADMINISTER]
+        self._rules, self._at = rules_of(model), tree.revision
         self._named = self.held.ids
         self._sharing: tuple[str, ...] = ()
         if permission is Permission.READ:
@@ -113,6 +114,10 @@ class Scope:
         self._tellers = model.tellers
         whole = self.administering.whole or not self._administered
         self.bounded = not (self.held.whole and whole)
+        self.seen_organisations = (
+            frozenset(tree.names) if self.held.whole else self._named & tree.names.keys()
+        )
+        self._references: dict[str, tuple[str, ...]] = {}
         self.kept_back = model.sensitive | {PROVENANCE}
         self.masking = self.kept_back | (model.references if self.bounded else frozenset())
         self._conditions: dict[frozenset[str], Condition] = {}
@@ -148,6 +153,13 @@ class Scope:
             return not named.isdisjoint(self.held.ids)
         return None if self._part({record.type}) else self.held.shared
 
+    def references(self, type: str) -> tuple[str, ...]:
+        """Names of the attributes by which records of a type refer to others."""
+        if type not in self._references:
+            found = self.model.record_types[type].references
+            self._references[type] = tuple(attribute.name for attribute in found)
+        return self._references[type]
+
     def sees_all(self, types: frozenset[str]) -> bool:
         """Whether all records of some concrete types are seen, whatever they say."""
         return not self.bounded or (
@@ -165,8 +177,23 @@ class Scope:
     def bounds(self, types: frozenset[str]) -> Condition:
         """What records of some concrete types must be to be seen: `cmdb.queries.Query.within`."""
         if types not in self._conditions:
-            self._conditions[types] = self._condition(types)
+            self._conditions[types] = self._owned(types)
         return self._conditions[types]
+
+    def _owned(self, types: frozenset[str]) -> Condition:
+        """The same by owners, where it is by organisations."""
+        exactly, rules = self._condition(types), self._rules
+        if not self.held or types <= rules.asked:
+            return exactly
+        held = None if self.held.whole else self.held.ids
+        sharing = any(self._has(name, types) for name in rules.naming[1:])
+        asked = sharing or not types.isdisjoint(rules.asked | rules.types)
+        shared = self.held.whole or self.held.shared
+        return Owned(held, shared, self._at, exactly, asked)
+
+    def _has(self, attribute: str, types: Iterable[str]) -> bool:
+        """Whether records of some types may have an attribute."""
+        return any(attribute in self.model.record_types[t].attributes for t in types)
 
     def _condition(self, types: frozenset[str], telling: bool = True) -> Condition:
         """``telling`` says that what tells of others is seen with those only."""
@@ -228,11 +255,7 @@ class Scope:
         return self._among[self.administering.ids]
 
     def _plain(self, types: frozenset[str]) -> Condition:
-        sharing = [
-            name
-            for name in self._sharing
-            if any(name in self.model.record_types[t].attributes for t in types)
-        ]
+        sharing = [name for name in self._sharing if self._has(name, types)]
         within = self._among[self.held.ids]
         attributes = self.model.attributes
         named = [within]

@@ -15,14 +15,15 @@ So nothing can change between the look and the commit, and what is looked at is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from api.access.principals import Permission
 from api.access.roles import EVERYWHERE
-from api.access.scope import LEVELS, Scope
-from cmdb.commits import End, Plan, WriteTransaction
-from cmdb.records import Record, Relationship, RelationshipKey
+from api.access.scope import Scope
+from cmdb.commits import Plan, WriteTransaction
+from cmdb.owners import Ownership
+from cmdb.records import Record, Relationship
 from cmdb.revisions import Revision
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
 
@@ -92,7 +93,8 @@ class _Needs:
         self.plan, self.transaction, self.scope = plan, transaction, scope
         self.model = scope.model
         self.found: defaultdict[Permission, set[str | None]] = defaultdict(set)
-        self.made = {record.id: record for record in plan.created}
+        self.ownership = Ownership(self.model, transaction, plan)
+        self.made = self.ownership.made
         self.links = [
             *plan.related,
             *(link for pair in plan.altered for link in pair),
@@ -100,7 +102,7 @@ class _Needs:
         ]
         stored = {before.id: before for before, _ in plan.updated}
         ends = {end for link in self.links for end in (link.source, link.target)}
-        self.stored = stored | self._read(ends - stored.keys() - self.made.keys())
+        self.stored = stored | self.ownership.read(ends - stored.keys() - self.made.keys())
         later = self.made | {after.id: after for _, after in plan.updated}
         self.before = self._owners(self.stored, later=False)
         self.after = self._owners(later, later=True)
@@ -109,9 +111,6 @@ class _Needs:
         self._records()
         for link in self.links:
             self._relationship(link)
-
-    def _read(self, ids: Collection[str]) -> dict[str, Record]:
-        return self.transaction.records(ids) if ids else {}
 
     # -- rules ----------------------------------------------------------------------------------------
 
@@ -191,24 +190,10 @@ class _Needs:
 
     def _owners(self, records: Mapping[str, Record], later: bool) -> Owners:
         """The organisations of records, or of what they are part of, as it is or as it will be."""
-        owners: Owners = {id: set() for id in records}
-        known, frontier = dict(records), {id: {id} for id in records}
-        for level in range(LEVELS + 1):
-            unowned = []
-            for id, origins in frontier.items():
-                organisation = self._own(known[id], later)
-                if organisation is None:
-                    unowned.append(id)
-                for origin in origins if organisation is not None else ():
-                    owners[origin].add(organisation)
-            above: defaultdict[str, set[str]] = defaultdict(set)
-            for part, whole in self._wholes(unowned, later) if level < LEVELS else ():
-                above[whole] |= frontier[part]
-            known |= self.made | self._read([id for id in above if id not in known | self.made])
-            frontier = {id: origins for id, origins in above.items() if id in known}
-        return {id: found or {None} for id, found in owners.items()}
+        found = self.ownership.organisations(records, later, self._own)
+        return {id: {*named} or {None} for id, named in found.items()}
 
-    def _own(self, record: Record, later: bool) -> str | None:
+    def _own(self, record: Record) -> str | None:
         if not self._is_organisation(record):
             return record.attributes.get(ORGANISATION_ATTRIBUTE)
         if record.id not in self.made:
@@ -216,29 +201,3 @@ class _Needs:
         links = self.plan.related
         above = (x.target for x in links if (x.source, x.type) == (record.id, ORGANISATION_TREE))
         return next(above, None)
-
-    def _wholes(self, ids: Collection[str], later: bool) -> Iterable[tuple[str, str]]:
-        """(part, whole) of some parts."""
-        found: set[RelationshipKey] = set()
-        for end in ("source", "target"):
-            types = [t.name for t in self.model.relationship_types.values() if t.part == end]
-            found |= self._links(end, ids, types, later)
-        for key in found:
-            part = self.model.relationship_types[key.type].part
-            yield (key.source, key.target) if part == "source" else (key.target, key.source)
-
-    def _links(
-        self, end: End, ids: Collection[str], types: Collection[str], later: bool
-    ) -> set[RelationshipKey]:
-        asked = sorted(id for id in ids if id not in self.made)
-        found = (
-            set(self.transaction.relationships_at(end, asked, types)) if asked and types else set()
-        )
-        if later:
-            found -= {link.key for link in self.plan.unrelated}
-            found |= {
-                link.key
-                for link in self.plan.related
-                if link.type in types and getattr(link, end) in ids
-            }
-        return found

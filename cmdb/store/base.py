@@ -44,7 +44,7 @@ from schema.errors import UnknownNameError
 from schema.kinds import parse_date, parse_datetime, parse_string, parse_text
 from schema.model import ROOT, Model
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Format of what a store keeps; a store of a higher one is refused."""
 
 NEVER: Final = 2**62
@@ -391,6 +391,10 @@ class GraphStore(ABC):
     @abstractmethod
     def _writing(self, work: Callable[[WriteTransaction], CommitResult]) -> CommitResult:
         """Run work in one serialised write transaction, repeated where the store asks for it."""
+
+    @abstractmethod
+    def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
+        """What is kept of the owners of live records (`cmdb.owners`): None where nothing is."""
 
     @abstractmethod
     def _align(self, model: Model) -> None:

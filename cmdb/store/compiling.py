@@ -6,7 +6,7 @@ Names come from the model only, and are written as they are; everything else is 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from cmdb.queries import (
@@ -18,10 +18,12 @@ from cmdb.queries import (
     Naming,
     Not,
     OfType,
+    Owned,
     ParsedQuery,
     Reaching,
     Related,
 )
+from cmdb.store.places import Places
 from schema.kinds import Kind
 
 SYMBOLS: Final = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -34,6 +36,8 @@ class QueryCompiler(ABC):
     ----------
     as_of
         Revision number, or None for now.
+    places
+        Gives the numbers of owners; None where none can be relied on: then records are asked themselves.
     """
 
     row: str
@@ -41,8 +45,8 @@ class QueryCompiler(ABC):
     true: ClassVar[str]
     false: ClassVar[str]
 
-    def __init__(self, as_of: int | None) -> None:
-        self.as_of = as_of
+    def __init__(self, as_of: int | None, places: Callable[[Owned], Places] | None = None) -> None:
+        self.as_of, self._places = as_of, places
         self._lists: dict[int, str] = {}
 
     # -- what each language has words of its own for --------------------------------------------------
@@ -99,6 +103,10 @@ class QueryCompiler(ABC):
     @abstractmethod
     def of_type(self, alias: str, asked: OfType) -> str: ...
 
+    @abstractmethod
+    def owned(self, alias: str, owned: Owned, places: Places) -> str:
+        """Of live records."""
+
     # -- conditions -----------------------------------------------------------------------------------
 
     def condition(self, alias: str, condition: Condition) -> str:
@@ -117,6 +125,10 @@ class QueryCompiler(ABC):
             return self.of_type(alias, condition)
         if isinstance(condition, Reaching):
             return self.reaching(alias, condition)
+        if isinstance(condition, Owned):
+            if self.as_of is not None or self._places is None:
+                return self.condition(alias, condition.exactly)
+            return self.owned(alias, condition, self._places(condition))
         if isinstance(condition, Naming):
             return self.naming(alias, condition)
         return self.related(alias, condition)

@@ -143,7 +143,7 @@ def test_what_was_changed_past_the_product_is_named(
 
 def test_a_record_added_past_the_product_is_noticed(lived: Lived, by_hand: ByHand) -> None:
     by_hand.run(
-        "INSERT INTO records SELECT 99, replace(id, '7', '8'), type, 8, attributes FROM records WHERE type = 'Box'"
+        "INSERT INTO records (node, id, type, revision, attributes) SELECT 99, replace(id, '7', '8'), type, 8, attributes FROM records WHERE type = 'Box'"
         if by_hand.kind == "sqlite"
         else "MATCH (n:Box) CREATE (:Record:Item:Box {id: replace(n.id, '7', '8'), name: 'c', revision: 8})"
     )
@@ -184,12 +184,17 @@ def test_a_store_of_an_older_release_begins_its_chain_with_the_next_revision(
             "ALTER TABLE revisions DROP COLUMN checks",
             "DROP TABLE journals",
             "DROP TABLE journal_entries",
+            "DROP TABLE owner_rules",
+            "DROP INDEX records_owner",
+            "ALTER TABLE records DROP COLUMN owner",
             "PRAGMA user_version = 2",
         )
         if by_hand.kind == "sqlite"
         else (
             "MATCH (v:_Revision) REMOVE v.digest, v.checks",
             "DROP CONSTRAINT cmdb_entry",
+            "MATCH (n:Record) REMOVE n._owner, n._number",
+            "MATCH (s:_Store {key: 'store'}) REMOVE s.owners, s.numbered",
             "MATCH (s:_Store {key: 'store'}) SET s.format = 2",
         )
     ):

@@ -22,6 +22,7 @@ from cmdb.errors import (
 from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import create_store, open_store
+from cmdb.store.sqlite.members import KEPT, ListingConnection, Members
 from schema.model import Model
 from tests.support.building import add, commit, create
 
@@ -177,3 +178,18 @@ def test_a_closed_store_says_so(path: Path) -> None:
     store.close()
     with pytest.raises(StoreUnavailableError, match="closed"):
         store.statistics()
+
+
+def test_the_lists_of_a_statement_are_there_together() -> None:
+    """A connection keeps so many lists; when it begins anew, those of the statement come back."""
+    connection = sqlite3.connect(":memory:", factory=ListingConnection)
+    kept = [Members([f"{number}"]) for number in range(KEPT)]
+    for number in range(2 * KEPT):
+        new = Members([f"new {number}"])
+        asked = [kept[number % KEPT], new, kept[(number + 1) % KEPT], new]
+        *numbers, plain = connection.numbered([*asked, "as it is"])
+        assert plain == "as it is"
+        for given, found in zip(asked, numbers, strict=True):
+            rows = connection.execute("SELECT value FROM members WHERE list = ?", (found,))
+            assert [value for (value,) in rows] == list(given.values)
+    connection.close()

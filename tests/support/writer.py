@@ -4,6 +4,8 @@
     python -m tests.support.writer increments URL ID N   N increments of one record's size
     python -m tests.support.writer appends URL NAME N    N appends of three entries each to a journal
     python -m tests.support.writer swaps URL NAME N      N increments of a mark
+    python -m tests.support.writer handovers URL ID N    a box handed over to N new organisations
+    python -m tests.support.writer fillings URL ID N     N new devices put into a box
 
 It prints ``begin n`` before and ``end n`` after each commit.
 """
@@ -14,9 +16,10 @@ import os
 import sys
 from typing import Final
 
-from cmdb.change_sets import ChangeSet, Update
+from cmdb.change_sets import ChangeSet, Relate, Update
 from cmdb.errors import ConflictError
 from cmdb.store import GraphStore, open_store
+from tests.support.building import commit, create
 from tests.support.shared_estate import SharedEstate
 
 
@@ -62,7 +65,29 @@ def swaps(store: GraphStore, name: str, count: int) -> None:
         print(f"end {number}", flush=True)
 
 
-WORKS: Final = {"increments": increments, "appends": appends, "swaps": swaps}
+def handovers(store: GraphStore, box: str, count: int) -> None:
+    for number in range(count):
+        print(f"begin {number}", flush=True)
+        founded = create("Organisation", f"o{number}")
+        commit(store, founded, Update(box, {"organisation": founded.id}))
+        print(f"end {number}", flush=True)
+
+
+def fillings(store: GraphStore, box: str, count: int) -> None:
+    for number in range(count):
+        print(f"begin {number}", flush=True)
+        device = create("Device", f"d{number}")
+        commit(store, device, Relate(box, "CONTAINS", device.id))
+        print(f"end {number}", flush=True)
+
+
+WORKS: Final = {
+    "increments": increments,
+    "appends": appends,
+    "swaps": swaps,
+    "handovers": handovers,
+    "fillings": fillings,
+}
 
 if __name__ == "__main__":
     what, url, *rest = sys.argv[1:]

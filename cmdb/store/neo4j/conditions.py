@@ -6,14 +6,15 @@ Names come from the model only, and stand in backticks; everything else is a par
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
-from cmdb.queries import CLOSENESS, Naming, OfType, ParsedQuery, Reaching, Related, Way
+from cmdb.queries import CLOSENESS, Naming, OfType, Owned, ParsedQuery, Reaching, Related, Way
 from cmdb.store.compiling import QueryCompiler
 from cmdb.store.neo4j.statements import link_image, record_image
+from cmdb.store.places import ASKED, MOST, Places
 from schema.kinds import Kind
 from schema.model import Model
 
@@ -31,6 +32,8 @@ class Conditions(QueryCompiler):
         Revision number, or None for now.
     subtrees
         As of the past: by organisation that is asked for, its id and those that were below it.
+    places
+        As of `QueryCompiler`.
     """
 
     true, false = "true", "false"
@@ -40,10 +43,10 @@ class Conditions(QueryCompiler):
         model: Model,
         as_of: int | None,
         subtrees: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        places: Callable[[Owned], Places] | None = None,
     ) -> None:
-        super().__init__(as_of)
-        self.model = model
-        self.subtrees = subtrees
+        super().__init__(as_of, places)
+        self.model, self.subtrees = model, subtrees
         self.parameters: dict[str, Any] = {} if as_of is None else {"at": as_of}
         self._depth = 0
 
@@ -142,6 +145,25 @@ class Conditions(QueryCompiler):
             return f"{alias}:`{asked.type}`"
         types = self.parameter(list(asked.concrete))
         return f"({alias}:`{asked.type}` OR ({alias}:`_RecordImage` AND {alias}.type IN {types}))"
+
+    def owned(self, alias: str, owned: Owned, places: Places) -> str:
+        """One choice after the other: the server would make a disjunction of ranges a conjunction first,
+        and look into the graph for each record that a disjunction does not hold for."""
+        owner, choices = f"{alias}.`_owner`", []
+        if owned.asked:
+            exactly = self.all_of(alias, owned.exactly)
+            choices.append(f"WHEN {owner} = {ASKED} THEN {exactly}")
+        if not places.spans:
+            rest = self.false
+        elif len(places.spans) > MOST:
+            rest = self.among(owner, places.numbers)
+        else:
+            for low, high in places.spans[:-1]:
+                bounds = self.parameter(high), self.parameter(low)
+                choices.append(f"WHEN {owner} <= {bounds[0]} THEN {owner} >= {bounds[1]}")
+            low, high = places.spans[-1]
+            rest = f"{self.parameter(low)} <= {owner} <= {self.parameter(high)}"
+        return f"CASE {' '.join(choices)} ELSE {rest} END" if choices else f"({rest})"
 
     def sorted_by(self, expression: str, descending: bool) -> str:
         """What has no value is sorted as the greatest."""

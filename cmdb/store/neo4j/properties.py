@@ -18,7 +18,9 @@ from cmdb.steps import ParsedStep
 from schema.model import Model
 
 IMAGE: Final = "_RecordImage"
-_NOT_ATTRIBUTES: Final = ("id", "type", "revision", "until", "source", "target")
+OWN: Final = ("_owner", "_number")
+"""What a live node has beside its attributes: its owner and, of an organisation, its number."""
+_NOT_ATTRIBUTES: Final = ("id", "type", "revision", "until", "source", "target", *OWN)
 
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "date": lambda value: value.to_native(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from cmdb.owners import ORGANISATION
 from schema.model import Model, RecordType
 
 SEARCH_INDEX: Final = "cmdb_search"
@@ -178,6 +179,20 @@ COUNT_TYPE_CHANGES: Final = (
 
 UPDATE_RECORDS: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n += row[1]"
 """Only what changes goes there; null takes a property away."""
+OWN: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n.`_owner` = row[1]"
+NUMBER: Final = f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')} SET n.`_number` = row[1]"
+"""The owner of a record, and the number of an organisation (`cmdb.store.places`)."""
+NUMBERS: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN id, n.`_number` AS number"
+OWNERS: Final = "UNWIND $ids AS id MATCH (n:`Record` {id: id}) RETURN id, n.`_owner` AS owner"
+UNNUMBERED: Final = (
+    f"MATCH (n:`{ORGANISATION}`) WHERE n.`_number` IS NULL RETURN n.id AS id ORDER BY id"
+)
+ORGANISATIONS: Final = f"MATCH (n:`{ORGANISATION}`) RETURN collect([n.id, n.`_number`]) AS answer"
+NUMBERED: Final = "MATCH (s:`_Store` {key: 'store'}) SET s.numbered = $numbered"
+SET_OWNER_RULES: Final = (
+    "MATCH (s:`_Store` {key: 'store'}) WHERE s.model = $model SET s.owners = $rules"
+)
+"""By which rules all owners are made; there are none from a model that has others until it is done."""
 
 _REVISION = "v {.number, .change_set, .at, .actor, .source, .reason, .effective_on, .digest}"
 _HEADER = f"{_REVISION} AS v"
@@ -187,16 +202,18 @@ LOCK: Final = (
     f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.key = 'store'"
     " WITH s OPTIONAL MATCH (v:`_Revision` {number: s.number})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
-    f" RETURN {_HEADER}, m.document AS document, coalesce(s.type_changes, 0) AS type_changes"
+    f" RETURN {_HEADER}, m.document AS document, coalesce(s.type_changes, 0) AS type_changes,"
+    " coalesce(s.numbered, 0) AS numbered"
 )
 """Take the writers' lock, held to the end of the transaction, and read the newest revision."""
 
 WRITE_REVISION: Final = (
-    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.number = $revision.number"
+    f"{_KEEP}MATCH (s:`_Store` {{key: 'store'}}) SET s.number = $revision.number, s.numbered = $numbered"
     " CREATE (v:`_Revision`) SET v = $revision"
 )
 WRITE_MODEL: Final = (
-    "MATCH (s:`_Store` {key: 'store'}) SET s.model = $revision"
+    "MATCH (s:`_Store` {key: 'store'})"
+    " SET s.model = $revision, s.owners = CASE WHEN s.owners = $rules THEN $rules END"
     " CREATE (m:`_Model` {revision: $revision, document: $document})"
 )
 REVISION_OF: Final = (
@@ -221,9 +238,10 @@ SETTLE: Final = (
 
 ADD_RECORD_IMAGES: Final = (
     f"{_KEEP}UNWIND $rows AS row {_by_id('n', 'row[0]')}"
-    " CREATE (i:`_RecordImage`) SET i = n {.*, type: row[1], until: $until}"
+    " CREATE (i:`_RecordImage`)"
+    " SET i = n {.*, type: row[1], until: $until, `_owner`: null, `_number`: null}"
 )
-"""Of live records as they are, before anything of them changes."""
+"""Of live records as they are, before anything of them changes; the past has no owners."""
 ADD_RELATIONSHIP_IMAGES: Final = (
     f"{_KEEP}UNWIND $rows AS row CREATE (i:`_RelationshipImage`) SET i = row"
 )
@@ -334,9 +352,10 @@ REVISION_AT: Final = f"{_CLOCK} MATCH (v:`_Revision`) WHERE v.at <= $instant AND
 LATEST_MODEL: Final = (
     "MATCH (s:`_Store` {key: 'store'})"
     " OPTIONAL MATCH (m:`_Model` {revision: s.model}) WHERE s.model <> $known"
-    f" {_CLOCK} RETURN c.announced = c.published AS quiet, s.format AS format, m.revision AS revision, m.document AS document"
+    f" {_CLOCK} RETURN c.announced = c.published AS quiet, s.format AS format, s.owners AS owners, m.revision AS revision, m.document AS document"
 )
-"""The format, and the model if it is another one than the reader knows."""
+"""The format, the rules by which owners were made, and the model if it is another one than the reader
+knows."""
 
 # The readings below answer with a list of elements: [id, labels, properties] of a record,
 # [[source, type, target], null, properties] of a relationship; `quiet` makes them whole.

@@ -26,10 +26,12 @@ from cmdb.errors import (
     StoreReadOnlyError,
     StoreVersionError,
 )
+from cmdb.owners import ASKED, NOBODY, rules_of
 from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
 from cmdb.steps import ParsedStep, organisations_of, parse_steps
+from cmdb.store import places
 from cmdb.store.base import (
     FORMAT,
     NEVER,
@@ -51,7 +53,7 @@ from cmdb.store.neo4j.compiling import Compiler
 from cmdb.store.neo4j.connections import Connection, parse_url, translating
 from cmdb.store.neo4j.database import Database
 from cmdb.store.neo4j.history import History
-from cmdb.store.neo4j.properties import Properties
+from cmdb.store.neo4j.properties import OWN, Properties
 from cmdb.store.neo4j.topology import Reader
 from cmdb.store.neo4j.writing import Known, Neo4jWriteTransaction
 from cmdb.store.topology import OPEN, LinkBlock, NodeBlock, columns, link_block, node_block
@@ -107,8 +109,11 @@ class Neo4jStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._types: KnownRecords[str] = KnownRecords()
+        self._numbers: KnownRecords[int] = KnownRecords()
+        self._places = places.Known(self._organisations)
         self._aside = Aside(self._database)
         self._format = FORMAT
+        self._rules = self._owned_by = ""
 
     @property
     def statements(self) -> int:
@@ -138,6 +143,9 @@ class Neo4jStore(GraphStore):
             with suppress(StoreAccessError, StoreReadOnlyError):  # somebody who may, will
                 self._database.define(statements.CONSTRAINTS)
                 self._database.define((statements.SET_FORMAT,), format=FORMAT)
+        if self._model is not None:
+            with suppress(StoreAccessError, StoreReadOnlyError):
+                self._own_all()
 
     # -- model ----------------------------------------------------------------------------------------
 
@@ -172,10 +180,11 @@ class Neo4jStore(GraphStore):
                     f"{self.url} has format {rows[0]['format']}; this release reads up to {FORMAT}.",
                     "Use a newer release.",
                 )
-            self._format = rows[0]["format"]
+            self._format, self._owned_by = rows[0]["format"], rows[0]["owners"]
             if rows[0]["document"] is not None:
                 model = read_document(rows[0]["document"])
                 self._properties, self._model = Properties(model), model
+                self._rules = rules_of(model).text
                 self._model_revision = rows[0]["revision"]
             self._model_checked = time.monotonic()
             return bool(rows[0]["quiet"])
@@ -206,6 +215,45 @@ class Neo4jStore(GraphStore):
         for commands in filter(None, (dropped, made)):
             self._database.define(commands)
         self._database.define(("CALL db.awaitIndexes(3600)",))
+        self._own_all()
+
+    def _owned(self) -> bool:
+        """Whether all owners are those of the model in use; else they are being made, or have to be."""
+        return self._owned_by == self._rules
+
+    def _own_all(self) -> None:
+        """Work out all owners anew, if the model has other rules than those they were made by."""
+        if self._owned():
+            return
+        made = {"rules": self._rules, "model": self._model_revision}
+        self._unrecorded(lambda writing: writing.number_all())
+        for ids in self._history.ids():
+            self._unrecorded(partial(Neo4jWriteTransaction.own, ids=ids))
+        self._database.define((statements.SET_OWNER_RULES,), **made)
+        self._refresh_model()
+
+    def _unrecorded(self, work: Callable[[Neo4jWriteTransaction], None]) -> None:
+        """Write what is in no revision, while nobody else writes."""
+
+        def once(transaction: neo4j.ManagedTransaction) -> None:
+            work(Neo4jWriteTransaction(transaction, self._known(), self._database.count))
+
+        with translating(self.url):
+            self._database.write(once)
+
+    def _known(self) -> Known:
+        return Known(self._model, self._model_revision, self._types, self._numbers)
+
+    def _organisations(self) -> dict[str, int]:
+        """The numbers of all organisations."""
+        found = self._database.answer(statements.ORGANISATIONS, {})
+        return {id: number for id, number in found if number is not None}
+
+    def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
+        words = {number: id for id, number in self._organisations().items()}
+        words |= {places.ASKED: ASKED, places.NOBODY: NOBODY}
+        rows = self._database.rows(statements.OWNERS, ids=list(ids))
+        return {row["id"]: words.get(row["owner"]) for row in rows}
 
     def _answer(
         self,
@@ -217,7 +265,9 @@ class Neo4jStore(GraphStore):
         """What one compiled statement answers, none of it from the middle of a commit."""
         at = self.resolve(as_of)
         past = {o for o in organisations if o is not None and at is not None}
-        compiler = Compiler(self.model, at, {o: self._subtree(o, at) for o in past})
+        subtrees = {o: self._subtree(o, at) for o in past}
+        model = self.model
+        compiler = Compiler(model, at, subtrees, self._places if self._owned() else None)
         asked = statement(compiler)
         return list(self._database.answer(asked, {**parameters, **compiler.parameters}))
 
@@ -242,8 +292,7 @@ class Neo4jStore(GraphStore):
         def once(
             transaction: neo4j.ManagedTransaction,
         ) -> tuple[CommitResult, Neo4jWriteTransaction]:
-            known = Known(self._model, self._model_revision, self._types)
-            writing = Neo4jWriteTransaction(transaction, known, self._database.count)
+            writing = Neo4jWriteTransaction(transaction, self._known(), self._database.count)
             result = work(writing)
             if result.committed:
                 self._database.announce(result.revision, writing.before)
@@ -252,6 +301,7 @@ class Neo4jStore(GraphStore):
         result, writing, uncertain = self._until_certain(once)
         self._types.at(writing.type_changes)
         self._types.add(writing.met)
+        self._numbers.add(writing.numbers)
         if result.committed or writing.found_itself:
             self._database.publish(result.revision)
         committed = result.committed or (uncertain and writing.found_itself)
@@ -520,7 +570,7 @@ class Neo4jStore(GraphStore):
             for row in self._database.rows(statement):
                 links[row["type"]] += row["count"] if row["name"] == "revision" else 0
                 linked[row["type"]].add(row["name"])
-        system = {"id", "type", "revision", "until", "source", "target"}
+        system = {"id", "type", "revision", "until", "source", "target", *OWN}
         return Usage(
             dict(records),
             dict(links),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC
 from typing import Any, NamedTuple, TypeVar
 
 import neo4j
 
 from cmdb.commits import End, Plan
+from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of, rules_of
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Revision
+from cmdb.store import places
 from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
@@ -23,11 +25,13 @@ Element = TypeVar("Element")
 
 
 class Known(NamedTuple):
-    """What a store knows already: its model, the revision that applied it, types of records."""
+    """What a store knows already: its model, the revision that applied it, types of records, numbers of
+    organisations."""
 
     model: Model | None
     revision: int
     types: KnownRecords[str]
+    numbers: KnownRecords[int]
 
 
 class Neo4jWriteTransaction:
@@ -39,6 +43,8 @@ class Neo4jWriteTransaction:
     ----------
     met
         Types of the records looked up or created; true once the transaction is committed.
+    numbers
+        Likewise of the numbers of organisations.
     before
         Number of the newest revision when the lock was taken.
     type_changes
@@ -54,12 +60,14 @@ class Neo4jWriteTransaction:
         self._known = known
         self._count = count
         self.met: dict[str, str] = {}
+        self.numbers: dict[str, int] = {}
         self.found_itself = False
         row = self._one(statements.LOCK, known=known.revision)
         assert row is not None, "the store was opened, so its node is there"
         self.last: Revision | None = read_revision(row["v"]) if row["v"] else None
         self.before = self.last.number if self.last else 0
         self.type_changes: int = row["type_changes"]
+        self._numbered: int = row["numbered"]
         known.types.at(self.type_changes)
         document = row["document"]
         self._use(known.model if document is None else read_document(document))
@@ -127,9 +135,14 @@ class Neo4jWriteTransaction:
 
     def write(self, revision: Revision, plan: Plan, chained: bool = True) -> Revision:
         if plan.model is not None:
-            self._use(read_document(plan.model))
-            self._run(statements.WRITE_MODEL, revision=revision.number, document=plan.model)
+            model = read_document(plan.model)
+            self._use(model)
+            applied = {"document": plan.model, "rules": rules_of(model).text}
+            self._run(statements.WRITE_MODEL, revision=revision.number, **applied)
         assert self.model is not None
+        owners = owners_after(self.model, self, plan)
+        self._found(plan)
+        own = self._own_rows(owners)
         checks = None
         if chained:
             digest, checks = seal(
@@ -137,22 +150,90 @@ class Neo4jWriteTransaction:
             )
             revision = revision._replace(digest=digest)
         properties = {**_revision_properties(revision, plan), "checks": checks}
-        self._run(statements.WRITE_REVISION, revision=properties)
+        self._run(statements.WRITE_REVISION, revision=properties, numbered=self._numbered)
         self.met.update((record.id, record.type) for record in plan.created)
         created = _grouped(plan.created, lambda record: record.type)
         groups = [
             {
                 "labels": list(self.model.record_types[type_].ancestors),
-                "rows": [self._record_row(record) for record in records],
+                "rows": [self._record_row(record) | own[record.id] for record in records],
             }
             for type_, records in created.items()
         ]
         if groups:
             self._run(statements.CREATE_RECORDS, groups=groups)
-        self._update(revision.number, plan.updated)
+        self._update(revision.number, plan.updated, own)
         self._links(revision.number, plan)
+        written = {record.id for record in plan.created} | {after.id for _, after in plan.updated}
+        self._own({id: owner for id, owner in owners.items() if id not in written})
         self.last = revision
         return revision
+
+    # -- owners ---------------------------------------------------------------------------------------
+
+    def _is_organisation(self, type_: str) -> bool:
+        assert self.model is not None
+        return ORGANISATION in self.model.record_types[type_].ancestors
+
+    def _found(self, plan: Plan) -> None:
+        """Numbers for what becomes an organisation."""
+        became = [
+            after.id
+            for before, after in plan.updated
+            if self._is_organisation(after.type) and not self._is_organisation(before.type)
+        ]
+        self._known_numbers(became)  # what was one before has its number still
+        made = [record.id for record in plan.created if self._is_organisation(record.type)]
+        self._number([*made, *(id for id in became if id not in self.numbers)])
+
+    def _number(self, ids: Collection[str]) -> None:
+        """Give organisations the next numbers."""
+        for id in ids:
+            self._numbered += 1
+            self.numbers[id] = self._numbered
+
+    def _own_rows(self, owners: Mapping[str, str]) -> dict[str, dict[str, int]]:
+        """What records have beside their attributes."""
+        numbers = self._numbers(owners)
+        return {
+            id: {"_owner": numbers[owner]}
+            | ({"_number": self.numbers[id]} if id in self.numbers else {})
+            for id, owner in owners.items()
+        }
+
+    def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
+        """Owners as they are kept; what names an organisation that has no number is asked."""
+        named = {*owners.values()} - {ASKED, NOBODY}
+        self._known_numbers(named)
+        found = {owner: self.numbers.get(owner, places.ASKED) for owner in named}
+        return found | {ASKED: places.ASKED, NOBODY: places.NOBODY}
+
+    def _known_numbers(self, ids: Collection[str]) -> None:
+        """Look up numbers that were given before."""
+        self.numbers |= self._known.numbers.among([id for id in ids if id not in self.numbers])
+        if missing := [id for id in ids if id not in self.numbers]:
+            rows = self._run(statements.NUMBERS, ids=sorted(missing))
+            self.numbers |= {row["id"]: row["number"] for row in rows if row["number"] is not None}
+
+    def _own(self, owners: Mapping[str, str]) -> None:
+        """Keep the owners of stored records."""
+        if owners:
+            numbers = self._numbers(owners)
+            rows = [[id, numbers[owner]] for id, owner in owners.items()]
+            self._run(statements.OWN, rows=rows)
+
+    def number_all(self) -> None:
+        """Give numbers to the organisations that have none."""
+        ids = [row["id"] for row in self._run(statements.UNNUMBERED)]
+        if ids:
+            self._number(ids)
+            self._run(statements.NUMBER, rows=[[id, self.numbers[id]] for id in ids])
+            self._run(statements.NUMBERED, numbered=self._numbered)
+
+    def own(self, ids: Collection[str]) -> None:
+        """Work out the owners of stored records anew."""
+        assert self.model is not None
+        self._own(owners_of(self.model, self, ids))
 
     def _lines(self, plan: Plan) -> list[str]:
         """The lines of the chain."""
@@ -172,7 +253,12 @@ class Neo4jWriteTransaction:
             *closed_lines(plan.unrelated),
         ]
 
-    def _update(self, number: int, updated: list[tuple[Record, Record]]) -> None:
+    def _update(
+        self,
+        number: int,
+        updated: list[tuple[Record, Record]],
+        own: Mapping[str, Mapping[str, int]],
+    ) -> None:
         if not updated:
             return
         assert self.model is not None
@@ -187,7 +273,10 @@ class Neo4jWriteTransaction:
         if released and len(updated) > 1:
             self._run(statements.release_unique(released), ids=[after.id for _, after in updated])
         self._retype([(before, after) for before, after in updated if before.type != after.type])
-        rows = [[after.id, self._changed(before, after)] for before, after in updated]
+        rows = [
+            [after.id, {**self._changed(before, after), **own.get(after.id, {})}]
+            for before, after in updated
+        ]
         self._run(statements.UPDATE_RECORDS, rows=rows)
 
     def _changed(self, before: Record, after: Record) -> dict[str, Any]:

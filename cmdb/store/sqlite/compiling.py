@@ -7,12 +7,13 @@ everything else is a numbered parameter. The first one is the revision, where th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from cmdb.commits import End
 from cmdb.queries import (
-    AMONG,
     CLOSENESS,
     SYSTEM_KINDS,
     AllOf,
@@ -21,12 +22,14 @@ from cmdb.queries import (
     Condition,
     Naming,
     OfType,
+    Owned,
     ParsedQuery,
     Reaching,
     Related,
 )
 from cmdb.steps import ParsedStep
 from cmdb.store.compiling import QueryCompiler
+from cmdb.store.places import ASKED, MOST, Places
 from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.search import match
 from cmdb.store.sqlite.topology import GROUP, NEEDS, STATE
@@ -37,9 +40,15 @@ from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, ROOT
 LIVE_RECORDS = "records"
 LIVE_RELATIONSHIPS = "relationships"
 
+UNKNOWN: Final = -2
+"""No owner's number."""
+
 NESTED: Final = 3
 """So many conditions on related records stand one inside the other; a deeper one comes before the
 statement, as the parser's stack is small."""
+
+
+SEPARATOR: Final = "\0"
 
 
 class Compiler(QueryCompiler):
@@ -51,6 +60,8 @@ class Compiler(QueryCompiler):
         Revision number, or None for now.
     indexed
         Attributes kept in ``attribute_values`` (live reads only).
+    places
+        As of `QueryCompiler`.
 
     Attributes
     ----------
@@ -61,15 +72,20 @@ class Compiler(QueryCompiler):
     row = "r"
     true, false = "1", "0"
 
-    def __init__(self, as_of: int | None, indexed: Collection[str] = ()) -> None:
-        super().__init__(as_of)
+    def __init__(
+        self,
+        as_of: int | None,
+        indexed: Collection[str] = (),
+        places: Callable[[Owned], Places] | None = None,
+    ) -> None:
+        super().__init__(as_of, places)
         self.indexed = indexed if as_of is None else ()
         self.parameters: list[Any] = [] if as_of is None else [as_of]
         self.looked_up = False
         self._aliases = 0
-        self._all = False
         self._level = 0
         self._heads: list[str] = []
+        self._written: dict[int, str] = {}
 
     # -- where rows come from -----------------------------------------------------------------------
 
@@ -104,7 +120,7 @@ class Compiler(QueryCompiler):
 
     def page_with_total(self, query: ParsedQuery) -> str:
         """Likewise, each row with the total behind; where none matches, one row of NULLs with it."""
-        count = f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
+        count = self._count(query)
         return f"SELECT p.*, c.total FROM (SELECT ({count}) AS total) c LEFT JOIN ({self.page(query)}) p"
 
     def connections(self, ids: Sequence[str], steps: Sequence[ParsedStep]) -> str:
@@ -129,7 +145,14 @@ class Compiler(QueryCompiler):
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
         columns = ", ".join("r.type" if a == "type" else self.attribute("r", a) for a in attributes)
         numbers = ", ".join(str(i + 1) for i in range(len(attributes)))
-        return f"SELECT {columns}, count(*) FROM {self.records()} r WHERE {self.where(query)} GROUP BY {numbers}"
+        where = self.where(query)
+        if set(attributes) == {"type"} and any(
+            isinstance(p, Owned) for p in _parts(query.condition)
+        ):
+            where = f"r.owner IS NOT NULL AND {where}"  # then it is counted in the index on owners
+        return (
+            f"SELECT {columns}, count(*) FROM {self.records()} r WHERE {where} GROUP BY {numbers}"
+        )
 
     def dependencies(
         self, ids: Collection[str], ends: Mapping[str, End], of_dependents: bool
@@ -155,9 +178,7 @@ class Compiler(QueryCompiler):
             " FROM links x"
         )
 
-    def where(self, query: ParsedQuery, whole: bool = True) -> str:
-        """The conditions; ``whole`` says that all records will be tried, not only till a page is full."""
-        self._all = whole
+    def where(self, query: ParsedQuery) -> str:
         parts = [self._types(query)]
         if query.organisation is not None:
             parts.append(self._organisation(query.organisation))
@@ -167,9 +188,31 @@ class Compiler(QueryCompiler):
 
     # -- parts --------------------------------------------------------------------------------------
 
+    def _count(self, query: ParsedQuery) -> str:
+        """How many match. By owner it is counted interval by interval, all in an index."""
+        conditions = _parts(query.condition)
+        owned = next((part for part in conditions if isinstance(part, Owned)), None)
+        if (
+            owned is None
+            or self._places is None
+            or self.as_of is not None
+            or query.text is not None
+            or query.organisation is not None
+            or self._selective(query.condition)
+        ):
+            return f"SELECT count(*) FROM {self._base(query)} r WHERE {self.where(query)}"
+        names = "', '".join(query.types)
+        rest = "".join(
+            f" AND {self.condition('r', part)}" for part in conditions if part is not owned
+        )
+        return "SELECT " + " + ".join(
+            f"(SELECT count(*) FROM records r WHERE r.type IN ('{names}') AND {arm}{rest})"
+            for arm in self._arms("r", "r.owner", owned, self._places(owned))
+        )
+
     def _chosen(self, query: ParsedQuery) -> str:
         """What stands behind WHERE for one row more than the page takes."""
-        where = self.where(query, whole=bool(query.sort))
+        where = self.where(query)
         if query.position is not None:
             where = f"{where} AND {self.after(query)}"
         return f"{where} ORDER BY {self.order(query)} LIMIT {self.parameter(query.first + 1)}"
@@ -329,10 +372,10 @@ class Compiler(QueryCompiler):
         """Those of the few records of these types that name such a one come before the statement."""
         self._aliases += 1
         x, near, far = (f"{letter}{self._aliases}" for letter in ("x", "n", "r"))
-        level, whole, at = self._level, self._all, self.as_of
-        self._level, self._all, self.as_of = 0, False, None
+        level, at = self._level, self.as_of
+        self._level, self.as_of = 0, None
         condition = self.all_of(far, naming.condition)
-        self._level, self._all, self.as_of = level, whole, at
+        self._level, self.as_of = level, at
         types = "', '".join(naming.types)
         self._heads.append(
             f"{x} (node) AS (SELECT {near}.node FROM {self.records()} {near}"
@@ -345,6 +388,44 @@ class Compiler(QueryCompiler):
     def of_type(self, alias: str, asked: OfType) -> str:
         names = "', '".join(asked.concrete)
         return f"{alias}.type IN ('{names}')"
+
+    def owned(self, alias: str, owned: Owned, places: Places) -> str:
+        """Not by the index, which SQLite would take instead of the one in whose order a page is."""
+        arms = self._arms(alias, f"ifnull({alias}.owner, {UNKNOWN})", owned, places)
+        return f"({' OR '.join(arms)})" if arms else self.false
+
+    def _arms(self, alias: str, owner: str, owned: Owned, places: Places) -> list[str]:
+        """No two of these hold for one record."""
+        if len(places.spans) > MOST:
+            arms = [self.among(owner, places.numbers)]
+        else:
+            arms = [
+                f"{owner} BETWEEN {self.parameter(low)} AND {self.parameter(high)}"
+                for low, high in places.spans
+            ]
+        if owned.asked:
+            exactly = self._exactly(owned)
+            rows = f"SELECT a.node FROM records a WHERE a.owner = {ASKED} AND {exactly}"
+            if self._level:
+                self._aliases += 1
+                head = f"a{self._aliases}"
+                self._heads.append(f"{head} (node) AS ({rows})")
+                arms.append(f"{owner} = {ASKED} AND {alias}.node IN {head}")
+            else:
+                arms.append(f"{owner} = {ASKED} AND EXISTS ({rows} AND a.node = {alias}.node)")
+        return arms
+
+    def _exactly(self, owned: Owned) -> str:
+        """The condition on records ``a`` whose owner cannot be said, written once for a statement."""
+        if id(owned) not in self._written:
+            text, heads, values = _asked(owned)
+            names = [f"t{self._aliases + number}" for number in range(1, heads + 1)]
+            self._aliases += heads
+            filled = text.format(*map(self.parameter, values), *names)
+            *before, condition = filled.split(SEPARATOR)
+            self._heads += before
+            self._written[id(owned)] = condition
+        return self._written[id(owned)]
 
     def _selective(self, condition: Condition) -> bool:
         """Whether an index leads to the few records that a condition holds for: then it is better to
@@ -376,12 +457,6 @@ class Compiler(QueryCompiler):
 
     def comparison(self, alias: str, comparison: Comparison) -> str:
         name, kind, many, operator, value = comparison
-        if self._all and name in self.indexed and operator == AMONG:
-            self.looked_up = True
-            return (
-                f"{alias}.node IN (SELECT v.node FROM members m CROSS JOIN attribute_values v"
-                f" ON v.attribute = '{name}' AND v.value = m.value WHERE m.list = {self._list(value)})"
-            )
         if not many and name in self.indexed and operator in ("eq", "in", "prefix"):
             self.looked_up = True
             inner = self.scalar("value", kind, operator, value)
@@ -409,6 +484,34 @@ class Compiler(QueryCompiler):
 
     def stored(self, kind: Kind, value: Any) -> Any:
         return kind.to_json(value)
+
+
+class _Template(Compiler):
+    """Writes what is used in many statements, with braces where the parameters go."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._aliases = 1_000
+
+    def parameter(self, value: Any) -> str:
+        self.parameters.append(value)
+        return f"{{{len(self.parameters) - 1}}}"
+
+
+@lru_cache(256)
+def _asked(owned: Owned) -> tuple[str, int, list[Any]]:
+    """The condition on records ``a`` whose owner cannot be said, behind what comes before the statement; how
+    many those are, for each of which a name goes behind the parameters; and these."""
+    template = _Template()
+    condition = template.all_of("a", owned.exactly)
+    text = SEPARATOR.join([*template._heads, condition])
+    for number, head in enumerate(template._heads, len(template.parameters)):
+        text = re.sub(rf"\b{head.partition(' ')[0]}\b", f"{{{number}}}", text)
+    return text, len(template._heads), template.parameters
+
+
+def _parts(condition: Condition) -> tuple[Condition, ...]:
+    return condition.parts if isinstance(condition, AllOf) else (condition,)
 
 
 _STATE: Final = ("type", "revision", "attributes")

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 KEPT: Final = 32
 """Lists that one connection keeps; then it begins anew."""
 
 TABLE: Final = """CREATE TEMP TABLE members (
-    list INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (list, value)) WITHOUT ROWID"""
+    list INTEGER NOT NULL, value NOT NULL, PRIMARY KEY (list, value)) WITHOUT ROWID"""
 
 FILL: Final = "INSERT OR IGNORE INTO members SELECT ?, value FROM json_each(?)"
 
 
-class Members(tuple[str, ...]):
+class Members(NamedTuple):
     """A parameter that stands for a list; `ListingConnection.number` gives what a statement uses."""
+
+    values: Sequence[Any]
 
 
 class ListingConnection(sqlite3.Connection):
@@ -27,7 +30,7 @@ class ListingConnection(sqlite3.Connection):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._numbers: dict[Members, int] = {}
+        self._numbers: dict[int, tuple[int, Sequence[Any]]] = {}
         self.execute("PRAGMA temp_store = MEMORY")
         self.execute(TABLE)
 
@@ -40,13 +43,14 @@ class ListingConnection(sqlite3.Connection):
         self._numbers.clear()
         self.execute("DELETE FROM members")
 
-    def number(self, members: Members) -> int:
-        """The list's number in ``members``."""
-        found = self._numbers.get(members)
-        if found is None:
-            if len(self._numbers) >= KEPT:
-                self._clear()
-            found = len(self._numbers) + 1
-            self.execute(FILL, (found, json.dumps(members)))
-            self._numbers[members] = found
-        return found
+    def numbered(self, parameters: Sequence[Any]) -> list[Any]:
+        """Parameters with the lists' numbers in ``members``; the very same list has the same."""
+        lists = {id(p.values): p.values for p in parameters if isinstance(p, Members)}
+        # All of a statement's are there together.
+        if lists and len(self._numbers.keys() | lists.keys()) > KEPT:
+            self._clear()
+        for key in lists.keys() - self._numbers.keys():
+            number = len(self._numbers) + 1
+            self.execute(FILL, (number, json.dumps(lists[key])))
+            self._numbers[key] = number, lists[key]
+        return [self._numbers[id(p.values)][0] if isinstance(p, Members) else p for p in parameters]

@@ -18,6 +18,7 @@ import orjson
 
 from cmdb.commits import End, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
+from cmdb.owners import ASKED, NOBODY, ORGANISATION
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
@@ -27,7 +28,7 @@ from cmdb.revisions import (
     Revision,
 )
 from cmdb.steps import ParsedStep, parse_steps
-from cmdb.store import deadlines
+from cmdb.store import deadlines, places
 from cmdb.store.base import (
     NEVER,
     Connected,
@@ -47,7 +48,6 @@ from cmdb.store.sqlite.aside import Aside
 from cmdb.store.sqlite.compiling import Compiler
 from cmdb.store.sqlite.connections import Connections, begin_writing
 from cmdb.store.sqlite.history import History, histories
-from cmdb.store.sqlite.members import Members
 from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import (
     HISTORIES,
@@ -85,7 +85,10 @@ class SqliteStore(GraphStore):
         self._model_checked = 0.0
         self._model_lock = threading.Lock()
         self._nodes: KnownRecords[tuple[int, str]] = KnownRecords()
+        self._places = places.Known(self._organisations)
         self._aside = Aside(self._connections, self._count)
+        if not create:
+            self._own_all()
 
     @property
     def statements(self) -> int:
@@ -150,10 +153,7 @@ class SqliteStore(GraphStore):
         with self._connections.reading() as connection:
             self._statements += 1
             if not isinstance(parameters, Mapping):
-                parameters = [
-                    connection.number(value) if isinstance(value, Members) else value
-                    for value in parameters
-                ]
+                parameters = connection.numbered(parameters)
             yield connection.execute(statement, parameters)
 
     def _all(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
@@ -204,6 +204,38 @@ class SqliteStore(GraphStore):
     ) -> None:
         self._statements += 1
         begin_writing(connection, waiting)
+
+    def _own_all(self) -> None:
+        """Work out the owners of a file of an older format."""
+        with self._connections.borrowed() as connection:
+            (rules,) = connection.execute("SELECT text FROM owner_rules").fetchone()
+            if rules:
+                return
+            self._begin(connection)
+            self._refresh_model(connection)
+            if self._model is not None:
+                SqliteWriteTransaction(connection, self._model, self._nodes, self._read).own_all()
+            connection.execute("COMMIT")
+
+    def _organisations(self) -> dict[str, int]:
+        """The numbers of all organisations: their nodes."""
+        kinds = self.model.record_types.get(ORGANISATION)
+        names = json.dumps(sorted(kinds.concrete) if kinds else [])
+        return dict(
+            self._all(
+                "SELECT r.id, r.node FROM json_each(?) j JOIN records r ON r.type = j.value",
+                (names,),
+            )
+        )
+
+    def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
+        words = {places.ASKED: ASKED, places.NOBODY: NOBODY}
+        rows = self._all(
+            "SELECT r.id, r.owner, o.id FROM json_each(?) j JOIN records r ON r.id = j.value"
+            " LEFT JOIN records o ON o.node = r.owner",
+            (json.dumps(list(ids)),),
+        )
+        return {id: words.get(number, owner) for id, number, owner in rows}
 
     def _align(self, model: Model) -> None:
         """Nothing to do: `SqliteWriteTransaction` did it in the transaction that stored the model."""
@@ -344,7 +376,7 @@ class SqliteStore(GraphStore):
         away meanwhile, by a model change that was not noticed yet."""
         while True:
             model, known = self.model, self._model_revision
-            compiler = Compiler(self.resolve(as_of), kept_values(model))
+            compiler = Compiler(self.resolve(as_of), kept_values(model), self._places)
             asked = compiler.headed(statement(compiler))
             if not compiler.looked_up:
                 return self._all(asked, compiler.parameters)

@@ -4,7 +4,9 @@
 Images carry the interval [revision, until) of an element's earlier states. ``attribute_values``
 holds the indexed attributes of live records, whatever the model, so that a model change needs no
 new table and no new index. An image keeps its type, which a record may change; ``type_changes`` counts
-how often any has.
+how often any has. ``owner`` is a record's owner (`cmdb.owners`) as a number: the node of an organisation, or
+what `cmdb.store.places` has for others; ``owner_rules`` by which rules of a model, empty where it is still
+to be worked out. The index on it is for statements that ask for an owner, and no others: it is partial.
 """
 
 from __future__ import annotations
@@ -64,6 +66,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE TABLE journal_entries (
             journal TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, value BLOB NOT NULL,
             PRIMARY KEY (journal, number)) WITHOUT ROWID""",
+    ),
+    (
+        "ALTER TABLE records ADD COLUMN owner INTEGER",
+        "CREATE INDEX records_owner ON records (type, owner) WHERE owner IS NOT NULL",
+        "CREATE TABLE owner_rules (text TEXT NOT NULL)",
+        "INSERT INTO owner_rules VALUES ('')",
     ),
 )
 """Statements that take a file from format n to n + 1; an old file is brought up when opened."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
 
 from cmdb.commits import End, Plan
+from cmdb.owners import ASKED, NOBODY, owners_after, owners_of, rules_of
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
+from cmdb.store import places
 from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search
@@ -17,6 +19,9 @@ from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
 from cmdb.store.sqlite.statements import indexing
 from schema.kinds import write_datetime
 from schema.model import Model, read_document
+
+BATCH: Final = 10_000
+"""Records whose owners are worked out together."""
 
 
 class SqliteWriteTransaction:
@@ -137,10 +142,13 @@ class SqliteWriteTransaction:
             self._many("INSERT INTO models VALUES (?, ?)", [(revision.number, plan.model)])
             self._use(read_document(plan.model))
         assert self.model is not None
-        lines = self._create(plan.created)
+        owners = owners_after(self.model, self, plan)
+        lines = self._create(plan.created, owners)
         self._find_nodes(plan)
         lines += self._update(plan.updated)
         lines += self._relate(plan)
+        made = {record.id for record in plan.created}
+        self._own({id: owner for id, owner in owners.items() if id not in made})
         checks = None
         if chained:
             digest, checks = seal(self.last and self.last.digest, revision, plan.model, lines)
@@ -171,7 +179,7 @@ class SqliteWriteTransaction:
     def _many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._connection.executemany(statement, rows)
 
-    def _create(self, created: list[Record]) -> list[str]:
+    def _create(self, created: list[Record], owners: Mapping[str, str]) -> list[str]:
         """Gives the lines of the chain, as do the others."""
         if not created:
             return []
@@ -180,16 +188,18 @@ class SqliteWriteTransaction:
         to_json, kept = self.model.to_json, kept_values(self.model)
         values: dict[str, list[tuple[str, Any, int]]] = {name: [] for name in sorted(kept)}
         rows, texts = [], []
+        for node, record in enumerate(created, top + 1):
+            self._nodes[record.id] = node
+            self.met[record.id] = (node, record.type)
+        numbers = self._numbers(owners)
         for node, (id, type_, revision, given) in enumerate(created, top + 1):
             attributes = to_json(given)
             text = canonical(attributes)
-            self._nodes[id] = node
-            self.met[id] = (node, type_)
-            rows.append((node, id, type_, revision, text))
+            rows.append((node, id, type_, revision, text, numbers[owners[id]]))
             texts.append(text)
             for name in kept & attributes.keys():
                 values[name].append((name, attributes[name], node))
-        self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
+        self._many("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
         for name, found in values.items():
             if self.model.attributes[name].many:
                 found = [(name, value, node) for _, many, node in found for value in many]
@@ -258,6 +268,38 @@ class SqliteWriteTransaction:
         self._many("INSERT INTO relationships VALUES (?, ?, ?, ?, ?)", started)
         return lines
 
+    def _own(self, owners: Mapping[str, str]) -> None:
+        """Keep the owners of stored records."""
+        numbers = self._numbers(owners)
+        rows = [(numbers[owner], self._nodes[id]) for id, owner in owners.items()]
+        self._many("UPDATE records SET owner = ? WHERE node = ?", rows)
+
+    def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
+        """Owners as they are kept; what names an organisation that is not there is asked."""
+        named = {*owners.values()} - {ASKED, NOBODY}
+        if missing := named - self._nodes.keys():
+            self.types(missing)
+        found = {owner: self._nodes.get(owner, places.ASKED) for owner in named}
+        return found | {ASKED: places.ASKED, NOBODY: places.NOBODY}
+
+    def own_all(self) -> None:
+        """Work out all owners anew, if the model has other rules than those they were made by."""
+        assert self.model is not None
+        rules = rules_of(self.model).text
+        (known,) = self._connection.execute("SELECT text FROM owner_rules").fetchone()
+        if known == rules:
+            return
+        self._many("UPDATE owner_rules SET text = ?", [(rules,)])
+        last = ""
+        while ids := [
+            id
+            for (id,) in self._connection.execute(
+                "SELECT id FROM records WHERE id > ? ORDER BY id LIMIT ?", (last, BATCH)
+            )
+        ]:
+            self._own(owners_of(self.model, self, ids))
+            last = ids[-1]
+
     def _find_nodes(self, plan: Plan) -> None:
         """Node numbers that preparing did not look up: of copied revisions."""
         ids: set[str] = {record.id for _, record in plan.updated}
@@ -281,6 +323,7 @@ class SqliteWriteTransaction:
             self._connection.execute(indexing(name, model.attributes[name].many))
         search.align(self._connection, model.searchable)
         self.model = model
+        self.own_all()
 
 
 def _each(value: Any) -> list[Any]:

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from api.access.organisations import Organisations
 from api.access.principals import Grant, Permission
-from api.access.scope import LEVELS, Scope
-from cmdb.change_sets import Create, Operation, Relate
+from api.access.scope import Scope
+from cmdb.change_sets import Create, Operation, Relate, Unrelate
 from cmdb.ids import new_id
+from cmdb.owners import LEVELS
 from cmdb.queries import FILTER_DEPTH, RELATED_DEPTH, Query
 from cmdb.store import GraphStore
 from cmdb.store.base import GraphStore as Store
+from cmdb.store.places import MOST
 from tests.api.access.conftest import guard
 from tests.support.building import add, commit, create
 
@@ -215,6 +217,55 @@ def test_bounds_and_test_agree_in_neo4j(
     kept_neo4j: GraphStore, world: World, roots: set[int | None], mode: str
 ) -> None:
     agree(kept_neo4j, world, roots, mode)
+
+
+@pytest.mark.parametrize("count", [1, 2 * MOST])
+def test_what_lies_between_two_of_mine_is_not_mine(store: GraphStore, count: int) -> None:
+    """Owners are intervals of numbers, or a list: an organisation between two within reach is in none."""
+    mine = add(store, "Organisation", "mine")
+    made = [create("Organisation", f"o{number}") for number in range(2 * count)]
+    commit(store, *made, *(Relate(below.id, "PART_OF", mine) for below in made[1::2]))
+    devices = [create("Device", "d", organisation=o) for o in (mine, *(o.id for o in made))]
+    commit(store, *devices)
+    seen = {device.id for device in (devices[0], *devices[2::2])}
+    guarded = guard(store, mine, "reader")
+    page = guarded.find(Query("Device", total=True))
+    assert {record.id for record in page.records} == seen
+    assert page.total == len(seen)
+    assert guarded.get([device.id for device in devices]).keys() == seen
+
+
+def test_what_is_a_part_of_two_is_seen_by_who_sees_both(store: GraphStore) -> None:
+    top = add(store, "Organisation", "top")
+    sides = [add(store, "Organisation", name) for name in "AB"]
+    app = add(store, "App", "app")
+    devices = [create("Device", "d", organisation=side) for side in sides]
+    commit(
+        store,
+        *devices,
+        *(Relate(side, "PART_OF", top) for side in sides),
+        *(Relate(app, "PIECE_OF", device.id) for device in devices),
+    )
+    for at, seen in ((top, 1), (sides[0], 0), (sides[1], 0)):
+        assert guard(store, at, "reader").find(Query("App", total=True)).total == seen
+
+
+def test_what_a_moved_organisation_owns_is_seen_from_where_it_is_now(store: GraphStore) -> None:
+    """No owner changes: it is the tree that says who sees it."""
+    sides = [add(store, "Organisation", name) for name in "AB"]
+    moved = add(store, "Organisation", "moved")
+    device, app = create("Device", "d", organisation=moved), create("App", "a")
+    commit(store, device, app, Relate(app.id, "PIECE_OF", device.id))
+    owners = store._owners([device.id, app.id])
+    for at, before in ((0, 1), (1, 0), (0, 1)):
+        gone = [Unrelate(moved, "PART_OF", sides[before])]
+        there = store.neighbours([moved], ["PART_OF"], "out")
+        commit(store, *(gone if there else []), Relate(moved, "PART_OF", sides[at]))
+        for side in (0, 1):
+            guarded = guard(store, sides[side], "reader")
+            counts = [guarded.find(Query(t, total=True)).total for t in ("Device", "App")]
+            assert counts == ([1, 1] if side == at else [0, 0])
+    assert store._owners([device.id, app.id]) == owners == dict.fromkeys(owners, moved)
 
 
 def test_the_deepest_filter_fits_beside_the_bounds(store: GraphStore) -> None:
