@@ -24,8 +24,13 @@ HOST = "127.0.0.1"
 OPENED_MODULES = ("java.nio", "sun.nio.ch", "java.io", "java.util.concurrent")
 
 # A server that lives for minutes never earns back what the optimising compiler and the parallel
-# collector take from the two cores that the tests have.
-SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# collector take from the two cores that the tests have. Without that compiler there would be little
+# room for code: after some minutes what is used would go, to be compiled again.
+SHORT_LIVED = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:ReservedCodeCacheSize=240m",
+)
 
 # Nor is a statement planned anew because the last test left more or fewer records behind.
 KEEP_PLANS = "dbms.cypher.min_replan_interval=1h\n"
