@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
@@ -213,7 +214,8 @@ class Reader:
             attributes, unfit = self._values(type_, link.attributes)
         far: Subject | Ref
         if isinstance(to, Ref):
-            far = Ref(clean_key(to.key))
+            key = clean_key(to.key)
+            far = to if key == to.key else Ref(key)
         else:
             far = self._add(statement, to, way.role, place, seen, depth + 1)
         if far is subject:
@@ -289,7 +291,7 @@ class Reader:
             try:
                 known, read = readers[name]
                 kind = type(value)
-                if (kind is str or kind is date) and value in known:
+                if (kind is str or kind is int or kind is date) and value in known:
                     parsed = known[value]
                 elif value is None:
                     continue
@@ -362,7 +364,7 @@ def _reader(attribute: Attribute, telling: str | None) -> ValueReader:
                 parsed = _cleaned(parsed, attribute)
         if telling is not None and parsed is not None and not is_telling(telling, parsed):
             parsed = None
-        if kind is str or kind is date:
+        if kind is str or kind is int or kind is date:
             if len(known) >= REMEMBERED:
                 known.clear()
             known[value] = parsed
@@ -385,8 +387,9 @@ def _cleaned(value: Any, attribute: Attribute) -> Any:
     return value
 
 
+@lru_cache(maxsize=16_384)
 def clean_key(key: str) -> str:
-    """A key without control characters and secrets."""
+    """A key without control characters and secrets; what others name it by comes again and again."""
     if not key.isprintable():
         key = "".join(c if c.isprintable() else " " for c in key)
     return without_secrets(key)
