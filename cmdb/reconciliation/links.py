@@ -240,9 +240,10 @@ class Links(Neighbourhood):
         """What is spoken of, and whatever else could be in its place."""
         found = new = dict.fromkeys(self._spoken)
         while new:
-            self.occupy(dict.fromkeys(place for key in new for place in self.places(key)))
+            limited = [key for key in new if self.places(key)]
+            self.occupy(dict.fromkeys(place for key in limited for place in self.places(key)))
             reached: dict[RelationshipKey, None] = {}
-            for key in new:
+            for key in limited:
                 for other in (k for p in self.places(key) for k in self.at[p] if k not in found):
                     self.owner.setdefault(other, self.owner.get(key, 0))
                     reached[other] = None

@@ -214,8 +214,7 @@ class Reader:
             attributes, unfit = self._values(type_, link.attributes)
         far: Subject | Ref
         if isinstance(to, Ref):
-            key = clean_key(to.key)
-            far = to if key == to.key else Ref(key)
+            far = to if clean_key(to.key) == to.key else Ref(clean_key(to.key))
         else:
             far = self._add(statement, to, way.role, place, seen, depth + 1)
         if far is subject:
@@ -282,9 +281,7 @@ class Reader:
         UnusableError
             What cannot be is a value that every record or relationship of the type must have.
         """
-        if owner.name not in self._readers:
-            self._readers[owner.name] = self._readers_of(owner)
-        readers = self._readers[owner.name]
+        readers = self._readers.get(owner.name) or self._readers_of(owner)
         values: dict[str, Any] = {}
         unfit: dict[str, str] = {}
         for name, value in given.items():
@@ -313,11 +310,12 @@ class Reader:
     def _readers_of(self, owner: RecordType | RelationshipType) -> dict[str, ValueReader]:
         """For each attribute, what makes a canonical value of what a source says, or None."""
         telling = self._telling(owner)
-        return {
+        readers = self._readers[owner.name] = {
             name: _reader(attribute, telling.get(name))
             for name, attribute in owner.attributes.items()
             if not attribute.managed
         }
+        return readers
 
     def _telling(self, owner: RecordType | RelationshipType) -> dict[str, str]:
         """Attributes that tell records apart by themselves, with their kinds."""
