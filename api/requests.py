@@ -13,11 +13,11 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.logs import request_id
-from api.rest.problems import CODES, of_defect, problem
+from api.rest.problems import CLIENT_GONE, CODES, of_defect, problem
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,14 @@ HEADERS: Final = {
 WATCHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked often, by machines, that know the server by its address."""
 SMALLER: Final = CODES[413][1]
-CLIENT_GONE: Final = 499
-"""In logs and measures: who asked did not wait for the answer."""
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+async def left(request: Request) -> None:
+    """Wait until who asked is gone, or was answered; what they still send is dropped."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class Watching(Protocol):

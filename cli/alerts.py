@@ -203,9 +203,7 @@ def attach(
     with opened(store) as graph:
         record, item = attaching.named(graph, alert), find_record(graph, ci)
         who, known = actor_or_me(actor), rules_of(rules)
-        revision = attaching.attach(
-            services.engine(graph, "attachAlert of GraphQL"), record.id, item.id, who, known
-        )
+        revision = services.attach_alert(graph, record.id, item.id, who, known)
         if json:
             output.print_json({"alert": record.id, "ci": item.id, "revision": revision})
         else:

@@ -10,17 +10,10 @@ import typer
 from cli import output, services
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, Yes, actor_or_me, opened
 from cli.words import find_record
-from cmdb.store import GraphStore
-from lifecycle.attachments import OTHER, Attachments
+from lifecycle.attachments import OTHER
 from lifecycle.contents import safe_name
 from lifecycle.drafting import Drafting
-from lifecycle.files import Files, folder_of, write_out
-
-INSTEAD = "/attachments, and evidence of order(of:) in GraphQL"
-
-
-def _door(graph: GraphStore) -> Attachments:
-    return Attachments(services.engine(graph, INSTEAD), Files(folder_of(graph.url)))
+from lifecycle.files import write_out
 
 
 def attach(
@@ -46,7 +39,7 @@ def attach(
     with opened(store) as graph:
         id = services.processes(graph, Drafting).find(order).id
         ids = [find_record(graph, device).id for device in devices or ()]
-        attached = _door(graph).attach(
+        attached = services.attachments(graph).attach(
             id, actor_or_me(actor), file, devices=ids, kind=kind, name=name, comment=comment
         )
         evidence = attached.evidence
@@ -72,7 +65,7 @@ def attachment(
 ) -> None:
     """Say what an attached file is, check that it is whole, and read it back."""
     with opened(store) as graph:
-        door = _door(graph)
+        door = services.attachments(graph)
         record = door.find(evidence)
         content = door.read(record)
         if out is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -23,6 +23,9 @@ from cli.options import (
 from cli.process_words import ProcessName
 from itsm.changes.unauthorised import unauthorised
 from itsm.changes.verification import VERDICTS, verify
+
+COVERED: Final = "What covers a difference is looked for in all of a store."
+INSTEAD: Final = "unauthorisedChanges of GraphQL"
 
 
 def verify_(process: ProcessName, store: Store = STORE_DEFAULT, json: Json = False) -> None:
@@ -75,7 +78,7 @@ def unauthorised_(
     json: Json = False,
 ) -> None:
     """What sources found otherwise in what is in service, and no change, order or incident covers."""
-    with opened(store) as graph:
+    with opened(store, here=COVERED, instead=INSTEAD) as graph:
         begin = moment(graph, since) if since else datetime.now(UTC) - timedelta(days=7)
         grace = timedelta(hours=hours)
         at = organisation_id(graph, organisation)

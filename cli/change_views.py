@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -20,11 +19,10 @@ from cmdb.queries import Query
 from cmdb.records import Record
 from cmdb.revisions import Changes as GraphChanges
 from cmdb.store import GraphStore
-from itsm import hits
 from itsm.changes.desk import Changes
-from itsm.changes.moved import moved
 from itsm.changes.planned import Planned
 from itsm.changes.whatif import WhatIf
+from itsm.hits import Summary
 
 NAMED: Final = 20
 
@@ -58,14 +56,11 @@ def diff(process: ProcessName, store: Store = STORE_DEFAULT, json: Json = False)
 def _diff(
     graph: GraphStore, changes: Changes, change: Record
 ) -> tuple[Any, Iterable[tuple[str, str]]]:
-    planned, model = Planned(graph, change), graph.model
-    open_ = change.attributes.get("implemented_revision") is None
-    found = changes.difference(change)
-    no_longer = moved(planned) if open_ else []
-    problems = planned.problems() if open_ else ()
+    model = graph.model
+    found, outdated, problems = services.difference_of(graph, change)
     plain = {
         **output.plain_changes(model, found),
-        "moved": [each.plain(model) for each in no_longer],
+        "moved": [each.plain for each in outdated],
         "problems": [{"code": p.code, "message": p.message} for p in problems],
     }
     del plain["model_applied"]
@@ -75,8 +70,8 @@ def _diff(
         yield from ((line, "") for line in told)
         if not told:
             yield "It holds back nothing that would be otherwise.", ""
-        for each in no_longer:
-            yield f"! {each.name}: {each}", "yellow"
+        for each in outdated:
+            yield f"! {each.name}: {each.text}", "yellow"
         for problem in problems:
             yield f"! {problem.message}", "red"
 
@@ -162,17 +157,16 @@ def risk(process: ProcessName, store: Store = STORE_DEFAULT, json: Json = False)
 
 def beside(graph: GraphStore, change: Record) -> Section:
     """Why it is so risky, what it holds back, the orders that carry it out, and its incidents."""
-    said = change.attributes
+    kept = services.kept_of(graph, change)
     orders = graph.find(Query("LifecycleOrder", {"change": {"eq": change.id}}, first=NAMED)).records
     near = graph.neighbours([change.id], ["CAUSED_BY", "FIXED_BY"], "in")
     caused = [n.record for n in near if n.relationship.type == "CAUSED_BY"]
     fixes = [n.record for n in near if n.relationship.type == "FIXED_BY"]
-    hit = _by_organisation(graph, said.get("impact"))
-    factors = (said.get("risk_explained") or {}).get("factors", ())
+    hit = _by_organisation(graph, kept.impact)
     lines = [f"Hit in {name}: {counts}" for name, counts in hit.items()]
-    lines += [f"Risk, {f['points']:g} points: {f['said']}" for f in factors if f["points"]]
-    if held := said.get("planned"):
-        lines += [f"Holds back {len(held)} operations: `cmdb change diff` shows them."]
+    lines += [f"Risk, {points:g} points: {said}" for points, said in kept.risk if points]
+    if kept.held:
+        lines += [f"Holds back {kept.held} operations: `cmdb change diff` shows them."]
     told = (("Carried out by", orders), ("Caused", caused), ("Fixes", fixes))
     for words, records in told:
         if records:
@@ -185,16 +179,13 @@ def beside(graph: GraphStore, change: Record) -> Section:
     return Section(plain, lines)
 
 
-def _by_organisation(graph: GraphStore, kept: Mapping[str, Any] | None) -> dict[str, str]:
+def _by_organisation(graph: GraphStore, hit: Summary | None) -> dict[str, str]:
     """What was worked out to be hit, by the name of the organisation."""
-    found = hits.read(kept)
-    counts: dict[str, Counter[str]] = {}
-    for cell in found.cells if found else ():
-        own = counts.setdefault(cell.organisation, Counter())
-        own[f"{cell.effect}"] += cell.items
-        own[f"services {cell.effect}"] += cell.services
-    names = output.names(graph, [id for id in counts if id])
-    return {
-        names.get(id, id) or "no organisation": ", ".join(f"{n:,} {w}" for w, n in own.items() if n)
-        for id, own in counts.items()
-    }
+    found = hit.organisations if hit is not None else {}
+    names = output.names(graph, [id for id in found if id])
+    told = {}
+    for id, of in found.items():
+        counts = [f"{n:,} {effect}" for effect, n in of.items.items()]
+        counts += [f"{n:,} services {effect}" for effect, n in of.services.items()]
+        told[names.get(id, id) or "no organisation"] = ", ".join(counts)
+    return told

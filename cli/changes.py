@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 import yaml
 
-from cli import change_findings, change_times, change_views
+from cli import change_findings, change_times, change_views, services
 from cli.change_views import changes_of
 from cli.options import STORE_DEFAULT, Actor, Json, Store, actor_or_me, opened
 from cli.process_kind import title
@@ -66,7 +66,7 @@ def plan(
             desk.plan(found.id, me, operations)
         except InvalidChangeError as error:
             raise located(error, ChangeSet(operations or (), me)) from None
-        held = len(graph.record(found.id).attributes.get("planned") or ())
+        held = services.kept_of(graph, graph.record(found.id)).held
         text = f"{title(found)} holds back {held} operation{'' if held == 1 else 's'}"
         changes.report(graph, found.id, json, text)
 

@@ -17,6 +17,7 @@ from cli import (
     alerts,
     attachments,
     changes,
+    changing,
     deciding,
     due,
     figures,
@@ -57,10 +58,10 @@ app.command()(records.search)
 app.command()(records.show)
 app.command()(records.history)
 app.command()(records.diff)
-app.command()(records.create)
-app.command("set")(records.set_attributes)
-app.command()(records.relate)
-app.command()(records.apply)
+app.command()(changing.create)
+app.command("set")(changing.set_attributes)
+app.command()(changing.relate)
+app.command()(changing.apply)
 app.add_typer(orders.app, name="order")
 app.add_typer(problems.app, name="problem")
 app.add_typer(requests.app, name="request")

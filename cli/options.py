@@ -123,13 +123,15 @@ def organisation_id(graph: GraphStore, text: str) -> str | None:
 
 
 @contextmanager
-def opened(url: str, *, here: str = "") -> Iterator[GraphStore]:
+def opened(url: str, *, here: str = "", instead: str = "") -> Iterator[GraphStore]:
     """The store at a URL, or a server as one, closed in the end.
 
     Parameters
     ----------
     here
         Why a server will not do, in a sentence.
+    instead
+        What a server has instead.
 
     Raises
     ------
@@ -139,7 +141,7 @@ def opened(url: str, *, here: str = "") -> Iterator[GraphStore]:
         from cli.remote import RemoteStore, not_over_server
 
         if here:
-            raise not_over_server(here)
+            raise not_over_server(here, instead)
         with RemoteStore(url) as remote:
             yield remote
         return

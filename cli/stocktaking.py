@@ -27,15 +27,13 @@ from cmdb.store import GraphStore
 from lifecycle.count_reports import Report
 from lifecycle.counting import MISPLACED, MISSING
 from lifecycle.scanning import folded
-from lifecycle.settling import Settling
-from lifecycle.stocktake import Fed, Stocktakes
+from lifecycle.stocktake import Fed
 
 app = typer.Typer(
     no_args_is_help=True, help="Stock-taking (盘点): count devices, settle differences, sign off."
 )
 
 Count = Annotated[str, typer.Argument(metavar="COUNT", help="Its number or id.")]
-INSTEAD: Final = "openStocktake, countStocktake, closeStocktake and settleStocktake of GraphQL"
 RESULTS: Final = {"found": "相符", "missing": "盘亏", "misplaced": "错位", "unknown": "未知"}
 
 
@@ -58,7 +56,7 @@ def open_(
 ) -> None:
     """Open a count of an organisation (by default yours) or of a place."""
     with opened(store) as graph:
-        count = Stocktakes(services.engine(graph, INSTEAD)).open(
+        count = services.settling(graph).counts.open(
             actor_or_me(actor),
             organisation=organisation_id(graph, organisation),
             place=find_record(graph, place).id if place else None,
@@ -99,7 +97,7 @@ def feed(
     if bool(files) == (discovered or bool(source)):
         raise QueryError("Feed what?", "Name files (- for standard input), or --discovered.")
     with opened(store) as graph, output.progress_bar("counting") as advance:
-        counts = Stocktakes(services.engine(graph, INSTEAD))
+        counts = services.settling(graph).counts
         id, who = counts.find(count).id, actor_or_me(actor)
         if files:
             fed = counts.feed(id, who, reads(graph, files), advance)
@@ -122,7 +120,7 @@ def _print_fed(fed: Fed, json: bool) -> None:
 def show(count: Count, store: Store = STORE_DEFAULT, json: Json = False) -> None:
     """How a count stands: found, missing, misplaced, unknown, and what is settled."""
     with opened(store) as graph:
-        counts = Stocktakes(services.engine(graph, INSTEAD))
+        counts = services.settling(graph).counts
         _print_report(graph, counts.report(counts.find(count).id), json)
 
 
@@ -132,7 +130,7 @@ def close(
 ) -> None:
     """End the counting: what was expected and not found is missing."""
     with opened(store) as graph:
-        counts = Stocktakes(services.engine(graph, INSTEAD))
+        counts = services.settling(graph).counts
         _print_report(graph, counts.close(counts.find(count).id, actor_or_me(actor)), json)
 
 
@@ -146,9 +144,9 @@ def reopen(
 ) -> None:
     """Count on, after all."""
     with opened(store) as graph:
-        engine = services.engine(graph, INSTEAD)
-        found = Stocktakes(engine).find(count)
-        revision = engine.transition(found.id, "recount", actor_or_me(actor), reason=reason)
+        counts = services.settling(graph).counts
+        found = counts.find(count)
+        revision = counts.engine.transition(found.id, "recount", actor_or_me(actor), reason=reason)
         _done(revision, f"{found.attributes['number']} is open again.", json)
 
 
@@ -163,10 +161,10 @@ def cancel(
 ) -> None:
     """Give a count up, with a reason. It cannot be opened again."""
     with opened(store) as graph:
-        engine = services.engine(graph, INSTEAD)
-        found = Stocktakes(engine).find(count)
+        counts = services.settling(graph).counts
+        found = counts.find(count)
         confirm(f"To cancel {found.attributes['number']}", yes)
-        revision = engine.transition(found.id, "cancel", actor_or_me(actor), reason=reason)
+        revision = counts.engine.transition(found.id, "cancel", actor_or_me(actor), reason=reason)
         _done(revision, f"{found.attributes['number']} is cancelled.", json)
 
 
@@ -261,8 +259,7 @@ def settle(
     if result not in ("", MISSING, MISPLACED):
         raise QueryError(f"{result!r} settles nothing.", "--result is missing or misplaced.")
     with opened(store) as graph:
-        engine, who = services.engine(graph, INSTEAD), actor_or_me(actor)
-        settling = Settling(engine)
+        settling, who = services.settling(graph), actor_or_me(actor)
         report = settling.counts.report(settling.counts.find(count).id)
         id = report.count.id
         wanted, numbers = _named(graph, report, devices or ())
@@ -331,7 +328,7 @@ def sign_off(
 ) -> None:
     """Sign a count off, once everything is settled. It cannot be opened again."""
     with opened(store) as graph:
-        settling = Settling(services.engine(graph, INSTEAD))
+        settling = services.settling(graph)
         found = settling.counts.find(count)
         confirm(f"To sign off {found.attributes['number']}", yes)
         revision = settling.sign_off(found.id, actor_or_me(actor), reason)

@@ -330,6 +330,33 @@ class Client:
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
 
+    def attach(self, content: bytes, **asked: str | Sequence[str]) -> Mapping[str, Any]:
+        """Attach a file to an order; gives its evidence, as ``/attachments`` tells it.
+
+        Parameters
+        ----------
+        asked
+            As ``/openapi.json`` has it: order, name, device (ids), kind, comment.
+
+        Raises
+        ------
+        ServerError, UnreachableError
+        """
+        headers = {"content-type": "application/octet-stream"}
+        told: Mapping[str, Any] = self._sent(
+            "POST", "/attachments", params=asked, content=content, headers=headers
+        ).json()
+        return told
+
+    def attachment(self, evidence: str) -> bytes:
+        """The content of an attached file, by the id of its evidence.
+
+        Raises
+        ------
+        ServerError, UnreachableError
+        """
+        return self._sent("GET", f"/attachments/{evidence}").content
+
     def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
         lost: httpx.TransportError | None = None
         for _ in range(TRIES):

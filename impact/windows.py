@@ -68,14 +68,14 @@ class Window:
     ) -> None:
         self.outages = outages
 
-        def united(some: Sequence[Mapping[str, Effect]]) -> Propagation:
-            found = zip(given := _united(some), topology.find(given), strict=True)
+        def spread(some: Sequence[Mapping[str, Effect]]) -> Propagation:
+            found = zip(given := united(some), topology.find(given), strict=True)
             nodes = {node: given[id] for id, node in found if node is not None}
             return propagate(topology, nodes, view=view, depth=depth)
 
-        self.together = Outage(topology, _united(outages), at=at, view=view, depth=depth)
-        alone = [united([outage]) for outage in outages]
-        rest = [united([*outages[:n], *outages[n + 1 :]]) for n in range(len(outages))]
+        self.together = Outage(topology, united(outages), at=at, view=view, depth=depth)
+        alone = [spread([outage]) for outage in outages]
+        rest = [spread([*outages[:n], *outages[n + 1 :]]) for n in range(len(outages))]
         self.counts = [outcome.counts() for outcome in alone]
         self.broken = list(self._broken(alone, rest))
         lost = np.max([outcome.impaired for outcome in alone], axis=0)
@@ -94,7 +94,7 @@ class Window:
                 yield Broken(one.id, one.type, before, one.effect, tuple(spared))
 
 
-def _united(outages: Sequence[Mapping[str, Effect]]) -> dict[str, Effect]:
+def united(outages: Sequence[Mapping[str, Effect]]) -> dict[str, Effect]:
     """Several outages as one: of several effects of a CI the worst."""
     given: dict[str, Effect] = {}
     for outage in outages:

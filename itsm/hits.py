@@ -7,7 +7,7 @@ asks for all affected CIs, or why one of them is affected, asks impact analysis 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -88,7 +88,7 @@ class Hit:
         found: Counter[str] = Counter()
         for cell in self.cells:
             found[cell.effect] += cell.items
-        return {word: found[word] for word in ("down", "degraded", "at_risk") if found[word]}
+        return worst_first(found)
 
     @property
     def impaired(self) -> list[str]:
@@ -115,6 +115,69 @@ class Hit:
     def same(self, kept: Mapping[str, Any] | None) -> bool:
         """Whether what was kept (`plain`) says the same, whatever revision was looked at."""
         return kept is not None and {**kept, "revision": 0} == {**self.plain(), "revision": 0}
+
+
+class OfOrganisation(NamedTuple):
+    """What of one organisation is hit: effect -> how many CIs, and how many of them are services; the worst first."""
+
+    items: Mapping[str, int]
+    services: Mapping[str, int]
+
+
+class Summary(NamedTuple):
+    """What is told of a hit.
+
+    Attributes
+    ----------
+    services
+        Those that are known, the worst first; ``more`` are not.
+    counts
+        Effect -> how many CIs, the worst first.
+    organisations
+        By id; empty for what has none.
+    """
+
+    revision: int
+    truncated: str
+    counts: Mapping[str, int]
+    services: Sequence[ServiceHit]
+    more: int
+    organisations: Mapping[str, OfOrganisation]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            **self._asdict(),
+            "truncated": self.truncated or None,
+            "services": [service._asdict() for service in self.services],
+            "organisations": {id: of._asdict() for id, of in self.organisations.items()},
+        }
+
+
+def summary(kept: Mapping[str, Any] | None) -> Summary | None:
+    """What is told of what is kept (`Hit.plain`); None where nothing is."""
+    found = read(kept)
+    if kept is None or found is None:
+        return None
+    more = kept["left_out"]["services"]
+    organisations = by_organisation(found.cells)
+    counts = worst_first(kept["counts"])
+    return Summary(found.revision, found.truncated, counts, found.services, more, organisations)
+
+
+def by_organisation(cells: Iterable[Cell]) -> dict[str, OfOrganisation]:
+    """What is hit by the id of its organisation (empty for none), in the order of the cells."""
+    found: dict[str, tuple[Counter[str], Counter[str]]] = {}
+    for cell in cells:
+        items, services = found.setdefault(cell.organisation, (Counter(), Counter()))
+        items[cell.effect] += cell.items
+        services[cell.effect] += cell.services
+    return {id: OfOrganisation(*map(worst_first, of)) for id, of in found.items()}
+
+
+def worst_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by effect, the worst first; without those of nothing."""
+    return {word: n for word in reversed(WORDS) if (n := counts.get(word))}
 
 
 def read(kept: Mapping[str, Any] | None) -> Hit | None:

@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from cmdb.records import Record
+from cmdb.store import GraphStore
 from cmdb.store.base import Neighbour
 from itsm.clocks import Reading, stays_of
-from itsm.hits import Hit
+from itsm.hits import Hit, Summary, summary
 from itsm.merging import RAISED_ON, REPORTED_IN
 from itsm.opening import EFFECT, ROLE, details_of, hit_now
 from itsm.triage import clocks
@@ -38,6 +39,8 @@ class Overview:
     ----------
     clocks
         By name: running, paused or stopped, and what is left.
+    impact
+        What it hits, as it is kept with it; None where it is not worked out yet.
     items
         The CIs that it concerns; of more than some hundreds the first.
     alerts
@@ -50,6 +53,7 @@ class Overview:
 
     record: Record
     clocks: Mapping[str, Reading]
+    impact: Summary | None
     items: Sequence[Item]
     concerned: int
     alerts: Sequence[Raised]
@@ -61,6 +65,7 @@ class Overview:
         """As JSON, without the record itself."""
         return {
             "clocks": {name: plain_reading(shown) for name, shown in self.clocks.items()},
+            "impact": self.impact.plain() if self.impact else None,
             "cis": {
                 "total": self.concerned,
                 "listed": [
@@ -111,6 +116,20 @@ def overview(engine: Engine, incident: Record) -> Overview:
     stays = stays_of(store, [id]).get(id, [])
     type_ = store.model.record_types[incident.type]
     shown = clocks(room, type_, incident.attributes, details_of(items), stays)
+    kept = summary(incident.attributes.get("impact"))
+    return laid_out(store, incident, items, shown, kept, course(store, incident))
+
+
+def laid_out(
+    store: GraphStore,
+    incident: Record,
+    items: Sequence[Item],
+    clocks: Mapping[str, Reading],
+    impact: Summary | None,
+    course: Sequence[Entry],
+) -> Overview:
+    """An incident, with what was worked out of it, and what it has to do with others. Two statements."""
+    id = incident.id
     types = [name for name in store.model.relationship_types if name != CONCERNS]
     near = store.neighbours([id], types)
     alerts = [n.record for n in near if n.relationship.type == REPORTED_IN]
@@ -120,13 +139,14 @@ def overview(engine: Engine, incident: Record) -> Overview:
     on = {n.of: n.record for n in raised}
     return Overview(
         incident,
-        shown,
+        clocks,
+        impact,
         items[:SHOWN],
         len(items),
         [Raised(alert, on.get(alert.id)) for alert in listed],
         len(alerts),
         [n for n in near if n.relationship.type != REPORTED_IN],
-        course(store, incident),
+        course,
     )
 
 

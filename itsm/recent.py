@@ -99,6 +99,8 @@ class Recent:
     ----------
     cis
         Ids of the CIs that were looked at: the one in question, and what it stands or stood on, the nearest first.
+    looked_at
+        How many these are.
     truncated
         Why it is not all; empty where it is.
     """

@@ -69,7 +69,7 @@ class Attachments:
         """
         self._allowed(order, actor, devices)
         called = safe_name(name or path.name)
-        with self.files.adding(path) as stored:
+        with self.files.adding(path, called) as stored:
             id, revision = self._commit(order, actor, stored, called, devices, kind, comment)
         return Attached(self.store.record(id), stored, revision)
 

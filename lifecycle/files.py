@@ -81,8 +81,10 @@ class Files:
             return stored
 
     @contextmanager
-    def adding(self, path: Path) -> Iterator[Stored]:
+    def adding(self, path: Path, name: str = "") -> Iterator[Stored]:
         """Keep the content of a file for what is committed inside.
+
+        What is refused is told by the name, or that of the path.
 
         Where that is refused, the file goes again, unless it was there before, or others have added the
         same, or are about to add something. Where nobody knows what became of the commit, it stays.
@@ -94,8 +96,8 @@ class Files:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _shared(self.folder) as alone:
-            with _opened(path) as source:
-                stored, written = self._kept(source, path.name)
+            with plain_file(path) as source:
+                stored, written = self._kept(source, name or path.name)
             try:
                 yield stored
             except StoreError:
@@ -169,7 +171,7 @@ class Files:
 
     def _checked(self, place: Path, sha256: str) -> BinaryIO:
         try:
-            stream = _opened(place)
+            stream = plain_file(place)
         except FileRefusedError:
             raise FileRefusedError(
                 f"The file {sha256} is not in {self.folder}.", f"Does {VARIABLE} name its folder?"
@@ -191,7 +193,7 @@ class Files:
         """Whether what stands there is a plain file with that content."""
         self._own(place.parent)
         try:
-            with _opened(place) as source:
+            with plain_file(place) as source:
                 return _digest(source) == digest
         except FileRefusedError:
             return False
@@ -237,8 +239,13 @@ def _digest(stream: BinaryIO) -> str:
     return found.hexdigest()
 
 
-def _opened(path: Path) -> BinaryIO:
-    """A plain file, opened without following a link and without waiting for a pipe."""
+def plain_file(path: Path) -> BinaryIO:
+    """A plain file, opened without following a link and without waiting for a pipe.
+
+    Raises
+    ------
+    FileRefusedError
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

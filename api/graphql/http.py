@@ -28,14 +28,13 @@ from api.graphql.errors import extensions
 from api.graphql.persisted import Persisted, Served, UnknownOperationError
 from api.graphql.schema import ModelSchema
 from api.graphql.sockets import Socket, Wire
+from api.requests import left
+from api.rest.problems import CLIENT_GONE
 from lifecycle.refusals import NotAllowedError
 from schema.errors import CmdbError
 
 if TYPE_CHECKING:
     from api.app import Services
-
-GONE = 499
-"""Nobody waits for the answer."""
 
 
 NOBODY: Final = Principal("", "", ())
@@ -197,22 +196,17 @@ async def _while_there(
 ) -> Response:
     """The answer; if who asked goes away, what has not begun is not done."""
     working = asyncio.create_task(work)
-    watching = asyncio.create_task(_leaving(request))
+    watching = asyncio.create_task(left(request))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        return Response(status_code=GONE)
+        return Response(status_code=CLIENT_GONE)
     finally:
         watching.cancel()
         working.cancel()
         context.cancel()
         await asyncio.wait({working, watching})
-
-
-async def _leaving(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _answer(status: int, error: CmdbError) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,15 +14,19 @@ from typing import Annotated, Any, Final, cast
 from urllib.parse import quote
 
 from fastapi import Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
 
 from api.access.principals import Grant, Permission, Principal
 from api.app import Context, Services
+from api.requests import left
 from cmdb.errors import QueryError
 from cmdb.queries import AsOf
-from cmdb.store import GraphStore
+from cmdb.store import Deadline, GraphStore
 from lifecycle.contents import safe_name
 from lifecycle.refusals import NotAllowedError
 
+EXPORT_SECONDS: Final = 3_600.0
+"""How long the store may read for an export."""
 Below = Callable[[frozenset[str]], frozenset[str]]
 """Organisations -> these, and all below them."""
 
@@ -36,13 +41,32 @@ def asking(request: Request) -> Context:
     return services_of(request).context(request)
 
 
-def exporting(request: Request) -> Context:
-    """What an export works with: what the principal may read, where they may export.
+async def exporting(request: Request) -> AsyncIterator[Context]:
+    """What an export works with: what the principal may read, where they may export. The store reads for it as
+    long as somebody waits for it.
 
     Raises
     ------
     NotAllowedError
     """
+    context = await run_in_threadpool(_exporting, request)
+    deadline = Deadline(EXPORT_SECONDS)
+    watching = asyncio.create_task(_watch(request, deadline))
+    try:
+        with deadline.held():
+            yield context
+    finally:
+        watching.cancel()
+
+
+async def _watch(request: Request, deadline: Deadline) -> None:
+    """Have the store leave what it reads when who asked has left."""
+    await left(request)
+    request.state.left = True
+    deadline.cancel()
+
+
+def _exporting(request: Request) -> Context:
     services = services_of(request)
     principal = services.principal(request)
     require(principal, Permission.EXPORT)

@@ -33,6 +33,7 @@ from api.rest.asking import (
 )
 from api.rest.problems import RESPONSES, TooLargeError
 from cmdb import queries
+from cmdb.errors import StoreTimeoutError
 from cmdb.graphs import graph_of, write_graph
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -109,7 +110,9 @@ def records(
     else:
         lines = _json_lines(store.model, names, everything)
     headers = _headers(f"{type}.{format}", query.as_of)
-    return StreamingResponse(lines, headers=headers, media_type=MEDIA[format])
+    return StreamingResponse(
+        _while_there(request, lines), headers=headers, media_type=MEDIA[format]
+    )
 
 
 @router.get(
@@ -275,6 +278,15 @@ def _pages(store: GraphStore, query: queries.Query) -> Iterator[Sequence[Record]
         if page.cursor is None:
             return
         query = replace(query, after=page.cursor)
+
+
+def _while_there(request: Request, lines: Iterable[str]) -> Iterator[str]:
+    """Lines, until nobody reads them any more."""
+    try:
+        yield from lines
+    except StoreTimeoutError:
+        if not getattr(request.state, "left", False):
+            raise
 
 
 def _headers(name: str, at: Any) -> dict[str, str]:

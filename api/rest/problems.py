@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -65,6 +65,10 @@ class Problem(BaseModel):
     remedy: str = Field("", description="what to do")
     request_id: str = Field("", description="under which the server logged it")
     problems: list[str] = Field([], description="where there are several, each")
+
+
+CLIENT_GONE: Final = 499
+"""In logs and measures: who asked did not wait for the answer."""
 
 
 class TooLargeError(CmdbError):
@@ -128,8 +132,10 @@ def of_defect() -> JSONResponse:
 def handle_errors(app: FastAPI) -> None:
     """Let an app answer every error as problem details."""
 
-    async def known(request: Request, error: Exception) -> JSONResponse:
+    async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, CmdbError)
+        if getattr(request.state, "left", False):
+            return Response(status_code=CLIENT_GONE)
         request.state.code, request.state.noted = error.code, getattr(error, "noted", False)
         return of_error(error)
 

@@ -24,6 +24,7 @@ from impact.rules import Effect
 from impact.single_points import pairs as pairs_of
 from impact.single_points import single_points
 from impact.topology import Topology
+from impact.windows import Window, united
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,32 @@ def answer(graph: GraphStore, asked: Asked) -> Answer:
     elif changes:
         difference = compare(now, outage, dependents)
     return Answer(outage, told, only, difference)
+
+
+# -- several outages at once ------------------------------------------------------------------------------
+
+
+class Together(NamedTuple):
+    """Several outages in one window, told; and how many more CIs break that may not be seen."""
+
+    window: Window
+    told: reports.Report
+    hidden: Mapping[str, int] = {}
+
+
+@singledispatch
+def together(
+    graph: GraphStore,
+    outages: Sequence[Mapping[str, Effect]],
+    at: int | None,
+    depth: int | None,
+    verbose: bool,
+) -> Together:
+    """What outages break only together."""
+    roots = united(outages)
+    topology, now, view = Finder(graph, verbose).topology(roots, at, depth)
+    found = Window(topology, outages, at=now, view=view, depth=depth)
+    return Together(found, reports.report(found.together, graph, stale(graph), now))
 
 
 # -- what CIs stand on ------------------------------------------------------------------------------------

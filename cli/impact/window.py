@@ -9,9 +9,16 @@ from typing import Annotated, Final
 import typer
 
 from cli import output
-from cli.impact.finding import Finder
-from cli.impact.options import Depth, EffectOption, Verbose, given_effect, revision, stale
-from cli.impact.printing import STYLES, group_words, name, print_doubts
+from cli.impact import asking
+from cli.impact.options import Depth, EffectOption, Verbose, given_effect, revision
+from cli.impact.printing import (
+    STYLES,
+    group_words,
+    name,
+    plain_hidden,
+    print_doubts,
+    print_hidden,
+)
 from cli.options import STORE_DEFAULT, At, Json, Store, opened
 from cli.words import find_record
 from cmdb.errors import QueryError
@@ -46,14 +53,13 @@ def window(
     with opened(store) as graph:
         given, at = given_effect(effect), revision(graph, as_of)
         outages = [{find_record(graph, ci, at).id: given for ci in some} for some in named]
-        roots = {id: given for outage in outages for id in outage}
-        topology, now, view = Finder(graph, verbose).topology(roots, at, depth)
-        found = Window(topology, outages, at=now, view=view, depth=depth)
-        told = reports.report(found.together, graph, stale(graph), now)
+        found = asking.together(graph, outages, at, depth, verbose)
         if json:
-            output.print_json(reports.plain_window(found, told))
+            plain = reports.plain_window(found.window, found.told)
+            output.print_json({**plain, **plain_hidden(found.hidden)})
         else:
-            _print(found, told, [", ".join(some) for some in named], first)
+            _print(found.window, found.told, [", ".join(some) for some in named], first)
+            print_hidden(found.hidden)
 
 
 def _print(found: Window, told: reports.Report, titles: Sequence[str], first: int) -> None:

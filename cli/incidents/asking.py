@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import output
+from cli import output, services
 from cli.incidents.showing import print_impact
 from cli.incidents.words import IncidentName, incidents_of
 from cli.options import STORE_DEFAULT, First, Json, Store, opened, when
@@ -17,10 +17,10 @@ from cmdb.errors import QueryError
 from cmdb.store import GraphStore
 from itsm import knowledge
 from itsm.assignment import leading
+from itsm.hits import summary
 from itsm.opening import details_of, role_of
 from itsm.overview import hit_by
 from itsm.recent import HOURS, Recent
-from itsm.recent import recent as recent_of
 from lifecycle.items import items_of
 
 Hours = Annotated[
@@ -48,11 +48,11 @@ def impact(
         if json:
             output.print_json({"kept": kept, "now": now.plain(), "same": same})
             return
-        print_impact(graph, kept, first, "Kept 已保存")
+        print_impact(graph, summary(kept), first, "Kept 已保存")
         if same:
             output.print_line(f"The same as of revision {now.revision}.")
         else:
-            print_impact(graph, now.plain(), first, "Now 当前")
+            print_impact(graph, summary(now.plain()), first, "Now 当前")
 
 
 def recent(
@@ -68,7 +68,7 @@ def recent(
     with opened(store) as graph:
         end = _instant(until) or datetime.now(UTC)
         span = timedelta(hours=hours)
-        found = recent_of(graph, find_record(graph, ci).id, end, span, first=first, depth=depth)
+        found = services.recent_of(graph, find_record(graph, ci).id, end, span, first, depth)
         _print(graph, found, json)
 
 
@@ -92,7 +92,7 @@ def changed(
             raise QueryError(f"{incident} concerns no CI.", "`cmdb incident include` adds some.")
         end = _instant(until) or found.attributes.get("occurred_at") or datetime.now(UTC)
         span = timedelta(hours=hours)
-        _print(graph, recent_of(graph, cis[0].id, end, span, first=first, depth=depth), json)
+        _print(graph, services.recent_of(graph, cis[0].id, end, span, first, depth), json)
 
 
 def known(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
-from cli import output
-from cli.incidents.words import IncidentName, incidents_of, left, span
+from cli import output, services
+from cli.incidents.words import IncidentName, incidents_of, left, plain, span
 from cli.ledger import Language, checked
 from cli.options import STORE_DEFAULT, Actor, First, Json, Store, actor_or_me, opened
 from cli.process_show import choice_lines, plain_choice
 from cmdb.store import GraphStore
+from itsm.hits import Summary
 from itsm.opening import EFFECT, ROLE
-from itsm.overview import Overview, overview
+from itsm.overview import Overview
 from lifecycle.engine import Choice, Engine
 from lifecycle.refusals import NotAllowedError
 
@@ -35,12 +36,12 @@ def show(
     checked(language)
     with opened(store) as graph:
         incidents = incidents_of(graph)
-        found = overview(incidents.engine, incidents.find(incident))
+        found = services.overview_of(graph, incidents.find(incident))
         choices, why = _choices(incidents.engine, found, actor_or_me(actor))
         if json:
             output.print_json(
                 {
-                    **output.plain_record(graph.model, found.record),
+                    **plain(graph, found.record),
                     **found.plain(),
                     "choices": [plain_choice(choice) for choice in choices],
                 }
@@ -48,7 +49,7 @@ def show(
             return
         _print_head(graph, found)
         _print_clocks(graph, found)
-        print_impact(graph, found.record.attributes.get("impact"), first)
+        print_impact(graph, found.impact, first)
         _print_items(found, first)
         _print_alerts(graph, found, first)
         for near in found.relations:
@@ -111,38 +112,37 @@ def _print_clocks(graph: GraphStore, found: Overview) -> None:
 
 
 def print_impact(
-    graph: GraphStore, impact: Mapping[str, Any] | None, first: int, title: str = "Impact 影响"
+    graph: GraphStore, impact: Summary | None, first: int, title: str = "Impact 影响"
 ) -> None:
     """What is hit: counts, services, organisations."""
     if impact is None:
         output.print_line(f"{title}: not worked out yet; `cmdb incident refresh` does that.")
         return
-    counts = ", ".join(f"{number} {effect}" for effect, number in impact["counts"].items())
-    cut = f"; not whole: {impact['truncated']}" if impact["truncated"] else ""
-    output.print_line(f"{title} as of revision {impact['revision']}: {counts or 'nothing'}{cut}")
-    services, cells = impact["services"], impact["cells"]
-    names = output.names(graph, {*(s[0] for s in services[:first]), *(c[0] for c in cells if c[0])})
-    if services:
+    counts = ", ".join(f"{number} {effect}" for effect, number in impact.counts.items())
+    cut = f"; not whole: {impact.truncated}" if impact.truncated else ""
+    output.print_line(f"{title} as of revision {impact.revision}: {counts or 'nothing'}{cut}")
+    hit, organisations = impact.services[:first], list(impact.organisations.items())
+    names = output.names(graph, {*(s.id for s in hit), *(id for id, _ in organisations if id)})
+    if hit:
         rows = [
             [names.get(id, id), effect, output.shown(graph.model, "criticality", critical or None)]
-            for id, effect, critical in services[:first]
+            for id, effect, critical in hit
         ]
         output.print_table(["service", "effect", "criticality"], rows)
-        more = len(services) - first + impact["left_out"]["services"]
+        more = len(impact.services) - len(hit) + impact.more
         if more > 0:
             output.print_line(f"… and {more:,} more services.", "dim")
-    by_organisation: dict[str, dict[str, int]] = {}
-    for organisation, _, effect, items, _ in cells:
-        of = by_organisation.setdefault(organisation, {})
-        of[effect] = of.get(effect, 0) + items
-    if by_organisation:
-        rows = [
-            [names.get(id, "–"), *(of.get(effect, 0) for effect in ("down", "degraded", "at_risk"))]
-            for id, of in list(by_organisation.items())[:first]
+    if organisations:
+        counted: list[list[Any]] = [
+            [
+                names.get(id, "–"),
+                *(of.items.get(effect, 0) for effect in ("down", "degraded", "at_risk")),
+            ]
+            for id, of in organisations[:first]
         ]
-        output.print_table(["organisation 单位", "down", "degraded", "at risk"], rows)
-        if len(by_organisation) > first:
-            output.print_line(f"… and {len(by_organisation) - first:,} more organisations.", "dim")
+        output.print_table(["organisation 单位", "down", "degraded", "at risk"], counted)
+        if len(organisations) > first:
+            output.print_line(f"… and {len(organisations) - first:,} more organisations.", "dim")
 
 
 def _print_items(found: Overview, first: int) -> None:

@@ -12,7 +12,6 @@ from cli.incidents.opening import meant
 from cli.incidents.words import CIs, IncidentName, incidents_of, report
 from cli.options import ALL, STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.words import find_record
-from itsm import merging
 from itsm.refreshing import refresh as refresh_all
 
 
@@ -34,7 +33,7 @@ def merge(
         absorbed = [incidents.find(other).id for other in others]
         number = found.attributes["number"]
         confirm(f"To merge {', '.join(others)} into {number}", yes)
-        merging.merge(incidents, found.id, absorbed, actor_or_me(actor), reason)
+        services.merge(incidents, found.id, absorbed, actor_or_me(actor), reason)
         report(graph, found.id, json, f"{number} absorbs {', '.join(others)}")
 
 
@@ -54,7 +53,7 @@ def split(
         incidents = incidents_of(graph)
         found = incidents.find(incident)
         ids = list(meant(graph, cis))
-        part = merging.split(incidents, found.id, ids, actor_or_me(actor), name, reason)
+        part = services.split(incidents, found.id, ids, actor_or_me(actor), name, reason)
         report(graph, part.id, json, f"Split {part.attributes['number']} from {incident}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -50,29 +50,30 @@ def _(graph: RemoteStore, kinds: Collection[str], moment: Moment) -> list[Due]:
     ]
 
 
-RESUME: Final = """query($of: ID!, $at: AsOf) { resume(of: $of, asOf: $at) { at effectiveOn revision actor
-    source reason kind text { en zh } details } }"""
+ENTRY: Final = "at effectiveOn revision actor source reason kind text { en zh } details"
+RESUME: Final = f"query($of: ID!, $at: AsOf) {{ resume(of: $of, asOf: $at) {{ {ENTRY} }} }}"
 
 
 @services.resume_of.register
 def _(graph: RemoteStore, id: str, at: int) -> Resume:
     found = graph.asked(lambda client: client.query(RESUME, of=id, at=at))["resume"]
-    entries = [
-        Entry(
-            parse_datetime(told["at"]),
-            _day(told["effectiveOn"]),
-            told["revision"],
-            told["actor"],
-            told["source"],
-            told["reason"],
-            told["kind"],
-            told["text"]["en"],
-            told["text"]["zh"],
-            told["details"],
-        )
-        for told in found
-    ]
-    return Resume(graph.record(id, at), entries)
+    return Resume(graph.record(id, at), [entry(told) for told in found])
+
+
+def entry(told: Mapping[str, Any]) -> Entry:
+    """One thing that happened."""
+    return Entry(
+        parse_datetime(told["at"]),
+        _day(told["effectiveOn"]),
+        told["revision"],
+        told["actor"],
+        told["source"],
+        told["reason"],
+        told["kind"],
+        told["text"]["en"],
+        told["text"]["zh"],
+        told["details"],
+    )
 
 
 MEASURED: Final = ("percent", "days", "hours")

@@ -41,7 +41,8 @@ PATHS: Final = 100
 """CIs of a page that is told with paths."""
 
 
-def _questions(graph: RemoteStore, asked: Asked) -> Questions:
+def questions_of(graph: RemoteStore, asked: Asked) -> Questions:
+    """What is asked of an outage."""
     (effect,) = {effect.name for effect in asked.roots.values()}
     given: dict[str, Any] = {
         "of": list(asked.roots),
@@ -179,8 +180,9 @@ class ToldOutage(Outage):
 
 
 @answer.register
-def _(graph: RemoteStore, asked: Asked) -> Answer:
-    questions = _questions(graph, asked)
+def answer_of(graph: RemoteStore, asked: Asked) -> Answer:
+    """What an outage hits."""
+    questions = questions_of(graph, asked)
     outage = ToldOutage(graph, asked, questions)
     narrowed = f'type: "{asked.record_type}"' if asked.record_type else ""
     narrowed += " serviceOnly: true" if asked.service_only else ""
@@ -199,14 +201,14 @@ def _difference(outage: ToldOutage, questions: Questions) -> Difference:
     sides = {
         name: [
             outage.change(told)
-            for told in questions.every(name, f"before after {NAMED}", within="difference")
+            for told in questions.every(name, f"before after {NAMED}", within=["difference"])
         ]
         for name in ("worse", "better")
     }
     both = f"before {GROUP} after {GROUP}"
     groups = [
         GroupChange(*(told[side] and outage.state(told[side]) for side in ("before", "after")))
-        for told in questions.every("groups", both, within="difference")
+        for told in questions.every("groups", both, within=["difference"])
     ]
     still = sum(change.after != "none" for change in sides["better"])
     same = len(outage.affected) - len(sides["worse"]) - still

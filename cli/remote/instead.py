@@ -8,19 +8,12 @@ from cmdb.errors import CmdbError
 from cmdb.store import GraphStore
 
 INSTEAD: Final = {
-    "dependencies": "impact and outageWindow of GraphQL",
-    "held": "clocks, impact and history of a record in GraphQL",
+    "dependencies": "impact, impactNow of an incident, and whatIf of a change in GraphQL",
     "scan_records": "/exports/records",
     "scan_relationships": "/exports/graph",
     "feed": "recordChanges, history and compare of GraphQL",
 }
 """What of a store no server gives away -> where it is told of it."""
-DECIDED: Final = {
-    "incident": "openIncident, includeInIncident, mergeIncidents … of GraphQL",
-    "problem": "openProblem, addToProblem, setProblemFix … of GraphQL",
-    "change": "planChange of GraphQL",
-}
-"""Kind of process -> what a server decides of it in ways of their own."""
 
 
 class NotOverServerError(CmdbError):

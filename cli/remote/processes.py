@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from cli import services
-from cli.remote.instead import DECIDED, not_over_server
+from cli.remote.engine import REFUSALS, TYPES, RemoteEngine, read_refusals
+from cli.remote.questions import Questions
 from cli.remote.store import RemoteStore, plain
-from client.client import FAILURE, RECORD
+from client.client import RECORD
 from cmdb.records import Record
 from itsm.changes.desk import Changes
 from itsm.requests import Requests
 from lifecycle.approvals import Stage
-from lifecycle.cases import Room
 from lifecycle.desk import Waiting
 from lifecycle.drafting import Drafting
-from lifecycle.engine import Choice, Engine
+from lifecycle.engine import Choice
 from lifecycle.naming import ORDER
 from lifecycle.orders import Carried, Orders
-from lifecycle.refusals import Refusal
 
-TYPES: Final = {
-    "record": "ID!",
-    "order": "ID!",
-    "transition": "String!",
-    "state": "String!",
-    "type": "String!",
-    "person": "String!",
-    "text": "String!",
-    "decision": "VoteDecision!",
-    "attributes": "JSON!",
-    "inputs": "JSON!",
-    "details": "JSON!",
-    "overrides": "JSON!",
-    "devices": "[ID!]!",
-    "step": "String!",
-    "comment": "String!",
-    "reason": "String!",
-    "effectiveOn": "Date!",
-    "expectedRevision": "Int64!",
-    "dryRun": "Boolean!",
-    "idempotencyKey": "String!",
-}
-"""The arguments of mutations."""
 CONCERNED: Final = {**TYPES, "devices": "[OrderDeviceInput!]!"}
 """Of those that take devices with details."""
 DRAFTS: Final = {
@@ -54,97 +29,13 @@ DRAFTS: Final = {
     Requests.kind: "draftRequest",
 }
 """What drafts a kind of process; some are opened in other ways."""
-ORDERED: Final = f"... on Ordered {{ revision after: record {{ {RECORD} }} }}"
-REFUSALS: Final = "refusals { subject name code message override detail }"
 CARRIED: Final = f"... on Carried {{ step done refused overridden revision {REFUSALS} }}"
+WAITING: Final = {"type": "String!", "waitingFor": "WaitingFor!"}
 PAGE: Final = 200
 
+OWN: Final[dict[type[Drafting], type[Drafting]]] = {}
+"""Service -> the same over a server, where it decides in ways of its own."""
 Devices = Iterable[str | tuple[str, Mapping[str, Any]]]
-
-
-class RemoteEngine(Engine):
-    """Has the server take records from state to state. What it has no way for is refused."""
-
-    store: RemoteStore
-
-    def __init__(self, store: RemoteStore, instead: str = "") -> None:
-        super().__init__(store)
-        self.instead = instead
-
-    def room(self, actor: str, process: Record | None = None) -> Room:
-        """What is looked at is looked at by whose token it is."""
-        return super().room(self.store.me, process)
-
-    def decide(self, *_: Any, **__: Any) -> NoReturn:
-        raise not_over_server("This is decided where the store is.", self.instead)
-
-    def do(
-        self, mutation: str, answer: str = ORDERED, types: Mapping[str, str] = TYPES, **given: Any
-    ) -> dict[str, Any]:
-        """What a mutation answers. It is done once, however often it is sent.
-
-        Raises
-        ------
-        CmdbError
-            As the product raises it: refused, not allowed, not found …
-        """
-        said = {name: value for name, value in given.items() if value is not None}
-        said["idempotencyKey"] = str(uuid.uuid4())
-        declared = ", ".join(f"${name}: {types[name]}" for name in said)
-        handed = ", ".join(f"{name}: ${name}" for name in said)
-        document = f"mutation({declared}) {{ {mutation}({handed}) {{ {answer} {FAILURE} }} }}"
-        return self.store.asked(lambda client: client.mutate(document, **said))
-
-    def revision(self, mutation: str, **given: Any) -> int:
-        """The revision that a mutation made."""
-        return int(self.do(mutation, **given)["revision"])
-
-    def transition(
-        self,
-        id: str,
-        name: str,
-        actor: str,
-        *,
-        reason: str = "",
-        inputs: Mapping[str, Any] = {},
-        overrides: Mapping[str, str] = {},
-        expected: int | None = None,
-        effective_on: date | None = None,
-    ) -> int:
-        return self.revision(
-            "transitionRecord",
-            record=id,
-            transition=name,
-            inputs=dict(inputs),
-            overrides=dict(overrides),
-            reason=reason,
-            expectedRevision=expected,
-            effectiveOn=plain(effective_on),
-        )
-
-    def correct(self, id: str, state: str, actor: str, reason: str) -> int:
-        return self.revision("correctState", record=id, state=state, reason=reason)
-
-    def vote(
-        self,
-        id: str,
-        actor: str,
-        decision: str,
-        comment: str = "",
-        *,
-        expected: int | None = None,
-    ) -> int:
-        assert expected is None
-        return self.revision("voteOnOrder", order=id, decision=decision.upper(), comment=comment)
-
-    def choices(self, record: Record, actor: str) -> list[Choice]:
-        asked = f"query($id: ID!) {{ record(id: $id) {{ transitions {{ name {REFUSALS} }} }} }}"
-        found = self.store.asked(lambda client: client.query(asked, id=record.id))["record"]
-        machine = self.store.model.record_types[record.type].state_machine
-        if not found or machine is None:
-            return []
-        ways = [(machine.transitions[t["name"]], t["refusals"]) for t in found["transitions"]]
-        return [Choice(way, read_refusals(refusals)) for way, refusals in ways]
 
 
 class Remote(Drafting):
@@ -162,7 +53,7 @@ class Remote(Drafting):
     ) -> Record:
         if self.kind not in DRAFTS:
             self.engine.decide()
-        answer = self.engine.do(
+        return self.engine.made(
             DRAFTS[self.kind],
             types=CONCERNED,
             type=None if self.kind == Requests.kind else type_,
@@ -170,7 +61,6 @@ class Remote(Drafting):
             devices=_devices(devices),
             reason=reason,
         )
-        return self.engine.store.read(answer["after"])
 
     def add(self, order: str, actor: str, devices: Devices) -> int:
         said = _devices(devices)
@@ -233,17 +123,10 @@ class RemoteDesk:
         self.store, self.engine = store, RemoteEngine(store)
 
     def waiting(self, record_type: str = ORDER) -> Iterator[Waiting]:
-        asked = f"""query($type: String!, $first: Int, $after: String) {{
-            processes(type: $type, waitingFor: ME, first: $first, after: $after) {{
-            pageInfo {{ hasNextPage endCursor }} edges {{ waitsForMe node {{ {RECORD} }} }} }} }}"""
-        after: str | None = None
-        while True:
-            page = self._ask(asked, "processes", type=record_type, first=PAGE, after=after)
-            for edge in page["edges"]:
-                yield Waiting(self.store.read(edge["node"]), edge["waitsForMe"])
-            if not page["pageInfo"]["hasNextPage"]:
-                return
-            after = page["pageInfo"]["endCursor"]
+        given = {"type": record_type, "waitingFor": "ME"}
+        questions = Questions(self.store, "processes", WAITING, given)
+        for edge in questions.edges(f"waitsForMe node {{ {RECORD} }}", PAGE):
+            yield Waiting(self.store.read(edge["node"]), edge["waitsForMe"])
 
     def asked(self, order: Record) -> str | None:
         text = "query($of: String!) { order(of: $of) { waitsForMe } }"
@@ -297,30 +180,20 @@ def _votes(told: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
-@services.engine.register
-def _(graph: RemoteStore, instead: str = "") -> Engine:
-    return RemoteEngine(graph, instead)
-
-
 @services.door.register
 def _(graph: RemoteStore, service: type[Drafting]) -> Drafting:
-    return _remote(service)(RemoteEngine(graph, DECIDED.get(service.command, "")))
+    return _remote(service)(RemoteEngine(graph))
 
 
 def _remote(service: type[Drafting]) -> type[Drafting]:
     """A service whose decisions are the server's."""
     said = {"kind": service.kind, "command": service.command}
-    return type(f"Remote{service.__name__}", (Remote, service), said)
+    return OWN.get(service) or type(f"Remote{service.__name__}", (Remote, service), said)
 
 
 @services.desk.register
 def _(graph: RemoteStore, actor: str) -> services.OnesDesk:
     return RemoteDesk(graph)
-
-
-def read_refusals(told: Iterable[Mapping[str, Any]]) -> list[Refusal]:
-    """Refusals as they were told."""
-    return [Refusal(**refusal) for refusal in told]
 
 
 def _devices(devices: Devices) -> list[dict[str, Any]]:

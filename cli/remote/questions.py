@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cli.remote.store import RemoteStore
 
 PAGE: Final = 500
+INFO: Final = "pageInfo { hasNextPage endCursor }"
 
 
 class Questions:
@@ -52,19 +53,55 @@ class Questions:
         return found
 
     def every(
-        self, field: str, selection: str, narrowed: str = "", within: str = "", size: int = PAGE
+        self,
+        field: str,
+        selection: str,
+        narrowed: str = "",
+        within: Sequence[str] = (),
+        size: int = PAGE,
     ) -> Iterator[Any]:
-        """The items of a list, page by page."""
-        paged = f"""{field}(first: $first, after: $after {narrowed}) {{
-            pageInfo {{ hasNextPage endCursor }} nodes {{ {selection} }} }}"""
-        text, after = f"{within} {{ {paged} }}" if within else paged, None
-        while True:
+        """The items of a list, page by page.
+
+        Parameters
+        ----------
+        within
+            The field that the list is of, if it is not the one asked for; and around that, the type which has it.
+        """
+        paged = (
+            f"{field}(first: $first, after: $after {narrowed}) {{ {INFO} nodes {{ {selection} }} }}"
+        )
+        text = paged
+        for around in within:
+            text = f"{around} {{ {text} }}"
+
+        def ask(after: str | None) -> Any:
             found = self.ask(text, first=size, after=after)
-            page = (found[within] if within else found)[field]
+            return (found[within[0]] if within else found)[field]
+
+        for page in pages(ask):
             yield from page["nodes"]
-            if not page["pageInfo"]["hasNextPage"]:
-                return
-            after = page["pageInfo"]["endCursor"]
+
+    def edges(self, selection: str, size: int = PAGE) -> Iterator[Any]:
+        """The edges of a field that is a list itself, page by page."""
+        types = {**self.types, "first": "Int", "after": "String"}
+
+        def ask(after: str | None) -> Any:
+            given = {**self.given, "first": size, "after": after}
+            part = Questions(self.graph, self.field, types, given)
+            return part.ask(f"{INFO} edges {{ {selection} }}")
+
+        for page in pages(ask):
+            yield from page["edges"]
+
+
+def pages(ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The pages of a list; ``ask`` gives the one behind a cursor."""
+    after = None
+    while True:
+        yield (page := ask(after))
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
 
 
 def hidden(told: Mapping[str, Any]) -> dict[str, int]:

@@ -47,9 +47,10 @@ from schema.model import Model, read_document
 
 T = TypeVar("T")
 REVISION: Final = "number at actor source reason changeSet effectiveOn"
-CHANGES: Final = """records { id type name created attributes { attribute before after } }
+CHANGED: Final = """records { id type name created attributes { attribute before after } }
     relationships { source type target created closed attributes { attribute before after } }
-    modelApplied"""
+"""
+CHANGES: Final = f"{CHANGED} modelApplied"
 
 
 def token() -> str:
@@ -100,12 +101,12 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
     # -- reading --------------------------------------------------------------------------------------
 
     def last_revision(self) -> Revision:
-        return _revision(self.client.query(f"{{ revision {{ {REVISION} }} }}")["revision"])
+        return read_revision(self.client.query(f"{{ revision {{ {REVISION} }} }}")["revision"])
 
     def revisions(self, numbers: Collection[int]) -> dict[int, Revision]:
         asked = "query($n: Int64) { revision(number: $n) { " + REVISION + " } }"
         found = [self.client.query(asked, n=number)["revision"] for number in numbers]
-        return {each["number"]: _revision(each) for each in found if each}
+        return {each["number"]: read_revision(each) for each in found if each}
 
     def get(self, ids: Collection[str], as_of: AsOf = None) -> dict[str, Record]:
         found = self.client.get(ids, _moment(as_of))
@@ -218,7 +219,7 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         if found is None:
             self.record(id)
         entries = found["history"]["entries"]
-        return [Commit(_revision(e["revision"]), self._changes(e)) for e in entries]
+        return [Commit(read_revision(e["revision"]), self.changes(e)) for e in entries]
 
     def compare(self, earlier: AsOf, later: AsOf = None) -> Changes:
         asked = f"""query($from: AsOf!, $to: AsOf, $after: String) {{ compare(from: $from, to: $to,
@@ -229,7 +230,7 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         while True:
             ends = {"from": _moment(earlier), "to": _moment(later)}
             page = self.client.query(asked, after=after, **ends)["compare"]
-            changes = self._changes(page)
+            changes = self.changes(page)
             records += changes.records
             links += changes.relationships
             after = page["endCursor"]
@@ -253,7 +254,7 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         effective = change_set.effective_on
         change = self.asked(
             lambda client: client.apply(
-                [_operation(operation) for operation in change_set.operations],
+                [plain_operation(operation) for operation in change_set.operations],
                 reason=change_set.reason,
                 effective_on=effective.isoformat() if effective else None,
                 key=change_set.id,
@@ -284,7 +285,7 @@ class RemoteStore(_Refusing):  # type: ignore[misc]
         attributes = self.model.from_json(dict(found.attributes))
         return Record(found.id, found.type, found.revision, attributes)
 
-    def _changes(self, told: Mapping[str, Any]) -> Changes:
+    def changes(self, told: Mapping[str, Any]) -> Changes:
         """Changes as they are told: of each side only what differs."""
         read = self.model.from_json
 
@@ -337,7 +338,7 @@ def _told(error: ServerError) -> CmdbError:
     return error
 
 
-def _operation(operation: Any) -> dict[str, Any]:
+def plain_operation(operation: Any) -> dict[str, Any]:
     """An operation as `Client.apply` takes it."""
     if isinstance(operation, Create):
         said: dict[str, Any] = {"type": operation.type, "id": operation.id}
@@ -367,7 +368,8 @@ def _moment(as_of: AsOf) -> ClientAsOf:
     return write_datetime(as_of) if isinstance(as_of, datetime) else as_of
 
 
-def _revision(told: Mapping[str, Any]) -> Revision:
+def read_revision(told: Mapping[str, Any]) -> Revision:
+    """A revision as it came."""
     effective = told["effectiveOn"]
     return Revision(
         told["number"],

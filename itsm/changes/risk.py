@@ -72,13 +72,18 @@ class Risk:
     points: float
     level: str | None
     factors: tuple[Factor, ...]
-    whatif: WhatIf
-    collisions: tuple[Collision, ...]
 
     def plain(self) -> dict[str, Any]:
         """As JSON, without what is kept by itself."""
         factors = [{**f._asdict(), "records": list(f.records)} for f in self.factors]
         return {"points": self.points, "factors": factors}
+
+
+@dataclass(frozen=True)
+class Assessment(Risk):
+    """The same, with what it was found from."""
+
+    whatif: WhatIf
 
 
 @dataclass
@@ -241,6 +246,11 @@ def with_others(subject: Subject) -> Measured:
     return Measured(len(others), said, [*about])
 
 
+def number(value: float) -> float:
+    """A number; whole ones as such, wherever they came by."""
+    return int(value) if value == int(value) else value
+
+
 def risk_of(
     store: GraphStore,
     change: Record,
@@ -248,7 +258,7 @@ def risk_of(
     now: datetime,
     found: Sequence[Collision],
     seen: Seen | None = None,
-) -> Risk:
+) -> Assessment:
     """How risky a change is, as things are.
 
     Parameters
@@ -274,6 +284,7 @@ def risk_of(
         told = known(subject) if known else Measured(0, "nothing measures it")
         points = min(declared.most, declared.points * told.count)
         ids = tuple(told.records[:TOLD])
-        factors.append(Factor(name, round(told.count, 4), round(points, 2), told.said, ids))
-    total = round(sum(factor.points for factor in factors), 2)
-    return Risk(total, policies.risk(model, total), tuple(factors), outcome, tuple(found))
+        counted, weighed = number(round(told.count, 4)), number(round(points, 2))
+        factors.append(Factor(name, counted, weighed, told.said, ids))
+    total = number(round(sum(factor.points for factor in factors), 2))
+    return Assessment(total, policies.risk(model, total), tuple(factors), outcome)

@@ -11,7 +11,7 @@ from cmdb.records import Record
 from itsm.changes.collisions import GUARDS, OF_CHANGES, Collision, collisions
 from itsm.changes.moved import Moved, moved
 from itsm.changes.planned import APPLIED, Planned
-from itsm.changes.risk import Risk, risk_of
+from itsm.changes.risk import Assessment, risk_of
 from itsm.changes.windows import window_of
 from itsm.opening import opened
 from lifecycle.cases import Case, Room
@@ -192,7 +192,7 @@ def assess_change(case: Case, room: Room) -> None:
     case.sets |= told(risk)
 
 
-def told(risk: Risk) -> dict[str, object]:
+def told(risk: Assessment) -> dict[str, object]:
     """What is kept with a change of its risk."""
     window = risk.whatif.window
     return {

@@ -105,9 +105,9 @@ def _told(
     ]
 
 
-def course(store: GraphStore, process: Record) -> list[Entry]:
-    """What a process went through itself: its states and what became of it, votes, comments."""
-    found = _of_processes(store, {process.id: process}, None)
+def course(store: GraphStore, process: Record, at: int | None = None) -> list[Entry]:
+    """What a process went through itself, up to a revision: its states and what became of it, votes, comments."""
+    found = _of_processes(store, {process.id: process}, at)
     found.sort(key=lambda entry: (entry[0].number, entry[1].rank))
     return _told(store, found, {process.id: process})
 

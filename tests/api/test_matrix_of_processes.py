@@ -44,7 +44,7 @@ WORKING: Final = frozenset({"service_desk", "operator", "engineer"})
 """Who works on incidents and problems: the model says so."""
 TOLD: Final = "{ __typename ... on Failure { code message } ... on Ordered { record { id } } }"
 NAMED: Final = "{ ... on ConfigurationItem { name } ... on Change { number name } }"
-HIT: Final = f"{{ counts {{ effect }} roots {{ record {NAMED} }} services {{ nodes {{ record {NAMED} }} }} byOrganisation {{ name }} hidden {{ count }} }}"
+HIT: Final = f"{{ counts {{ effect }} roots {{ record {NAMED} }} services {{ nodes {{ record {NAMED} }} }} byOrganisation {{ name effects {{ effect }} services {{ effect }} }} hidden {{ count }} }}"
 RECENT: Final = f"{{ hidden {{ count }} changes {{ revision {{ reason }} touched {{ record {NAMED} changes {{ attribute after }} }} }} }}"
 COLLISION: Final = f"{{ why others {NAMED} items {NAMED} }}"
 
@@ -66,13 +66,13 @@ QUERIES: Final[dict[str, Ask]] = {
     "unauthorisedChanges": Ask(f"unauthorisedChanges(since: 1) {{ found {{ nodes {{ record {NAMED} }} }} hidden {{ count }} }}", READING),
     "problemCandidates": Ask("problemCandidates { cis { name } incidents { name } }", READING, "incident-in"),
     "incident": Ask(
-        f"""record(id: "<incident>") {{ ... on Incident {{ name attributes impact {HIT} clocks {{ name agreement {{ name }} calendar {{ name }} }}
+        f"""record(id: "<incident>") {{ ... on Incident {{ name attributes impact {HIT} course {{ text {{ en }} }} clocks {{ name roundTheClock agreement {{ name }} calendar {{ name }} }}
             impactNow {{ affected {{ nodes {{ record {NAMED} }} }} hidden {{ count }} }} recentChanges {RECENT}
             knowledge {{ fits {{ record {{ id }} cis {{ name }} }} }} hasAlert {{ nodes {{ name }} }} }} }}""",
         READING, "incident-<name>",
     ),
     "change": Ask(
-        f"""record(id: "<change>") {{ ... on Change {{ name attributes impact {HIT} riskFactors {{ said }}
+        f"""record(id: "<change>") {{ ... on Change {{ name attributes heldBack impact {HIT} riskFactors {{ said }}
             difference {{ records {{ name }} hidden {{ count }} }} whatIf {{ window {HIT} afterwards {{ worse {{ nodes {{ record {NAMED} }} }} }} }}
             collisions {COLLISION} nextWindow {{ inTheWay {COLLISION} }} riskNow {{ factors {{ said records {NAMED} }} }}
             verification {{ verdicts {{ name }} }} }} }}""",

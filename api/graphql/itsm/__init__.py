@@ -12,15 +12,17 @@ from api.graphql.itsm import (
     calendar,
     changes,
     clocks,
+    course,
     findings,
     following,
+    holding,
     incidents,
     kept,
     problems,
 )
 from api.graphql.records import Records
 
-PARTS = (kept, clocks, incidents, changes)
+PARTS = (kept, clocks, course, incidents, holding, changes)
 
 subscription_fields = following.subscription_fields
 

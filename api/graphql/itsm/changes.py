@@ -1,23 +1,20 @@
-"""A change, looked at: what it holds back, what that would do, what is in its way, how risky it is, what came of it."""
+"""A change, looked at: what it would do, what is in its way, how risky it is, what came of it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import strawberry
 
-from api.access.guarded import GuardedStore
-from api.access.principals import Permission
 from api.context import Context
 from api.graphql.fields import ModelField, argument, make_type, model_field
-from api.graphql.history import changes_fields
 from api.graphql.impact.differing import Compared, difference_type
 from api.graphql.impact.telling import Teller
 from api.graphql.impact.types import types_of
 from api.graphql.itsm.kept import HitView, hit_type
-from api.graphql.itsm.moments import CHANGE, now_only, whole
+from api.graphql.itsm.looking import Looking, looking
+from api.graphql.itsm.moments import CHANGE, whole
 from api.graphql.itsm.telling import (
     ToldCollision,
     ToldFactor,
@@ -26,155 +23,21 @@ from api.graphql.itsm.telling import (
     factor_type,
     ids_in,
     instant,
-    telling_rules,
     told_collisions,
     told_factors,
     views,
     without,
 )
-from api.graphql.lifecycle.acting import product, shown
 from api.graphql.records import Records
-from api.graphql.refusals import broken_rule_type, refusal_type
 from api.graphql.scalars import JSON, DateTime, Int64
 from api.graphql.views import View
-from cmdb.errors import InvalidChangeError, Problem, QueryError
-from cmdb.records import Record
-from cmdb.revisions import Changes as GraphChanges
-from itsm.changes.desk import Changes
-from itsm.changes.moved import moved
-from itsm.changes.planned import APPLIED, Planned
+from cmdb.errors import QueryError
 from itsm.changes.risk import Risk
-from itsm.changes.rules import outdated
 from itsm.changes.schedule import HORIZON, Free
 from itsm.changes.verification import Verdict, verify
-from itsm.changes.whatif import Seen
-from lifecycle.engine import Engine
-from lifecycle.refusals import Refusal
 from schema.kinds import is_id
-from schema.model import ORGANISATION_ATTRIBUTE, Model
 
 DAYS = 366
-
-
-class Looking(NamedTuple):
-    """A change as the product has it, and what it takes to look at it."""
-
-    context: Context
-    view: View
-    changes: Changes
-    record: Record
-
-    @property
-    def seen(self) -> Seen | None:
-        """The topology, where the server has it at hand."""
-        snapshot = self.context.services.snapshot
-        if snapshot.ready:
-            found: Seen = snapshot.at()
-            return found
-        snapshot.prepare()
-        return None
-
-
-def looking(work: Callable[[Looking, Mapping[str, Any]], Any], what: str = "") -> Any:
-    """The resolver of a field of changes.
-
-    Parameters
-    ----------
-    what
-        What can only be said as things are.
-    """
-
-    async def resolve(view: View, info: Any, **given: Any) -> Any:
-        context: Context = info.context
-
-        def done() -> Any:
-            if what:
-                now_only(view, what)
-            store = product(context, Permission.READ)
-            record = whole(context, [view])[view]
-            with telling_rules(context):
-                return work(
-                    Looking(context, view, Changes(Engine(store, store.clock)), record), given
-                )
-
-        return await context.call(done)
-
-    return resolve
-
-
-# -- what it holds back -----------------------------------------------------------------------------------
-
-
-class ToldChanges(NamedTuple):
-    """What a change makes otherwise, as far as it is seen."""
-
-    applied: bool
-    changes: GraphChanges
-    model: Model
-    hidden: list[tuple[str | None, int]]
-    outdated: list[Refusal]
-    problems: Sequence[Problem]
-
-
-def _difference(of: Looking, _: Mapping[str, Any]) -> ToldChanges:
-    context, record = of.context, of.record
-    applied = record.attributes.get(APPLIED) is not None
-    if not applied:
-        now_only(of.view, "What it would make otherwise")
-    found = of.changes.difference(record)
-    store, model = context.store, context.store.model
-    told = found
-    if isinstance(store, GuardedStore):
-        told = store.seen_changes(found) if applied else store.supposed(found)
-    hidden = _hidden(context, found, told)
-    if applied:
-        return ToldChanges(True, told, model, hidden, [], ())
-    planned = Planned(of.changes.store, record)
-    since = shown(context, [outdated(record, one, model) for one in moved(planned)])
-    problems = planned.problems()
-    if problems and isinstance(store, GuardedStore):
-        problems = store.told(InvalidChangeError(list(problems))).problems
-    return ToldChanges(False, told, model, hidden, since, problems)
-
-
-def _hidden(
-    context: Context, found: GraphChanges, told: GraphChanges
-) -> list[tuple[str | None, int]]:
-    """Records that are changed, or whose relationships are, and that are not seen, by organisation."""
-    shown_ids = {change.id for change in told.records}
-    counts: Counter[str | None] = Counter()
-    for change in found.records:
-        image = change.after or change.before
-        if change.id not in shown_ids and image is not None:
-            counts[image.attributes.get(ORGANISATION_ATTRIBUTE)] += 1
-    ids = {end for c in found.relationships for end in (c.key.source, c.key.target)}
-    ids -= {change.id for change in found.records}
-    counts.update(dict(Teller(context, None, 0).hidden(ids)))
-    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0] or ""))
-
-
-def _difference_type(records: Records) -> type:
-    types = types_of(records)
-    return make_type(
-        "ChangeDifference",
-        [
-            model_field("applied", bool, "It is carried out: this is what it has made otherwise.", read=lambda d: d.applied),
-            *changes_fields(lambda d: (d.changes, d.model))[:2],
-            model_field(
-                "outdated", list[refusal_type()], "What others have changed since it was planned, and not to what is planned.",  # type: ignore[misc]
-                read=lambda d: d.outdated,
-            ),
-            model_field(
-                "problems", list[broken_rule_type()], "Rules that it would break, as things are.",  # type: ignore[misc]
-                read=lambda d: list(d.problems),
-            ),
-            model_field(
-                "hidden", list[types.hidden], "Records in it that you may not see.",  # type: ignore[name-defined]
-                read=lambda d: d.hidden,
-            ),
-        ],
-        description="What a change makes otherwise: planned, or carried out.",
-    )  # fmt: skip
 
 
 # -- what it would do -------------------------------------------------------------------------------------
@@ -376,11 +239,6 @@ def type_fields(records: Records, name: str) -> list[ModelField]:
     if name != CHANGE:
         return []
     return [
-        model_field(
-            "difference", _difference_type(records),
-            "What it would make otherwise, and what no longer fits; once it is carried out, what it has made otherwise.",
-            resolve=looking(_difference), cost=100,
-        ),
         model_field(
             "whatIf", _what_if_type(records), "What it does in its window, and what an outage would do afterwards.",
             resolve=looking(_what_if, "What if"), cost=1_000,

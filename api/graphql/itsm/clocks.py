@@ -111,6 +111,10 @@ def clock_type(records: Records) -> type:
                 "calendar", records.lazy("ServiceCalendar") | None,
                 "By whose hours time counts; null: round the clock, or you may not see it.", read=lambda s: s.calendar,
             ),
+            model_field(
+                "roundTheClock", bool, "Time counts by no calendar.",
+                read=lambda s: s.reading.promise is None or not s.reading.promise.calendar.id,
+            ),
         ],
         description="How long something has taken, by the calendar, against what is promised.",
     )  # fmt: skip

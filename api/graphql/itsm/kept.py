@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import strawberry
 
 from api.access.guarded import GuardedStore
 from api.access.principals import Permission
@@ -19,7 +21,7 @@ from api.graphql.views import View
 from cmdb.queries import AsOf
 from cmdb.records import Record
 from impact.rules import Effect
-from itsm.hits import Cell, Hit, ServiceHit, read
+from itsm.hits import Cell, Hit, OfOrganisation, ServiceHit, by_organisation, read
 
 HIT: Final = "Hit"
 
@@ -145,16 +147,33 @@ class Roots(_OfHits):
         return [[(views.get(id), effect) for id, effect in hit.hit.roots.items()] for hit in hits]
 
 
+class ToldOrganisation(NamedTuple):
+    """What of an organisation is hit; without a name where it is not seen."""
+
+    organisation: str | None
+    items: int
+    name: str | None
+    hit: OfOrganisation
+
+
 class ByOrganisation(_OfHits):
     """How many CIs of which organisation, of those within reach. One statement for their names."""
 
     def told(self, teller: Teller, hits: Sequence[Any], given: Mapping[str, Any]) -> list[Any]:
-        counts = [_counted(c for c in hit.hit.cells if not hit.beyond(c)) for hit in hits]
-        views = teller.views({id for some in counts for id, _ in some if id})
-        return [
-            [(id, n, views[id].record.name if id in views else None) for id, n in some]
-            for some in counts
-        ]
+        reached = [[c for c in hit.hit.cells if not hit.beyond(c)] for hit in hits]
+        views = teller.views({c.organisation for some in reached for c in some if c.organisation})
+        found = []
+        for cells in reached:
+            by = by_organisation(cells)
+            found.append(
+                [
+                    ToldOrganisation(
+                        id, n, views[id].record.name if id in views else None, by[id or ""]
+                    )
+                    for id, n in _counted(cells)
+                ]
+            )
+        return found
 
 
 # -- types ------------------------------------------------------------------------------------------------
@@ -167,6 +186,17 @@ def hit_type(records: Records) -> type:
 
 def _hit_type(records: Records) -> type:
     types = types_of(records)
+    organisation = make_type(
+        "HitOrganisation",
+        [
+            model_field("organisation", strawberry.ID | None, "Null: none.", read=lambda o: o.organisation),
+            model_field("name", str | None, read=lambda o: o.name),
+            model_field("count", Int64, read=lambda o: o.items),
+            model_field("effects", list[types.effects], "The worst first.", read=lambda o: _effects(o.hit.items)),  # type: ignore[name-defined]
+            model_field("services", list[types.effects], "Services among them.", read=lambda o: _effects(o.hit.services)),  # type: ignore[name-defined]
+        ],
+        description="How many CIs of an organisation are hit.",
+    )  # fmt: skip
     service = make_type(
         "HitService",
         [
@@ -190,7 +220,7 @@ def _hit_type(records: Records) -> type:
             model_field("revision", Int64, "That was looked at.", read=lambda h: h.hit.revision),
             model_field("complete", bool, read=lambda h: not h.truncated),
             model_field("truncated", str | None, "Why it is not complete.", read=lambda h: h.truncated or None),
-            model_field("counts", list[types.effects], "CIs of the whole graph, the worst first.", read=_counts),  # type: ignore[name-defined]
+            model_field("counts", list[types.effects], "CIs of the whole graph, the worst first.", read=lambda h: _effects(h.counts)),  # type: ignore[name-defined]
             model_field("roots", list[root], level=Roots()),  # type: ignore[valid-type]
             model_field(
                 "services", types.connection("HitService", service), "The worst first.",
@@ -198,7 +228,7 @@ def _hit_type(records: Records) -> type:
             ),
             model_field("servicesLeftOut", Int64, "So many were not kept.", read=lambda h: h.left_out),
             model_field(
-                "byOrganisation", list[types.by_organisation],  # type: ignore[name-defined]
+                "byOrganisation", list[organisation],  # type: ignore[valid-type]
                 "CIs of organisations that you may read in, most first.", level=ByOrganisation(),
             ),
             model_field(
@@ -210,8 +240,8 @@ def _hit_type(records: Records) -> type:
     )  # fmt: skip
 
 
-def _counts(view: HitView) -> list[tuple[str, int]]:
-    return [(word(e.word), n) for e in reversed(Effect) if (n := view.counts.get(e.word))]
+def _effects(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(word(e.word), n) for e in reversed(Effect) if (n := counts.get(e.word))]
 
 
 def type_fields(records: Records, name: str) -> list[ModelField]:

@@ -91,6 +91,11 @@ def _moment(given: Mapping[str, Any]) -> Moment:
     return Moment(day, at, within, idle, unseen, given.get("organisation"), exact)
 
 
+def entry_type(records: Records) -> type:
+    """One thing that happened."""
+    return records.once("ResumeEntry", _entry_type)
+
+
 def _entry_type() -> type:
     return make_type(
         "ResumeEntry",
@@ -159,7 +164,7 @@ def query_fields(records: Records) -> list[ModelField]:
     found = [
         model_field(
             "resume",
-            list[_entry_type()],  # type: ignore[misc]
+            list[entry_type(records)],  # type: ignore[misc]
             "All that ever happened to a record, the earliest first.",
             arguments=[argument("of", strawberry.ID), argument("kinds", list[str] | None), at],
             resolve=_resume,
