@@ -324,8 +324,8 @@ class Reader:
             for rule in owner.identification:
                 if rule.relationship is None:
                     names.update(rule.attributes)
-        names -= {"name", "vlan_id"}
-        return {n: owner.attributes[n].kind.name for n in names if n in owner.attributes}
+        names = (names - {"name", "vlan_id"}) & owner.attributes.keys()
+        return {n: owner.attributes[n].kind.name for n in names}
 
 
 WRITTEN: Final = ("string", "text", "url", "email", "json", "enum")
