@@ -205,8 +205,8 @@ class Preparation:
             )
             return
         attributes = self._clean(index, operation.id, record_type, operation.attributes)
-        for name, value in record_type.defaults.items():
-            attributes.setdefault(name, value)
+        if record_type.defaults:
+            attributes = {**record_type.defaults, **attributes}
         self._require(index, operation.id, record_type, attributes)
         self._check_references(index, operation.id, record_type, attributes)
         self._check_entered(index, operation.id, record_type, attributes)
@@ -394,12 +394,15 @@ class Preparation:
         subject: str | RelationshipKey,
         owner: RecordType | RelationshipType,
         attributes: Mapping[str, Any],
-    ) -> dict[str, Any]:
+    ) -> Mapping[str, Any]:
         """Canonical values of the attributes that have one; the others are left out.
 
-        The product's own parts give values that the same parsers have made already.
+        The product's own parts give values that the same parsers have made already: the argument
+        itself where each has one.
         """
         if self.managed and attributes.keys() <= owner.parsers.keys():
+            if None not in attributes.values():
+                return attributes
             return {name: value for name, value in attributes.items() if value is not None}
         clean: dict[str, Any] = {}
         parsers: dict[str, Callable[[object], Any]] = owner.parsers

@@ -149,17 +149,13 @@ class _Batch:
 
     def _resolve_refs(self, by_key: Mapping[str, Subject]) -> None:
         """Turn keys into subjects, where the batch or an earlier one has shown them."""
-        wanted = {
-            end.key
-            for claim, _ in self.claims
-            for end in (claim.source, claim.target)
-            if isinstance(end, Ref) and end.key not in by_key
-        } | {
-            r.target.key
-            for r, _ in self.references
-            if isinstance(r.target, Ref) and r.target.key not in by_key
-        }
-        keys = sorted(wanted)
+        wanted = {r.target.key for r, _ in self.references if isinstance(r.target, Ref)}
+        for claim, _ in self.claims:
+            if isinstance(claim.target, Ref):
+                wanted.add(claim.target.key)
+            elif isinstance(claim.source, Ref):
+                wanted.add(claim.source.key)
+        keys = sorted(wanted - by_key.keys())
         found = {k: i for k, i in zip(keys, self.planner.known.find(keys), strict=True) if i}
         stored = self.store.get(set(found.values())) if found else {}
         there: dict[str, Subject] = dict(by_key)
@@ -173,20 +169,12 @@ class _Batch:
                 self._shown.append(subject)
         claims, references = [], []
         for claim, owner in self.claims:
-            source, target = claim.source, claim.target
-            if (
-                type(source) is Subject
-                and type(target) is Subject
-                and self.same[id(source)] is source
-                and self.same[id(target)] is target
-            ):
-                claims.append((claim, owner))
-                continue
-            ends = [self._end(end, there) for end in (claim.source, claim.target)]
-            if all(isinstance(end, Subject) for end in ends):
-                claims.append((claim._replace(source=ends[0], target=ends[1]), owner))
+            said_source, type_, said_target, attributes, by_source = claim
+            source, target = self._end(said_source, there), self._end(said_target, there)
+            if isinstance(source, Subject) and isinstance(target, Subject):
+                claims.append((Claim(source, type_, target, attributes, by_source), owner))
             else:
-                self._wait(claim, ends)
+                self._wait(claim, (source, target))
         for reference, owner in self.references:
             target = self._end(reference.target, there)
             subject = self.same[id(reference.subject)]
@@ -277,38 +265,40 @@ class _Batch:
             if _STRENGTH[subject.role] > _STRENGTH[earlier.subject.role]:
                 earlier.subject = subject
         for claim, _ in self.claims:
-            for near, far in ((claim.source, claim.target), (claim.target, claim.source)):
-                if isinstance(far, Subject) and far.role == "part" and isinstance(near, Subject):
-                    mine, parent = self.identities.get(id(far)), self.identities.get(id(near))
-                    near_first = (near is claim.source) == claim.by_source
-                    if mine and parent and near_first and mine.id in self.drafts:
-                        self.drafts[mine.id].part_of = parent.id
+            ends = (claim.source, claim.target)
+            near, far = ends if claim.by_source else ends[::-1]
+            if isinstance(far, Subject) and far.role == "part":
+                mine, parent = self.identities.get(id(far)), self.identities.get(id(near))
+                if mine and parent and mine.id in self.drafts:
+                    self.drafts[mine.id].part_of = parent.id
 
     # -- relationships ----------------------------------------------------------------------------
 
     def plan_links(self) -> None:
-        wanted: defaultdict[str, set[tuple[RelationshipKey, End]]] = defaultdict(set)
         claims: list[tuple[RelationshipKey, End, Claim, int]] = []
         for claim, owner in self.claims:
-            source, target = (self.identities.get(id(e)) for e in (claim.source, claim.target))
+            source = self.identities.get(id(claim.source))
+            target = self.identities.get(id(claim.target))
             if source is not None and target is not None and source.id != target.id:
                 end: End = "s" if claim.by_source else "t"
-                claims.append(
-                    (RelationshipKey(source.id, claim.type, target.id), end, claim, owner)
-                )
+                key = RelationshipKey(source.id, claim.type, target.id)
+                claims.append((key, end, claim, owner))
         stored = {i: d.identity.record for i, d in self.drafts.items() if d.identity.record}
         whole = [i for i in stored if self.drafts[i].subject.role != "mention"]
         for record in stored.values():
             self.links.add_record(record)
         self.links.load([c[:2] for c in claims], whole, self.drafts.keys() - stored.keys())
+        wanted: dict[str, set[tuple[RelationshipKey, End]]] = {id_: set() for id_ in whole}
         for key, end, claim, owner in claims:
             kept, side = self.links.claim(key, end, claim.attributes, owner)
-            wanted[kept.source if side == "s" else kept.target].add((kept, side))
+            said_by = kept.source if side == "s" else kept.target
+            if said_by in wanted:
+                wanted[said_by].add((kept, side))
             self._claimed.append((kept, claim))
         for id_ in whole:
             owner = self.drafts[id_].owner
             for said in self.links.of_source(id_):
-                if said not in wanted.get(id_, ()) and self.links.withdraw(*said, owner):
+                if said not in wanted[id_] and self.links.withdraw(*said, owner):
                     key, end = said
                     self._perhaps_gone(key.target if end == "s" else key.source, id_, owner)
         self.links.resolve()
@@ -355,7 +345,8 @@ class _Batch:
             path = [first]
             while path:
                 id_ = path[-1]
-                behind = [r for r in self._named_by(creates[id_]) if r in creates]
+                named = creates[id_].attributes.values()
+                behind = [r for r in named if isinstance(r, str) and r in creates]
                 behind = [r for r in behind if r not in ordered and r not in path]
                 if behind:
                     path.append(behind[0])
@@ -364,19 +355,13 @@ class _Batch:
                     path.pop()
         return list(ordered.values())
 
-    def _named_by(self, create: Create) -> list[str]:
-        """Ids that a new record's reference attributes name."""
-        references = self.model.record_types[create.type].references
-        values = (create.attributes.get(attribute.name) for attribute in references)
-        return [value for value in values if isinstance(value, str)]
-
     def finish(self) -> BatchPlan:
         outcome = self.outcome
         steps, entries = self.links.steps()
         outcome.steps += steps
         outcome.entries += entries
         for key, claim in self._claimed:
-            against = self.links.against(key)
+            against = "" if self.links.in_force[key] else self.links.against(key)
             if against:
                 what, place = named(key, self.names), self._place(claim)
                 rejected = Entry("rejected", claim.type, what, key.source, place, against)

@@ -81,11 +81,8 @@ class RuleNames(NamedTuple):
     attributes: frozenset[str]
     absolute: tuple[str, ...]
     optional: tuple[tuple[str, str], ...]
-
-    @property
-    def first(self) -> tuple[str, ...]:
-        """What records are looked up by, within nothing."""
-        return (*self.absolute, *(first for _, first in self.optional))
+    first: tuple[str, ...]
+    """What records are looked up by, within nothing."""
 
 
 class Identifier:
@@ -171,29 +168,42 @@ class Identifier:
 
     def _scopes(self, claims: Sequence[Claim]) -> None:
         """For each subject, what it hangs on: (relationship as its rule names it, the subject there)."""
+        ways: dict[tuple[str, str, str], tuple[str, str]] = {}
         for source, type_, target, *_ in claims:
             if not isinstance(source, Subject) or not isinstance(target, Subject):
                 continue
-            inverse = self.model.relationship_types[type_].inverse
-            if type_ in self._rule_names(source.type).scopes:
-                self._parents.setdefault(id(source), []).append((type_, target))
-            if inverse in self._rule_names(target.type).scopes:
-                self._parents.setdefault(id(target), []).append((inverse, source))
+            way = (source.type, type_, target.type)
+            if way not in ways:
+                ways[way] = self._ways(*way)
+            outward, inward = ways[way]
+            if outward:
+                self._parents.setdefault(id(source), []).append((outward, target))
+            if inward:
+                self._parents.setdefault(id(target), []).append((inward, source))
+
+    def _ways(self, source: str, type_: str, target: str) -> tuple[str, str]:
+        """A relationship as the rules of its source and of its target name it; empty where none does."""
+        inverse = self.model.relationship_types[type_].inverse
+        return (
+            type_ if type_ in self._rule_names(source).scopes else "",
+            inverse if inverse in self._rule_names(target).scopes else "",
+        )
 
     def _rule_names(self, type_: str) -> RuleNames:
         """What the rules of a type look at."""
         names = self._names.get(type_)
         if names is None:
             rules = self.model.record_types[type_].identification
+            absolute = dict.fromkeys(r.attributes[0] for r in rules if not r.relationship)
+            optional = [
+                (r.relationship, r.attributes[0]) for r in rules if r.optional and r.relationship
+            ]
             names = self._names[type_] = RuleNames(
                 frozenset(rule.relationship for rule in rules if rule.relationship),
                 frozenset(n for rule in rules for n in (*rule.attributes, *rule.agreeing)),
-                tuple(dict.fromkeys(r.attributes[0] for r in rules if not r.relationship)),
-                tuple(
-                    (r.relationship, r.attributes[0])
-                    for r in rules
-                    if r.optional and r.relationship
-                ),
+                tuple(absolute),
+                tuple(optional),
+                (*absolute, *(first for _, first in optional)),
             )
         return names
 
@@ -281,7 +291,8 @@ class Identifier:
                 known = self.identities.get(id(parent))
                 if known and (known.record or id(parent) in self._settled):
                     scopes[relationship].add(known.id)
-        names = {name for s in subjects for name in self._rule_names(s.type).first}
+        subject_types = {subject.type for subject in subjects}
+        names = {name for type_ in subject_types for name in self._rule_names(type_).first}
         wholes: set[str] = set()
         for attribute, wanted in asked.items():
             possible = self._novelty.possible(attribute, wanted, types[attribute])

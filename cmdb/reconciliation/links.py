@@ -65,6 +65,7 @@ class Links(Neighbourhood):
         self._spoken: dict[RelationshipKey, dict[str, Claim]] = {}
         self._claimed: set[RelationshipKey] = set()
         self._values: dict[RelationshipKey, Mapping[str, Any]] = {}
+        self._bare: dict[tuple[str, str], dict[str, Any]] = {}
 
     def load(
         self,
@@ -104,9 +105,10 @@ class Links(Neighbourhood):
         -------
         What it is kept as: symmetric ones may be there the other way round.
         """
-        key, swapped = self._kept(*key)
-        if swapped:
-            end = "t" if end == "s" else "s"
+        if self.model.relationship_types[key.type].symmetric:
+            key, swapped = self._kept(*key)
+            if swapped:
+                end = "t" if end == "s" else "s"
         values = dict(self.model.to_json(attributes)) if attributes else {}
         known = key in self._spoken or key in self.live or key in self.stood
         said = self._speak_of(key)
@@ -223,7 +225,7 @@ class Links(Neighbourhood):
             rank = self._rank(key)
             if rank is None or not self._fits(key):
                 self.in_force[key] = False
-            elif all(len(self.at[place]) == 1 for place in self.places(key)):
+            elif not (around := self.places(key)) or all(len(self.at[p]) == 1 for p in around):
                 self.in_force[key] = True
             else:
                 contested.append((-rank, key not in self.live, key))
@@ -238,9 +240,10 @@ class Links(Neighbourhood):
         """What is spoken of, and whatever else could be in its place."""
         found = new = dict.fromkeys(self._spoken)
         while new:
-            self.occupy(dict.fromkeys(place for key in new for place in self.places(key)))
+            limited = [key for key in new if self.places(key)]
+            self.occupy(dict.fromkeys(place for key in limited for place in self.places(key)))
             reached: dict[RelationshipKey, None] = {}
-            for key in new:
+            for key in limited:
                 for other in (k for p in self.places(key) for k in self.at[p] if k not in found):
                     self.owner.setdefault(other, self.owner.get(key, 0))
                     reached[other] = None
@@ -319,7 +322,7 @@ class Links(Neighbourhood):
         if live is None:
             own, before = self._values.get(key, {}), said
             if key in self._values and len(said) == 1:
-                return {**own, PROVENANCE: dict(said)}
+                return {**own, PROVENANCE: dict(said)} if own else self._said_alone(said)
         else:
             own = {n: v for n, v in live.attributes.items() if n != PROVENANCE}
             before = self._claims(live)
@@ -337,6 +340,17 @@ class Links(Neighbourhood):
         elif PROVENANCE in live.attributes:
             attributes[PROVENANCE] = live.attributes[PROVENANCE]
         return {n: v for n, v in attributes.items() if v is not None}
+
+    def _said_alone(self, said: Mapping[str, Claim]) -> dict[str, Any]:
+        """The attributes of a relationship that one source speaks of: most often it says no more than
+        that it is there. Then all of these have the same object, which is written once."""
+        [(source, claim)] = said.items()
+        if claim.keys() != {"by"}:
+            return {PROVENANCE: dict(said)}
+        known = self._bare.get((source, claim["by"]))
+        if known is None:
+            known = self._bare[source, claim["by"]] = {PROVENANCE: dict(said)}
+        return known
 
     def stand_by(self, changes: dict[str, Create | Update]) -> None:
         """Add to changes of records, by id, what stands by at them from now on, where that changes."""

@@ -61,11 +61,14 @@ class Neighbourhood:
 
     def places(self, key: RelationshipKey) -> Sequence[Place]:
         """Where a relationship can be the only one of its type."""
+        source, type_, target = key
+        limited = self._limited[type_]
+        if not limited:
+            return ()
         found = self._places.get(key)
         if found is None:
-            source, type_, target = key
             found = self._places[key] = [
-                (source if end == "s" else target, type_, end) for end in self._limited[type_]
+                (source if end == "s" else target, type_, end) for end in limited
             ]
         return found
 

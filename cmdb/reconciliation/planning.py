@@ -7,7 +7,7 @@ times for each level of parents, whatever the size of the batch, and writes noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -70,7 +70,7 @@ class Entry:
     subject: str = ""
     place: str = ""
     why: str = ""
-    differences: list[Difference] = field(default_factory=list)
+    differences: Sequence[Difference] = ()
 
 
 def named(key: RelationshipKey, names: Mapping[str, str]) -> str:
@@ -170,10 +170,9 @@ class RecordPlanner:
         entry.differences = self.differences(record, changes)
         new_type = None
         if record_type.name != record.type:
-            entry.differences.insert(
-                0, Difference("type", record.type, record_type.name, self.source)
-            )
             new_type = record_type.name
+            retyped = Difference("type", record.type, new_type, self.source)
+            entry.differences = [retyped, *entry.differences]
         attributes = {n: value for n, (value, _) in changes.items()}
         if provenance != before:
             attributes[PROVENANCE] = provenance

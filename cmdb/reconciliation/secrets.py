@@ -10,6 +10,8 @@ import re
 from typing import Final
 
 REMOVED: Final = "(secret removed)"
+SHORTEST_TOKEN: Final = 15
+"""Characters of the shortest token that is known by how it begins."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?<=://)[^/@\s:]{20,}@")
 _ASSIGNED: Final = re.compile(
@@ -45,17 +47,20 @@ def _may_hold_one(text: str) -> bool:
         or ":" in text
         or "$" in text
         or "{" in text
-        or "eyJ" in text
-        or "AKIA" in text
-        or "ASIA" in text
-        or "gh" in text
-        or "glpat-" in text
-        or "xox" in text
-        or "hv" in text
-        or "-----BEGIN" in text
-        or "密" in text
-        or "口令" in text
-        or "团体字" in text
+        or (
+            len(text) >= SHORTEST_TOKEN
+            and (
+                "eyJ" in text
+                or "AKIA" in text
+                or "ASIA" in text
+                or "gh" in text
+                or "glpat-" in text
+                or "xox" in text
+                or "hv" in text
+                or "-----BEGIN" in text
+            )
+        )
+        or (not text.isascii() and ("密" in text or "口令" in text or "团体字" in text))
     )
 
 

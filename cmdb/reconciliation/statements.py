@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from cmdb.reconciliation.observations import Link, Observation, Ref, Rejection
@@ -213,7 +214,7 @@ class Reader:
             attributes, unfit = self._values(type_, link.attributes)
         far: Subject | Ref
         if isinstance(to, Ref):
-            far = Ref(clean_key(to.key))
+            far = to if clean_key(to.key) == to.key else Ref(clean_key(to.key))
         else:
             far = self._add(statement, to, way.role, place, seen, depth + 1)
         if far is subject:
@@ -280,16 +281,14 @@ class Reader:
         UnusableError
             What cannot be is a value that every record or relationship of the type must have.
         """
-        if owner.name not in self._readers:
-            self._readers[owner.name] = self._readers_of(owner)
-        readers = self._readers[owner.name]
+        readers = self._readers.get(owner.name) or self._readers_of(owner)
         values: dict[str, Any] = {}
         unfit: dict[str, str] = {}
         for name, value in given.items():
             try:
                 known, read = readers[name]
                 kind = type(value)
-                if (kind is str or kind is date) and value in known:
+                if (kind is str or kind is int or kind is date) and value in known:
                     parsed = known[value]
                 elif value is None:
                     continue
@@ -311,11 +310,12 @@ class Reader:
     def _readers_of(self, owner: RecordType | RelationshipType) -> dict[str, ValueReader]:
         """For each attribute, what makes a canonical value of what a source says, or None."""
         telling = self._telling(owner)
-        return {
+        readers = self._readers[owner.name] = {
             name: _reader(attribute, telling.get(name))
             for name, attribute in owner.attributes.items()
             if not attribute.managed
         }
+        return readers
 
     def _telling(self, owner: RecordType | RelationshipType) -> dict[str, str]:
         """Attributes that tell records apart by themselves, with their kinds."""
@@ -324,8 +324,8 @@ class Reader:
             for rule in owner.identification:
                 if rule.relationship is None:
                     names.update(rule.attributes)
-        names -= {"name", "vlan_id"}
-        return {n: owner.attributes[n].kind.name for n in names if n in owner.attributes}
+        names = (names - {"name", "vlan_id"}) & owner.attributes.keys()
+        return {n: owner.attributes[n].kind.name for n in names}
 
 
 WRITTEN: Final = ("string", "text", "url", "email", "json", "enum")
@@ -362,7 +362,7 @@ def _reader(attribute: Attribute, telling: str | None) -> ValueReader:
                 parsed = _cleaned(parsed, attribute)
         if telling is not None and parsed is not None and not is_telling(telling, parsed):
             parsed = None
-        if kind is str or kind is date:
+        if kind is str or kind is int or kind is date:
             if len(known) >= REMEMBERED:
                 known.clear()
             known[value] = parsed
@@ -385,8 +385,9 @@ def _cleaned(value: Any, attribute: Attribute) -> Any:
     return value
 
 
+@lru_cache(maxsize=16_384)
 def clean_key(key: str) -> str:
-    """A key without control characters and secrets."""
+    """A key without control characters and secrets; what others name it by comes again and again."""
     if not key.isprintable():
         key = "".join(c if c.isprintable() else " " for c in key)
     return without_secrets(key)

@@ -41,9 +41,26 @@ class Seal(NamedTuple):
     checks: bytes
 
 
+ToJson = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""`Model.to_json`."""
+
+
 def canonical(attributes: Mapping[str, Any]) -> str:
     """JSON values as one text, the same for the same values."""
     return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS).decode() if attributes else "{}"
+
+
+def canonical_each(elements: Iterable[Record | Relationship], to_json: ToJson) -> list[str]:
+    """The attributes of each; what many have as one object is written once."""
+    known: dict[int, str] = {}
+    texts = []
+    for element in elements:
+        attributes = element[-1]
+        text = known.get(id(attributes))
+        if text is None:
+            text = known[id(attributes)] = canonical(to_json(attributes))
+        texts.append(text)
+    return texts
 
 
 def record_lines(created: bool, records: Iterable[Record], attributes: Iterable[str]) -> list[str]:
@@ -69,10 +86,6 @@ def closed_lines(links: Iterable[Relationship]) -> list[str]:
 def _told(attributes: Mapping[str, Any]) -> str:
     """As `canonical`, whatever somebody else has put there."""
     return orjson.dumps(attributes, default=repr, option=orjson.OPT_SORT_KEYS).decode()
-
-
-ToJson = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""`Model.to_json`."""
 
 
 def lines_of(changes: Changes, to_json: ToJson) -> list[str]:

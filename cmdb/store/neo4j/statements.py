@@ -138,9 +138,9 @@ CREATE_RECORDS: Final = (
 RELATE: Final = (
     f"{_KEEP}UNWIND $groups AS g UNWIND g.rows AS row"
     f" {_by_id('s', 'row[0]')} {_by_id('t', 'row[1]')}"
-    " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
+    " CREATE (s)-[x:$(g.type)]->(t) SET x = g.properties[row[2]]"
 )
-"""(source)-[:TYPE]->(target), where none was."""
+"""(source)-[:TYPE]->(target), where none was. Each row says which properties of its group it has."""
 
 
 def alter(relationship_type: str) -> str:

@@ -14,7 +14,7 @@ from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of, ru
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Revision
 from cmdb.store import places
-from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
+from cmdb.store.chain import canonical_each, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.connections import send
@@ -240,16 +240,13 @@ class Neo4jWriteTransaction:
         assert self.model is not None
         to_json = self.model.to_json
 
-        def texts(elements: list[Any]) -> list[str]:
-            return [canonical(to_json(element.attributes)) for element in elements]
-
         updated = [after for _, after in plan.updated]
         altered = [after for _, after in plan.altered]
         return [
-            *record_lines(True, plan.created, texts(plan.created)),
-            *record_lines(False, updated, texts(updated)),
-            *link_lines(True, plan.related, texts(plan.related)),
-            *link_lines(False, altered, texts(altered)),
+            *record_lines(True, plan.created, canonical_each(plan.created, to_json)),
+            *record_lines(False, updated, canonical_each(updated, to_json)),
+            *link_lines(True, plan.related, canonical_each(plan.related, to_json)),
+            *link_lines(False, altered, canonical_each(altered, to_json)),
             *closed_lines(plan.unrelated),
         ]
 
@@ -306,7 +303,7 @@ class Neo4jWriteTransaction:
             self._run(statements.unrelate(type_), rows=ends)
         images = [
             {
-                **self._link_row(before)[2],
+                **self._link_properties(before),
                 "source": before.source,
                 "type": before.type,
                 "target": before.target,
@@ -321,12 +318,22 @@ class Neo4jWriteTransaction:
             rows = [self._link_row(link) for link in links]
             self._run(statements.alter(type_), rows=rows)
         related = _grouped(plan.related, lambda link: link.type)
-        groups = [
-            {"type": type_, "rows": [self._link_row(link) for link in links]}
-            for type_, links in related.items()
-        ]
+        groups = [self._link_group(type_, links) for type_, links in related.items()]
         if groups:
             self._run(statements.RELATE, groups=groups)
+
+    def _link_group(self, type_: str, links: list[Relationship]) -> dict[str, Any]:
+        """New relationships of a type; properties that many have as one object are sent once."""
+        places: dict[int, int] = {}
+        properties: list[dict[str, Any]] = []
+        rows: list[list[Any]] = []
+        for link in links:
+            place = places.get(id(link.attributes))
+            if place is None:
+                place = places[id(link.attributes)] = len(properties)
+                properties.append(self._link_properties(link))
+            rows.append([link.source, link.target, place])
+        return {"type": type_, "properties": properties, "rows": rows}
 
     def _record_row(self, record: Record) -> dict[str, Any]:
         row = self.properties.to_properties(record.attributes)
@@ -334,9 +341,12 @@ class Neo4jWriteTransaction:
         return row
 
     def _link_row(self, link: Relationship) -> list[Any]:
-        properties = self.properties.to_properties(link.attributes) if link.attributes else {}
+        return [link.source, link.target, self._link_properties(link)]
+
+    def _link_properties(self, link: Relationship) -> dict[str, Any]:
+        properties = self.properties.to_properties(link.attributes)
         properties["revision"] = link.revision
-        return [link.source, link.target, properties]
+        return properties
 
 
 def read_revision(properties: Any) -> Revision:

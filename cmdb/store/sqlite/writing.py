@@ -12,7 +12,7 @@ from cmdb.owners import ASKED, NOBODY, owners_after, owners_of, rules_of
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
 from cmdb.store import places
-from cmdb.store.chain import canonical, closed_lines, link_lines, record_lines, seal
+from cmdb.store.chain import canonical, canonical_each, closed_lines, link_lines, record_lines, seal
 from cmdb.store.known import KnownRecords
 from cmdb.store.sqlite import search
 from cmdb.store.sqlite.rows import REVISION, kept_values, read_revision
@@ -250,7 +250,7 @@ class SqliteWriteTransaction:
         started: list[tuple[int, str, int, int, str]] = []
         lines = closed_lines(plan.unrelated)
         for related, links in ((True, plan.related), (False, [after for _, after in plan.altered])):
-            texts = [canonical(to_json(link[4])) for link in links]
+            texts = canonical_each(links, to_json)
             lines += link_lines(related, links, texts)
             started += [
                 (nodes[source], type_, nodes[target], revision, text)
