@@ -102,7 +102,7 @@ def test_what_is_written(model: Model) -> None:
         "CYPHER replan=skip UNWIND $groups AS g UNWIND g.rows AS row"
         " MATCH (s:`Record` {id: row[0]}) USING INDEX s:`Record`(id)"
         " MATCH (t:`Record` {id: row[1]}) USING INDEX t:`Record`(id)"
-        " CREATE (s)-[x:$(g.type)]->(t) SET x = row[2]"
+        " CREATE (s)-[x:$(g.type)]->(t) SET x = g.properties[row[2]]"
     )
     assert statements.model_constraints(model)["cmdb_unique_Device_row_column"] == (
         "CREATE CONSTRAINT `cmdb_unique_Device_row_column` IF NOT EXISTS FOR (n:`Device`)"

@@ -145,10 +145,8 @@ class Compiler(QueryCompiler):
     def count_by(self, query: ParsedQuery, attributes: Sequence[str]) -> str:
         columns = ", ".join("r.type" if a == "type" else self.attribute("r", a) for a in attributes)
         numbers = ", ".join(str(i + 1) for i in range(len(attributes)))
-        where = self.where(query)
-        if set(attributes) == {"type"} and any(
-            isinstance(p, Owned) for p in _parts(query.condition)
-        ):
+        where, owned = self.where(query), self.as_of is None and set(attributes) == {"type"}
+        if owned and any(isinstance(part, Owned) for part in _parts(query.condition)):
             where = f"r.owner IS NOT NULL AND {where}"  # then it is counted in the index on owners
         return (
             f"SELECT {columns}, count(*) FROM {self.records()} r WHERE {where} GROUP BY {numbers}"
