@@ -10,7 +10,7 @@ import typer
 from cli import output
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.records import RecordName
-from cli.words import find_record, parse_assignments
+from cli.words import find_record, read_assignments
 from cmdb.change_set_files import located, read_change_set
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.errors import InvalidChangeError
@@ -31,10 +31,8 @@ def create(
 ) -> None:
     """Create a record: cmdb create Server name=esx-01 serial_number=SN123."""
     with opened(store) as graph:
-        attributes = parse_assignments(
-            graph.model.record_type(record_type).attributes, assignments or ()
-        )
-        attributes = _with_references(graph, attributes)
+        owner = graph.model.record_type(record_type).attributes
+        attributes = read_assignments(graph, owner, assignments or ())
         id = new_id()
         result = _commit(graph, [Create(record_type, attributes, id)], actor, reason)
         _report(result, json, id, f"Created {record_type} {attributes.get('name', '')} {id}")
@@ -58,7 +56,7 @@ def set_attributes(
     with opened(store) as graph:
         found = find_record(graph, record)
         owner = graph.model.record_type(found.type).attributes
-        attributes = _with_references(graph, parse_assignments(owner, assignments or ()))
+        attributes = read_assignments(graph, owner, assignments or ())
         result = _commit(graph, [Update(found.id, attributes, expected)], actor, reason)
         _report(result, json, found.id, f"Changed {found.type} {found.name}")
 
@@ -83,9 +81,7 @@ def relate(
         first, second = ends if direction == "out" else ends[::-1]
         operation: Operation = Unrelate(first.id, rule.name, second.id)
         if not remove:
-            attributes = _with_references(
-                graph, parse_assignments(rule.attributes, assignments or ())
-            )
+            attributes = read_assignments(graph, rule.attributes, assignments or ())
             operation = Relate(first.id, rule.name, second.id, attributes)
         result = _commit(graph, [operation], actor, reason)
         verb = "Closed" if remove else "Related"
@@ -111,14 +107,6 @@ def apply(
         except InvalidChangeError as error:
             raise located(error, change_set) from None
         _report(result, json, None, f"Applied {len(change_set.operations)} operations")
-
-
-def _with_references(graph: GraphStore, attributes: dict[str, object]) -> dict[str, object]:
-    """References may be given by the name of the record."""
-    for name, value in attributes.items():
-        if name in graph.model.references and isinstance(value, str):
-            attributes[name] = find_record(graph, value).id
-    return attributes
 
 
 def _commit(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from cli.words import find_record, parse_assignments, parse_conditions
+from cli.words import find_record, parse_conditions, read_assignments
 from cmdb.errors import QueryError
 from cmdb.queries import Query
 from cmdb.store import GraphStore
@@ -149,10 +149,8 @@ def attributes_and_details(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is said of the process itself, and what of its devices."""
     own = {n: v for n, v in values.items() if n in process_type.attributes}
-    attributes = parse_assignments(process_type.attributes, [f"{n}={v}" for n, v in own.items()])
-    for name, value in attributes.items():
-        if name in graph.model.references and isinstance(value, str):
-            attributes[name] = find_record(graph, value).id
+    said = [f"{n}={v}" for n, v in own.items()]
+    attributes = read_assignments(graph, process_type.attributes, said)
     return attributes, values_of(graph, {n: v for n, v in values.items() if n not in own})
 
 

@@ -95,6 +95,22 @@ def parse_assignments(owner: Mapping[str, Attribute], assignments: Iterable[str]
     return values
 
 
+def read_assignments(
+    graph: GraphStore, owner: Mapping[str, Attribute], assignments: Iterable[str]
+) -> dict[str, Any]:
+    """As `parse_assignments`; references may be given by the name of the record.
+
+    Raises
+    ------
+    NotFoundError, QueryError
+    """
+    values = parse_assignments(owner, assignments)
+    for name, value in values.items():
+        if name in graph.model.references and isinstance(value, str):
+            values[name] = find_record(graph, value).id
+    return values
+
+
 def _value(attribute: Attribute | None, text: str) -> Any:
     if text == "":
         return None

@@ -9,7 +9,7 @@ import typer
 from cli.incidents.words import CIs, EffectWord, IncidentName, incidents_of, report
 from cli.options import STORE_DEFAULT, Actor, Json, Reason, Store, actor_or_me, opened
 from cli.process_words import told_apart
-from cli.words import find_record, parse_assignments
+from cli.words import read_assignments
 from cmdb.errors import QueryError
 from cmdb.store import GraphStore
 from itsm.hits import WORDS
@@ -34,10 +34,8 @@ def open_(
     with opened(store) as graph:
         named, values = told_apart(words)
         type_ = graph.model.record_type("Incident")
-        said = parse_assignments(type_.attributes, [f"{n}={v}" for n, v in values.items()])
-        for attribute, value in said.items():
-            if attribute in graph.model.references and isinstance(value, str):
-                said[attribute] = find_record(graph, value).id
+        assignments = [f"{n}={v}" for n, v in values.items()]
+        said = read_assignments(graph, type_.attributes, assignments)
         found = incidents_of(graph).open(
             actor_or_me(actor), name, meant(graph, named, effect), said
         )
