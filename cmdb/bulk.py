@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import Final
 
+from cmdb.batching import batched
 from cmdb.change_sets import ChangeSet, Operation
 from cmdb.store.base import GraphStore
 
@@ -42,8 +42,8 @@ def load(
     InvalidChangeError
         In some change set; those before it stay committed.
     """
-    stream, count = iter(operations), 0
-    while taken := list(islice(stream, batch)):
+    count = 0
+    for taken in batched(operations, batch):
         with without_collecting():
             store.commit(ChangeSet(taken, actor, source, reason))
         count += len(taken)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Final
 
 from cmdb.audit import Audit
+from cmdb.batching import batched
 from cmdb.owners import owners_of
 from cmdb.pending import reading
 from cmdb.store.base import Finding, GraphStore
@@ -17,7 +17,8 @@ from cmdb.violations import (
     references,
 )
 
-BATCH: Final = 1_000
+BATCH: Final = 10_000
+"""Records whose owners are looked at together: for each batch Neo4j reads all organisations."""
 
 
 def check(
@@ -68,8 +69,7 @@ def check(
 
 
 def _owners(store: GraphStore, ids: Iterable[str], at: int) -> Iterator[Finding]:
-    stream = iter(ids)
-    while batch := list(islice(stream, BATCH)):
+    for batch in batched(ids, BATCH):
         made, kept = owners_of(store.model, reading(store), batch), store._owners(batch)
         wrong = [id for id in batch if made.get(id) != kept.get(id)]
         if wrong and store.last_revision().number != at:

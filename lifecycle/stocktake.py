@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
 from typing import Any, Final
 
+from cmdb.batching import batched
 from cmdb.change_sets import Create, Operation, Relate, Update
 from cmdb.records import Record
 from cmdb.store import GraphStore
@@ -131,8 +131,8 @@ class Stocktakes:
             The count is not open.
         NotAllowedError
         """
-        fed, stream, seen = Fed(), iter(reads), 0
-        while batch := list(islice(stream, PAGE)):
+        fed, seen = Fed(), 0
+        for batch in batched(reads, PAGE):
             seen += len(batch)
 
             def work(batch: list[Read] = batch) -> Decision:

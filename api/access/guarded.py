@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
 from api.access.asking import asking
@@ -27,6 +26,7 @@ from api.access.refusing import not_allowed
 from api.access.roles import Roles
 from api.access.scope import Reach, Scope, scope_of
 from api.access.writing import GuardedTransaction
+from cmdb.batching import batched
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import (
@@ -69,7 +69,6 @@ UNTELLING: Final = frozenset(
 )
 """What a filter on what is hidden may say: it tells nothing that the count by organisation does not."""
 
-Item = TypeVar("Item")
 Error = TypeVar("Error", bound=CmdbError)
 
 
@@ -351,14 +350,14 @@ class GuardedStore(GraphStore):
         return self.seen_changes(self._inner.compare(earlier, later))
 
     def scan_records(self, as_of: AsOf = None) -> Iterator[Record]:
-        for batch in _batches(self._inner.scan_records(as_of), BATCH):
+        for batch in batched(self._inner.scan_records(as_of), BATCH):
             yield from self._shown(batch, as_of)
 
     def scan_relationships(
         self, as_of: AsOf = None, types: Collection[str] | None = None
     ) -> Iterator[Relationship]:
         """As of every store, where both ends are seen now."""
-        for batch in _batches(self._inner.scan_relationships(as_of, types), BATCH):
+        for batch in batched(self._inner.scan_relationships(as_of, types), BATCH):
             scope = self.scope
             seen = self._visible({e for link in batch for e in (link.source, link.target)}, scope)
             mask = self._mask(seen, scope)
@@ -726,7 +725,7 @@ class GuardedStore(GraphStore):
     def _asked(self, ids: Collection[str], as_of: AsOf, scope: Scope | None = None) -> set[str]:
         found: set[str] = set()
         within = (scope or self.scope).bounds
-        for batch in _batches(sorted(ids), PAGE_LIMIT):
+        for batch in batched(sorted(ids), PAGE_LIMIT):
             where = {"id": {"in": batch}}
             page = self._inner.find(
                 Query(where=where, first=PAGE_LIMIT, as_of=as_of, within=within, attributes=())
@@ -823,12 +822,6 @@ def _records(pages: Mapping[tuple[str, int], Connected]) -> Iterator[Record]:
         yield from page.records
     for below in behind.values():
         yield from _records(below)
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    stream = iter(items)
-    while batch := list(islice(stream, size)):
-        yield batch
 
 
 def _is_id(value: object) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
-from itertools import islice
 from typing import Any, Final
 
 from cli import services
 from cli.remote.engine import TYPES, RemoteEngine
 from cli.remote.store import RemoteStore, plain
 from client.client import RECORD
+from cmdb.batching import batched
 from cmdb.records import Record
 from lifecycle.count_reports import Report
 from lifecycle.counting import Difference
@@ -52,8 +52,8 @@ class RemoteStocktakes(Stocktakes):
         reads: Iterable[Read],
         progress: Callable[[int], None] = lambda _: None,
     ) -> Fed:
-        fed, stream, seen = Fed(), iter(reads), 0
-        while batch := list(islice(stream, PAGE)):
+        fed, seen = Fed(), 0
+        for batch in batched(reads, PAGE):
             seen += len(batch)
             self._count(fed, stocktake=count, numbers=[_read(read) for read in batch])
             progress(seen)

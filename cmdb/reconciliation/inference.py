@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 
+from cmdb.batching import batched
 from cmdb.change_sets import ChangeSet, Create, Operation, Update
 from cmdb.errors import ConflictError
 from cmdb.queries import Query, Sort
@@ -77,7 +78,7 @@ def infer(
     made: list[int] = []
     precedence = precedence_of(sources(store))
     for rule in rules(store.model):
-        for batch in _batches(_sources(store, rule, changed)):
+        for batch in batched(_sources(store, rule, changed), BATCH):
             made += _infer_batch(store, rule, precedence, batch, actor, report)
     store.mark(POSITION, orjson.dumps({"revision": newest, "model": store.model.fingerprint}))
     return made
@@ -126,7 +127,7 @@ def _sources(store: GraphStore, rule: Rule, changed: Changed | None) -> Iterator
         ids |= {r.id for r in found if r.type in rule.sources}
         for near in store.neighbours(targets, [rule.type.name], "in"):
             ids.add(near.record.id)
-    for batch in _batches(sorted(ids)):
+    for batch in batched(sorted(ids), BATCH):
         yield from (r for r in store.get(batch).values() if r.type in rule.sources)
 
 
@@ -139,17 +140,6 @@ def _all(store: GraphStore, rule: Rule) -> Iterator[Record]:
             if page.cursor is None:
                 break
             after = page.cursor
-
-
-def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) >= BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _infer_batch(

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from api.context import Context
 from api.graphql.records import PAGE, PageInfo
 from api.graphql.views import View
+from cmdb.batching import batched
 from cmdb.errors import QueryError
 from cmdb.queries import PAGE_LIMIT, AsOf, Query
 from impact.analysis import GroupState
@@ -76,8 +76,7 @@ class Teller:
         return {id: self.context.view(record, self.at) for id, record in found.items()}
 
     def _of(self, ids: Sequence[str]) -> Iterator[Query]:
-        rest = iter(ids)
-        while some := list(islice(rest, PAGE_LIMIT)):
+        for some in batched(ids, PAGE_LIMIT):
             yield Query(where={"id": {"in": some}}, first=PAGE_LIMIT, as_of=self.at)
 
     def page(self, items: Sequence[T], given: Mapping[str, Any]) -> Slice[T]:
