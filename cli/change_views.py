@@ -16,7 +16,7 @@ from cli.options import (
 from cli.process_show import Section
 from cli.process_words import ProcessName
 from cmdb.queries import Query
-from cmdb.records import Record
+from cmdb.records import Record, listed
 from cmdb.revisions import Changes as GraphChanges
 from cmdb.store import GraphStore
 from itsm.changes.desk import Changes
@@ -86,8 +86,7 @@ def _names_of(graph: GraphStore, found: GraphChanges) -> dict[str, str]:
     for change in found.records:
         for side in change:
             for name in references.intersection(side.attributes if side else ()):
-                value = side.attributes[name]  # type: ignore[union-attr]
-                ids |= {*value} if isinstance(value, list) else {value}
+                ids.update(listed(side.attributes[name]))  # type: ignore[union-attr]
     return output.names(graph, ids - own.keys()) | own
 
 

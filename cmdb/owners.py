@@ -20,11 +20,10 @@ from typing import Final, NamedTuple
 
 from cmdb.commits import End, Plan, WriteTransaction
 from cmdb.records import Record, RelationshipKey
-from schema.model import ORGANISATION_ATTRIBUTE, Model
+from schema.model import ORGANISATION, ORGANISATION_ATTRIBUTE, Model
 
 LEVELS: Final = 4
 """Parts of parts: a transceiver in a line card in a blade in a chassis."""
-ORGANISATION: Final = "Organisation"
 
 NOBODY: Final = "-"
 """The owner of what names no organisation and is no part of what does: it is everybody's."""

@@ -15,7 +15,7 @@ from cmdb.change_sets import ChangeSet
 from cmdb.commits import End, Plan, StaleError, WriteTransaction
 from cmdb.errors import ConflictError
 from cmdb.preparation import prepare
-from cmdb.records import Record, Relationship, RelationshipKey
+from cmdb.records import Record, Relationship, RelationshipKey, listed
 from cmdb.revisions import CommitResult
 from cmdb.store import GraphStore
 from cmdb.store.base import Direction, Neighbour
@@ -79,7 +79,7 @@ class Pending:
 
     def _hold(self, record: Record, attributes: Iterable[str]) -> None:
         for attribute in attributes:
-            for value in _values(record, attribute):
+            for value in listed(record.attributes.get(attribute)):
                 self._holders[attribute][value][record.id] = None
 
     # -- reading ----------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ class Pending:
                 self._hold(record, [attribute])
         for value in values:
             for id in self._holders[attribute].get(value, ()):
-                if value in _values(self._records[id], attribute):
+                if value in listed(self._records[id].attributes.get(attribute)):
                     found[id] = self._records[id]
         return list(self._met(found).values())
 
@@ -233,8 +233,3 @@ class _Rehearsal(Pending):
 def _place(near: Neighbour) -> tuple[str, str, bool, str]:
     link = near.relationship
     return near.of, link.type, link.source != near.of, near.record.id
-
-
-def _values(record: Record, attribute: str) -> list[Any]:
-    value = record.attributes.get(attribute)
-    return value if isinstance(value, list) else [] if value is None else [value]

@@ -19,6 +19,11 @@ def same_values(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def listed(value: Any) -> list[Any]:
+    """An attribute's values: of a list its items, otherwise the one there is, if any."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 class Record(NamedTuple):
     """A typed node as it was from one revision on.
 

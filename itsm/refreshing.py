@@ -26,7 +26,13 @@ from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.guards import called, operational
 from lifecycle.items import CONCERNS, items_of
-from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, STATE_ATTRIBUTE, Model
+from schema.model import (
+    ORGANISATION,
+    ORGANISATION_ATTRIBUTE,
+    ORGANISATION_TREE,
+    STATE_ATTRIBUTE,
+    Model,
+)
 from schema.processes import SYSTEM
 
 MARK: Final = "incidents.refreshed"
@@ -40,7 +46,6 @@ OF_CI: Final = (ORGANISATION_ATTRIBUTE, "criticality")
 OF_INCIDENT: Final = ("urgency", ORGANISATION_ATTRIBUTE)
 OF_ORGANISATION: Final = ("calendar",)
 CALENDAR: Final = "ServiceCalendar"
-ORGANISATION: Final = "Organisation"
 AROUND: Final = (COVERED_BY, ORGANISATION_TREE)
 """Relationships without an impact rule that priorities and clocks depend on."""
 FOLLOWED: Final = (INCIDENT, AGREEMENT, CALENDAR, ORGANISATION, CONCERNS, *AROUND)

@@ -20,9 +20,8 @@ from lifecycle.deciding import Decision
 from lifecycle.engine import Engine
 from lifecycle.people import HAS_ROLE, ROLE_NAMES
 from lifecycle.refusals import NotAllowedError, Refusal, RefusedError, RequestError
-from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE
+from schema.model import ORGANISATION, ORGANISATION_TREE, STATE_ATTRIBUTE
 
-ORGANISATION: Final = "Organisation"
 ADMINISTRATOR: Final = "administrator"
 SUCCEEDED_BY: Final = "SUCCEEDED_BY"
 SINCE: Final = "valid_from"

@@ -19,7 +19,6 @@ from lifecycle.deciding import Decision
 from lifecycle.effects import IN_TRANSIT_TO
 from lifecycle.engine import Engine
 from lifecycle.organisations import (
-    ORGANISATION,
     PAGE,
     SUCCEEDED_BY,
     Organisations,
@@ -27,7 +26,7 @@ from lifecycle.organisations import (
 )
 from lifecycle.people import HAS_ROLE, ROLE_NAMES
 from lifecycle.refusals import Refusal, RefusedError
-from schema.model import ORGANISATION_TREE, STATE_ATTRIBUTE, Model, RecordType
+from schema.model import ORGANISATION, ORGANISATION_TREE, STATE_ATTRIBUTE, Model, RecordType
 
 
 @dataclass

@@ -44,6 +44,8 @@ from schema.service_management import (
 
 ROOT: Final = "Record"
 STATE_ATTRIBUTE: Final = "lifecycle_state"
+ORGANISATION: Final = "Organisation"
+"""The record type of organisations."""
 ORGANISATION_ATTRIBUTE: Final = "organisation"
 PROVENANCE: Final = "provenance"
 """The managed attribute of every record and relationship: which sources reported it, and what."""

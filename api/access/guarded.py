@@ -19,7 +19,6 @@ from typing import Any, Final, TypeVar, cast
 
 from api.access.asking import asking
 from api.access.masking import Mask, Withheld, kept, referred
-from api.access.masking import ids as ids_of
 from api.access.organisations import Organisations
 from api.access.principals import Permission, Principal
 from api.access.refusing import not_allowed
@@ -40,7 +39,7 @@ from cmdb.owners import LEVELS
 from cmdb.pending import Pending
 from cmdb.queries import PAGE_LIMIT, AsOf, Count, Page, Query
 from cmdb.reconciliation.sources import SEEN
-from cmdb.records import Record, Relationship
+from cmdb.records import Record, Relationship, listed
 from cmdb.revisions import (
     Changes,
     Commit,
@@ -294,7 +293,7 @@ class GuardedStore(GraphStore):
         spans = self._inner.spans([id for id in ids if id in seen], attribute)
         if attribute not in self.model.references:
             return spans
-        named = {id for held in spans.values() for span in held for id in ids_of(span.value)}
+        named = {id for held in spans.values() for span in held for id in listed(span.value)}
         visible = self._visible(named)
         return {
             id: [span._replace(value=kept(span.value, visible)) for span in held]
@@ -790,7 +789,7 @@ def named_by(operations: Iterable[Operation], model: Model) -> set[str]:
         (made if isinstance(operation, Create) else named).append(operation.id)
         for name, value in operation.attributes.items():
             if name in model.references:
-                named += ids_of(value)
+                named += listed(value)
     return {id for id in named if _is_id(id)}.difference(id for id in made if isinstance(id, str))
 
 

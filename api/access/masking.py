@@ -12,7 +12,7 @@ from typing import Any
 
 from api.access.principals import Permission
 from api.access.scope import Scope
-from cmdb.records import Record, Relationship
+from cmdb.records import Record, Relationship, listed
 from cmdb.revisions import Changes, RecordChange, RelationshipChange
 from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE
 
@@ -67,7 +67,7 @@ class Mask:
             if name in said:
                 value = said[name]
                 one = isinstance(value, str)
-                if not (value in self._seen if one else self._seen >= {*ids(value)}):
+                if not (value in self._seen if one else self._seen >= {*listed(value)}):
                     changed[name] = kept(value, self._seen)
         return changed
 
@@ -106,13 +106,8 @@ def referred(records: Iterable[Record], scope: Scope) -> set[str]:
                 if isinstance(value, str):
                     found.add(value)
                 else:
-                    found.update(ids(value))
+                    found.update(listed(value))
     return found
-
-
-def ids(value: Any) -> list[str]:
-    """The ids in the value of a reference: one, several or none."""
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def kept(value: Any, seen: Collection[str]) -> Any:

@@ -13,11 +13,10 @@ from typing import Any, cast
 from api.access.principals import Permission, Principal
 from cmdb.change_sets import ChangeSet, Create, Operation, Relate, Unrelate, Update
 from cmdb.commits import Plan
-from cmdb.owners import ORGANISATION
 from cmdb.revisions import CommitResult
 from cmdb.store import GraphStore
 from lifecycle.refusals import NotAllowedError
-from schema.model import ORGANISATION_TREE
+from schema.model import ORGANISATION, ORGANISATION_TREE
 
 
 def observing(store: GraphStore, principal: Principal) -> GraphStore:

@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
-from cmdb.owners import ORGANISATION
 from cmdb.queries import PAGE_LIMIT, Query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import Commit
 from cmdb.store import GraphStore
-from schema.model import ORGANISATION_TREE
+from schema.model import ORGANISATION, ORGANISATION_TREE
 
 FOLLOWED: Final = (ORGANISATION, ORGANISATION_TREE)
 REFRESH_SECONDS: Final = 1.0

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from api.access.organisations import Tree
 from api.access.principals import Grant, Permission
-from cmdb.owners import LEVELS, ORGANISATION, rules_of
+from cmdb.owners import LEVELS, rules_of
 from cmdb.queries import (
     AMONG,
     ANYTHING,
@@ -38,7 +38,7 @@ from cmdb.queries import (
 )
 from cmdb.records import Record
 from schema.kinds import KINDS
-from schema.model import ORGANISATION_ATTRIBUTE, PROVENANCE, Direction, Model
+from schema.model import ORGANISATION, ORGANISATION_ATTRIBUTE, PROVENANCE, Direction, Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from api.access.roles import EVERYWHERE
 from api.access.scope import Scope
 from cmdb.commits import Plan, WriteTransaction
 from cmdb.owners import Ownership
-from cmdb.records import Record, Relationship
+from cmdb.records import Record, Relationship, listed
 from cmdb.revisions import Revision
 from schema.model import ORGANISATION_ATTRIBUTE, ORGANISATION_TREE, Model
 
@@ -144,9 +144,8 @@ class _Needs:
             if record.attributes.get(EVERYWHERE):
                 self.found[Permission.ADMINISTER].add(None)
             for attribute in kinds[record.type].references:
-                value = record.attributes.get(attribute.name)
-                if attribute.name != ORGANISATION_ATTRIBUTE and value is not None:
-                    subjects |= set(value) if isinstance(value, list) else {value}
+                if attribute.name != ORGANISATION_ATTRIBUTE:
+                    subjects.update(listed(record.attributes.get(attribute.name)))
         types = [t.name for t in self.model.relationship_types.values() if t.administered]
         if subjects and types:
             held = self.transaction.relationships_at("source", sorted(subjects), types)

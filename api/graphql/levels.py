@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from api.graphql.fetching import Fetch, Fetched
 from api.graphql.views import Connection, Place, View
 from cmdb.queries import AsOf
-from cmdb.records import Record
+from cmdb.records import Record, listed
 from cmdb.steps import Step, parse_step
 from cmdb.store.base import Connected
 
@@ -191,7 +191,7 @@ class _Near:
         if level.kind == "reference":
             self.referring.append((view, wanted))
             value = view.record.attributes.get(level.attribute)
-            self.referred.update(_ids(value))
+            self.referred.update(listed(value))
             return
         self.following.append((view, wanted))
         if id(wanted.details) not in self.steps:
@@ -228,7 +228,7 @@ class _Near:
 
     def _refer(self, view: View, wanted: Wanted, records: Mapping[str, Any]) -> list[View]:
         level = wanted.level
-        ids = _ids(view.record.attributes.get(level.attribute))
+        ids = listed(view.record.attributes.get(level.attribute))
         views = [self.context.view(records[id], self.at) for id in ids if id in records]
         view.loaded[id(wanted.details)] = views if level.many else views[0] if views else None
         return views
@@ -238,11 +238,6 @@ def _whole(page: Connection) -> bool:
     """Whether all that is selected of the records of a page has come with it."""
     fetched = page.place.fetched
     return not page.page.records or (fetched is not None and fetched.fetch.whole)
-
-
-def _ids(value: Any) -> list[str]:
-    """What a reference names: none, one, or several."""
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 class Cursors:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cli import services
 from cli.remote.hits import COUNTS, summary_of
 from cli.remote.processes import OWN, Remote
-from cli.remote.questions import Questions
+from cli.remote.questions import about
 from cli.remote.store import CHANGED, RemoteStore, plain_operation
 from client.client import RECORD
 from cmdb.change_sets import Operation
@@ -73,11 +73,7 @@ OWN[Changes] = RemoteChanges
 
 def _ask(graph: RemoteStore, change: Record, selection: str) -> Any:
     """Something of a change."""
-    return _questions(graph, change).ask(f"{OF_CHANGE} {{ {selection} }}")
-
-
-def _questions(graph: RemoteStore, change: Record) -> Questions:
-    return Questions(graph, "record", {"id": "ID!"}, {"id": change.id})
+    return about(graph, change.id).ask(f"{OF_CHANGE} {{ {selection} }}")
 
 
 def _collision(graph: RemoteStore, told: Mapping[str, Any]) -> Collision:
@@ -111,5 +107,5 @@ def _(graph: RemoteStore, change: Record) -> services.Difference:
 def _(graph: RemoteStore, change: Record) -> services.Kept:
     told = _ask(graph, change, f"heldBack riskFactors {{ points said }} impact {{ {COUNTS} }}")
     risk = [(factor["points"], factor["said"] or "") for factor in told["riskFactors"]]
-    hit = summary_of(told["impact"], _questions(graph, change), OF_CHANGE)
+    hit = summary_of(told["impact"], about(graph, change.id), OF_CHANGE)
     return services.Kept(told["heldBack"], hit, risk)

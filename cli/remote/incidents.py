@@ -11,7 +11,7 @@ from cli.remote.answers import ENTRY, entry
 from cli.remote.engine import TYPES, RemoteEngine
 from cli.remote.hits import COUNTS, summary_of
 from cli.remote.processes import OWN, Remote
-from cli.remote.questions import Questions
+from cli.remote.questions import about
 from cli.remote.store import RemoteStore, plain
 from cmdb.records import Record
 from impact.rules import Effect
@@ -120,7 +120,7 @@ OF_INCIDENT: Final = "... on Incident"
 
 @services.overview_of.register
 def _(graph: RemoteStore, incident: Record) -> Overview:
-    questions = Questions(graph, "record", {"id": "ID!"}, {"id": incident.id})
+    questions = about(graph, incident.id)
     told = questions.ask(f"{OF_INCIDENT} {{ {CLOCKS} course {{ {ENTRY} }} impact {{ {COUNTS} }} }}")
     clocks = {clock["name"]: _reading(clock) for clock in told["clocks"]}
     kept = summary_of(told["impact"], questions, OF_INCIDENT)

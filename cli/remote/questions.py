@@ -94,6 +94,11 @@ class Questions:
             yield from page["edges"]
 
 
+def about(graph: RemoteStore, id: str) -> Questions:
+    """What is asked of one record."""
+    return Questions(graph, "record", {"id": "ID!"}, {"id": id})
+
+
 def pages(ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The pages of a list; ``ask`` gives the one behind a cursor."""
     after = None

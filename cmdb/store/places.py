@@ -7,14 +7,17 @@ founded later lies in none of them, whoever looked at the organisations before t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from cmdb import owners
 from cmdb.queries import Owned
 
 NOBODY: Final = 0
 ASKED: Final = -1
+WORDS: Final = {owners.NOBODY: NOBODY, owners.ASKED: ASKED}
+"""What stands for no organisation (`cmdb.owners`), as it is kept."""
 LAST: Final = 2**62
 MOST: Final = 8
 """Intervals that are written into a statement; more are a list."""
@@ -61,6 +64,28 @@ def places(
             spans.append([number, number])
             open_ = True
     return Places(tuple(held), tuple((low, high) for low, high in spans))
+
+
+def kept(named: Iterable[str], numbers: Mapping[str, int]) -> dict[str, int]:
+    """Owners as they are kept; what names an organisation that has no number is asked.
+
+    Parameters
+    ----------
+    numbers
+        Of the organisations among them.
+    """
+    return {owner: numbers.get(owner, ASKED) for owner in named} | WORDS
+
+
+def told(numbers: Mapping[str, int]) -> dict[int, str]:
+    """Owners by what is kept of them.
+
+    Parameters
+    ----------
+    numbers
+        Of organisations.
+    """
+    return {number: owner for owner, number in {**numbers, **WORDS}.items()}
 
 
 class Known:

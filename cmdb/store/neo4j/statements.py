@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from cmdb.owners import ORGANISATION
-from schema.model import Model, RecordType
+from schema.model import ORGANISATION, Model, RecordType
 
 SEARCH_INDEX: Final = "cmdb_search"
 

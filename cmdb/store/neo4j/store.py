@@ -26,7 +26,7 @@ from cmdb.errors import (
     StoreReadOnlyError,
     StoreVersionError,
 )
-from cmdb.owners import ASKED, NOBODY, rules_of
+from cmdb.owners import rules_of
 from cmdb.queries import AsOf, Count, Page, Query, countable, parse_query
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Changes, Commit, CommitResult, Revision
@@ -250,8 +250,7 @@ class Neo4jStore(GraphStore):
         return {id: number for id, number in found if number is not None}
 
     def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
-        words = {number: id for id, number in self._organisations().items()}
-        words |= {places.ASKED: ASKED, places.NOBODY: NOBODY}
+        words = places.told(self._organisations())
         rows = self._database.rows(statements.OWNERS, ids=list(ids))
         return {row["id"]: words.get(row["owner"]) for row in rows}
 

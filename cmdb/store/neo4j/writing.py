@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import neo4j
 
 from cmdb.commits import End, Plan
-from cmdb.owners import ASKED, NOBODY, ORGANISATION, owners_after, owners_of, rules_of
+from cmdb.owners import owners_after, owners_of, rules_of
 from cmdb.records import Record, Relationship, RelationshipKey, same_values
 from cmdb.revisions import Revision
 from cmdb.store import places
@@ -19,7 +19,7 @@ from cmdb.store.known import KnownRecords
 from cmdb.store.neo4j import statements
 from cmdb.store.neo4j.connections import send
 from cmdb.store.neo4j.properties import Properties
-from schema.model import Model, read_document
+from schema.model import ORGANISATION, Model, read_document
 
 Element = TypeVar("Element")
 
@@ -203,10 +203,9 @@ class Neo4jWriteTransaction:
 
     def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
         """Owners as they are kept; what names an organisation that has no number is asked."""
-        named = {*owners.values()} - {ASKED, NOBODY}
+        named = {*owners.values()} - places.WORDS.keys()
         self._known_numbers(named)
-        found = {owner: self.numbers.get(owner, places.ASKED) for owner in named}
-        return found | {ASKED: places.ASKED, NOBODY: places.NOBODY}
+        return places.kept(named, self.numbers)
 
     def _known_numbers(self, ids: Collection[str]) -> None:
         """Look up numbers that were given before."""

@@ -18,7 +18,6 @@ import orjson
 
 from cmdb.commits import End, WriteTransaction
 from cmdb.errors import InvalidChangeError, Problem, StoreDamagedError
-from cmdb.owners import ASKED, NOBODY, ORGANISATION
 from cmdb.queries import AsOf, Count, Page, ParsedQuery, Query, countable, parse_query
 from cmdb.records import Record, Relationship
 from cmdb.revisions import (
@@ -59,7 +58,7 @@ from cmdb.store.sqlite.topology import blocks
 from cmdb.store.sqlite.writing import SqliteWriteTransaction
 from cmdb.store.topology import LinkBlock, NodeBlock, columns, link_block, node_block
 from schema.kinds import write_datetime
-from schema.model import Model, read_document
+from schema.model import ORGANISATION, Model, read_document
 
 MODEL_SECONDS: Final = 1.0
 """How long a model is used before looking whether another process has applied a newer one."""
@@ -229,7 +228,7 @@ class SqliteStore(GraphStore):
         )
 
     def _owners(self, ids: Collection[str]) -> dict[str, str | None]:
-        words = {places.ASKED: ASKED, places.NOBODY: NOBODY}
+        words = places.told({})
         rows = self._all(
             "SELECT r.id, r.owner, o.id FROM json_each(?) j JOIN records r ON r.id = j.value"
             " LEFT JOIN records o ON o.node = r.owner",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from cmdb.commits import End, Plan
-from cmdb.owners import ASKED, NOBODY, owners_after, owners_of, rules_of
+from cmdb.owners import owners_after, owners_of, rules_of
 from cmdb.records import Record, Relationship, RelationshipKey
 from cmdb.revisions import Revision
 from cmdb.store import places
@@ -276,11 +276,10 @@ class SqliteWriteTransaction:
 
     def _numbers(self, owners: Mapping[str, str]) -> dict[str, int]:
         """Owners as they are kept; what names an organisation that is not there is asked."""
-        named = {*owners.values()} - {ASKED, NOBODY}
+        named = {*owners.values()} - places.WORDS.keys()
         if missing := named - self._nodes.keys():
             self.types(missing)
-        found = {owner: self._nodes.get(owner, places.ASKED) for owner in named}
-        return found | {ASKED: places.ASKED, NOBODY: places.NOBODY}
+        return places.kept(named, self._nodes)
 
     def own_all(self) -> None:
         """Work out all owners anew, if the model has other rules than those they were made by."""
