@@ -18,7 +18,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from api.graphql.errors import told
 from api.graphql.fields import FIELD, model_field_of
 from api.graphql.levels import Ask, Levels
-from api.graphql.plans import ByType, Plan, Plans, Told
+from api.graphql.plans import Plan, Plans, Told
 from api.graphql.views import Connection, Edge, Place, View
 from cmdb.records import Record
 
@@ -187,10 +187,6 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
         """The completed records of a page for which all levels are loaded."""
         above, plans = (trail, told.name, owner), told.below
         place, views = connection.place, connection.views
-        if views is None and place.fetched is not None and place.fetched.fetch.whole:
-            read = self._read(plans, connection.page.records, place)
-            if read is not None:
-                return read
         found, waiting, view = [], False, None
         for index, record in enumerate(connection.page.records):
             here = (above, index, None)
@@ -205,37 +201,6 @@ class RecordExecutor(StrawberryGraphQLCoreExecutionContext):
                 value = None
             found.append(value)
         return self._all(found) if waiting else found
-
-    def _read(
-        self, plans: ByType[Plan], records: Sequence[Record], place: Place
-    ) -> list[Any] | None:
-        """The completed records of a page with which all has come that is selected of them, as `_nodes`
-        has it; None where more is to be done for a field than to read it."""
-        found = []
-        for record in records:
-            plan = plans[record.type]
-            if plan.viewed:
-                return None
-            told = map(record.attributes.get, plan.attributes)
-            values = dict(zip(plan.names, told, strict=True))
-            for name, read in plan.of_record:
-                values[name] = read(record)
-            for link in plan.links:
-                page_plan = link.below[link.named]
-                if page_plan.told or page_plan.left:
-                    return None
-                page = self.levels.near(record, place, link.key)
-                assert page is not None
-                of_page = values[link.name] = dict.fromkeys(page_plan.names)
-                for name, tell in page_plan.plain:
-                    of_page[name] = tell(page)
-                for nodes in page_plan.nodes:
-                    below = self._read(nodes.below, page.page.records, page.place)
-                    if below is None:
-                        return None
-                    of_page[nodes.name] = below
-            found.append(values)
-        return found
 
     async def _all(self, items: list[Any]) -> list[Any]:
         async def one(item: Any) -> Any:
