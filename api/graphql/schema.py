@@ -28,6 +28,7 @@ from api.graphql.mutations.results import Results
 from api.graphql.records import Records
 from api.graphql.scalars import configuration
 from api.graphql.watching import Operations, audited
+from cmdb.bulk import without_collecting
 from schema.model import ROOT, Model
 
 PARTS: Final = (
@@ -78,7 +79,12 @@ class _Held:
 
 @lru_cache(maxsize=4)
 def _built(fingerprint: str, held: _Held) -> ModelSchema:
-    records = Records(held.model, _shared)
+    with without_collecting():
+        return _made(held.model)
+
+
+def _made(model: Model) -> ModelSchema:
+    records = Records(model, _shared)
     records.results = Results(records)
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)

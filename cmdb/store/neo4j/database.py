@@ -113,12 +113,12 @@ class Database:
         asked = statements.quiet(statement)
         end = time.monotonic() + OVERLAP_SECONDS
         for attempt, pause in enumerate(chain(PAUSES, repeat(PAUSES[-1]))):
-            [row] = self.rows(asked, **parameters)
-            if row["answer"] is None and attempt == len(PAUSES):
+            rows = self.rows(asked, **parameters)
+            if not rows and attempt == len(PAUSES):
                 with suppress(StoreAccessError, StoreReadOnlyError):
-                    row = self._holding_writers_off(asked, parameters)
-            if row["answer"] is not None:
-                return row["answer"]
+                    rows = self._holding_writers_off(asked, parameters)
+            if rows:
+                return rows[0]["answer"]
             if time.monotonic() > end:
                 break
             time.sleep(deadlines.within(pause))
@@ -127,14 +127,15 @@ class Database:
             "Try again; if nobody writes, open the store once as a user who may write.",
         )
 
-    def _holding_writers_off(self, statement: str, parameters: Mapping[str, Any]) -> neo4j.Record:
+    def _holding_writers_off(
+        self, statement: str, parameters: Mapping[str, Any]
+    ) -> list[neo4j.Record]:
         """A reading under the writers' lock, after clearing up behind a writer that has died."""
 
-        def work(transaction: neo4j.ManagedTransaction) -> neo4j.Record:
+        def work(transaction: neo4j.ManagedTransaction) -> list[neo4j.Record]:
             deadlines.remaining()
             transaction.run(statements.SETTLE).consume()
-            [row] = send(transaction, statement, parameters)
-            return row
+            return list(send(transaction, statement, parameters))
 
         self.statements += 2
         try:
