@@ -27,6 +27,7 @@ from cmdb.integrity import check
 from cmdb.queries import Query
 from cmdb.store import create_store, open_store
 from cmdb.store.neo4j.connections import parse_url, translated
+from cmdb.store.neo4j.statements import quiet
 from schema.model import Model
 from tests.support.building import add
 from tests.support.neo4j_server import Neo4jServer
@@ -158,6 +159,31 @@ def test_a_statement_that_takes_too_long_is_ended(
         endless = "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b RETURN count(*)"
         with pytest.raises(StoreBusyError, match="too long"):
             store._database.rows(endless)  # type: ignore[attr-defined]
+
+
+@pytest.mark.neo4j
+def test_a_reading_that_a_commit_overlaps_gives_nothing(
+    neo4j_store_url: str, neo4j_server: Neo4jServer, model: Model
+) -> None:
+    """The statement itself is made to move the clock, as a writer does meanwhile."""
+    create_store(neo4j_store_url, model).close()
+    move = "MATCH (x:_Store {key: 'clock'}) SET x.announced = x.announced + 1"
+    ahead = "MATCH (x:_Store {key: 'clock'}) RETURN x.announced - x.published"
+    still, moving = quiet("RETURN 1 AS answer"), quiet(f"{move} RETURN 1 AS answer")
+    with neo4j_server.driver() as driver, driver.session() as session:
+
+        def read(*statements: str) -> tuple[int, int]:
+            """How many rows the last one gives, and how far the clock is ahead then."""
+            with session.begin_transaction() as transaction:
+                *_, rows = [transaction.run(statement).values() for statement in statements]
+                [[behind]] = transaction.run(ahead).values()
+                transaction.rollback()
+            return len(rows), behind
+
+        assert read(still) == (1, 0)
+        assert read(moving) == (0, 1), "announced while it read"
+        assert read(move, still) == (0, 1), "announced before it began"
+        assert read(move, moving) == (0, 1), "announced before, so it did not even begin"
 
 
 @pytest.mark.neo4j
