@@ -21,8 +21,9 @@ serve: .venv/.installed ## serve the embedded store on the loopback, until Ctrl-
 ROOMY := $(shell [ "$$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -1)" -ge 8 ] 2>/dev/null && echo /dev/shm)
 test: export TMPDIR := $(or $(TMPDIR),$(ROOMY),/tmp)
 
+# Tests start dozens of processes: what Python has compiled is kept, wherever it is told not to.
 test: .venv/.installed ## run the whole test suite (ARGS="-k name" for a part of it)
-	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/.installed ## format, lint, types, layers, generated docs
 	$(BIN)/ruff format --check

@@ -28,6 +28,7 @@ SMALL_MODEL = Path(__file__).parent / "support" / "small_model"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that ask for the Neo4j server are marked, so that they can be left out. They come last, those
     with the same model one after another: indexes of another model make the server plan all it knows anew.
+    So does a restart: tests that kill their server come after all others.
     """
     for item in items:
         if "neo4j_server" in getattr(item, "fixturenames", ()):
@@ -39,6 +40,8 @@ def _model_in_neo4j(item: pytest.Item) -> str:
     """Tells the models of tests on Neo4j apart, as well as can be seen before they run."""
     if item.get_closest_marker("neo4j") is None:
         return ""
+    if item.get_closest_marker("restarts") is not None:
+        return "~"
     if "model" not in getattr(item, "fixturenames", ()):
         return "shipped"
     own = hasattr(getattr(item, "module", None), "model")

@@ -24,6 +24,7 @@ def test_the_store_url_carries_the_credentials(
     assert neo4j_store_url == f"{scheme}://{user}:{password}@{place}"
 
 
+@pytest.mark.restarts
 @pytest.mark.usefixtures("neo4j_store_url")
 def test_what_was_committed_outlives_a_kill(neo4j_server: Neo4jServer) -> None:
     if not neo4j_server.disposable:

@@ -86,6 +86,7 @@ def test_neo4j_writers_killed_in_commits_leave_whole_revisions(
 
 
 @pytest.mark.neo4j
+@pytest.mark.restarts
 def test_a_writer_outlives_the_kill_of_its_server(
     neo4j_store_url: str, neo4j_server: Neo4jServer, model: Model
 ) -> None:
