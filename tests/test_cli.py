@@ -22,10 +22,9 @@ from cli.main import run
 from cmdb import errors
 from cmdb.reconciliation.runs import VanishRefusedError
 from cmdb.store import open_store
+from tests.support.command import Command, Failing
 
 ESTATE = sorted((Path(__file__).parent.parent / "examples" / "estate").glob("*.yaml"))
-
-Command = Callable[..., str]
 
 
 @pytest.fixture
@@ -41,31 +40,12 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def cmdb(url: str, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command that must succeed; gives what it printed."""
-    capsys.readouterr()
-
-    def command(*words: str) -> str:
-        code = run(list(words))
-        captured = capsys.readouterr()
-        assert code == 0, captured.err
-        return captured.out
-
-    return command
+    return Command(capsys)
 
 
 @pytest.fixture
-def failing(url: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Run a command that must fail with one line on standard error."""
-    capsys.readouterr()
-
-    def command(*words: str) -> tuple[int, str]:
-        code = run(list(words))
-        captured = capsys.readouterr()
-        assert code != 0
-        assert "Traceback" not in captured.err
-        return code, captured.err
-
-    return command
+def failing(cmdb: Command) -> Failing:
+    return cmdb.failing
 
 
 def created(cmdb: Command, *words: str) -> str:
@@ -183,7 +163,7 @@ def test_pages_walk_everything_once(cmdb: Command) -> None:
     ],
 )  # fmt: skip
 def test_errors_are_one_line_with_code_and_remedy(
-    words: list[str], code: str, failing: Callable[..., tuple[int, str]]
+    words: list[str], code: str, failing: Failing
 ) -> None:
     number, text = failing(*words)
     family = "store_error" if code.startswith("store_") else code
@@ -192,9 +172,7 @@ def test_errors_are_one_line_with_code_and_remedy(
     assert text.count("\n") == 1
 
 
-def test_a_conflict_names_who_changed_what(
-    cmdb: Command, failing: Callable[..., tuple[int, str]]
-) -> None:
+def test_a_conflict_names_who_changed_what(cmdb: Command, failing: Failing) -> None:
     created(cmdb, "Server", "name=esx-01")
     cmdb("set", "esx-01", "cpu_count=4", "--actor", "anna")
     number, text = failing("set", "esx-01", "cpu_count=8", "--expected", "2")
@@ -224,9 +202,7 @@ def test_sensitive_values_are_hidden_unless_revealed(cmdb: Command) -> None:
     assert json.loads(cmdb("search", "SECRET", "--json"))["total"] == 0
 
 
-def test_change_set_file_is_all_or_nothing(
-    cmdb: Command, failing: Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
+def test_change_set_file_is_all_or_nothing(cmdb: Command, failing: Failing, tmp_path: Path) -> None:
     file = tmp_path / "change.yaml"
     file.write_text(
         "operations:\n"
@@ -246,7 +222,7 @@ def test_change_set_file_is_all_or_nothing(
 
 def test_an_operators_model_extends_the_store(
     cmdb: Command,
-    failing: Callable[..., tuple[int, str]],
+    failing: Failing,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -366,9 +342,7 @@ def test_json_is_the_same_as_what_the_store_holds(cmdb: Command, url: str) -> No
     assert "2026-01-02 00:00:00 UTC" in cmdb("show", id)
 
 
-def test_problems_are_told_by_operation_and_name(
-    failing: Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
+def test_problems_are_told_by_operation_and_name(failing: Failing, tmp_path: Path) -> None:
     file = tmp_path / "changes.yaml"
     file.write_text(
         "operations:\n"
@@ -391,7 +365,7 @@ def test_problems_are_told_by_operation_and_name(
 
 
 def test_an_answer_is_never_silently_that_to_another_question(
-    cmdb: Command, failing: Callable[..., tuple[int, str]]
+    cmdb: Command, failing: Failing
 ) -> None:
     cmdb("create", "Person", "name=李明")
     cmdb("create", "Server", "name=srv", "custodian=李明")
@@ -415,9 +389,7 @@ def test_an_answer_is_never_silently_that_to_another_question(
         assert code == EXIT_CODES["invalid_query"][0], words
 
 
-def test_a_store_is_not_overwritten_by_an_export(
-    cmdb: Command, failing: Callable[..., tuple[int, str]], url: str
-) -> None:
+def test_a_store_is_not_overwritten_by_an_export(cmdb: Command, failing: Failing, url: str) -> None:
     path = url.removeprefix("sqlite:///")
     for words in (("export", "--out", path), ("dump", path)):
         code, _ = failing(*words)

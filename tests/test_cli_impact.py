@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cli.main import run
+from tests.support.command import Command
 
 SALES, SALES_APP = "营销服务", "营销应用"
 REPORTS, REPORTS_APP = "报表 [bold]服务[/bold]", "报表应用"
@@ -36,31 +37,17 @@ operations:
 # revision 1 is the model, 2 the estate
 
 
-class Commands:
-    """Runs commands; what they print, or how they fail."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *words: str) -> str:
-        code, out, err = self._run(*words)
-        assert code == 0, err
-        return out
+class Commands(Command):
+    """Runs commands; those that fail say so in one line."""
 
     def json(self, *words: str) -> Any:
         return json.loads(self(*words, "--json"))
 
     def failing(self, *words: str) -> tuple[int, str]:
-        code, out, err = self._run(*words)
-        assert code != 0
+        code, out, err = self.failed(*words)
         assert out == ""
         assert len(err.splitlines()) == 1
         return code, err
-
-    def _run(self, *words: str) -> tuple[int, str, str]:
-        self._capsys.readouterr()
-        code = run(list(words))
-        return code, *self._capsys.readouterr()
 
 
 @pytest.fixture

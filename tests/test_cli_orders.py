@@ -12,14 +12,13 @@ import pytest
 from defusedxml import ElementTree
 
 from cli.errors import EXIT_CODES
-from cli.main import run
 from cmdb.store import create_store, open_store
 from tests.importers.test_ledger import workbook
+from tests.support.command import Command, Printed
 from tests.support.observing import shipped_model
 from tests.support.office import Office
 
-Command = Callable[..., str]
-Failing = Callable[..., tuple[int, str, str]]
+Failing = Callable[..., Printed]
 
 
 @pytest.fixture(scope="module")
@@ -52,32 +51,12 @@ def url(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def cmdb(url: str, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command that must succeed; gives what it printed."""
-
-    def command(*words: str) -> str:
-        capsys.readouterr()
-        code = run(list(words))
-        captured = capsys.readouterr()
-        assert code == 0, captured.err + captured.out
-        return captured.out
-
-    return command
+    return Command(capsys)
 
 
 @pytest.fixture
-def failing(url: str, capsys: pytest.CaptureFixture[str]) -> Failing:
-    """Run a command that must fail; gives exit code, standard output and standard error."""
-
-    def command(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run(list(words))
-        captured = capsys.readouterr()
-        assert code != 0, captured.out
-        assert "Traceback" not in captured.err
-        assert "internal" not in captured.err
-        return code, captured.out, captured.err
-
-    return command
+def failing(cmdb: Command) -> Failing:
+    return cmdb.failed
 
 
 def code(name: str) -> int:

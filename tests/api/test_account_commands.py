@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ import pytest
 from cli.main import run
 from cmdb.store import create_store, open_store
 from tests.support.access import PASSWORD, Browser, Clock, Company, Process
+from tests.support.command import Command
 from tests.support.observing import shipped_model
-
-Command = Callable[..., str]
 
 
 @pytest.fixture
@@ -24,17 +22,8 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def cmdb(url: str, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a subcommand that must work; gives what it printed."""
     create_store(url, shipped_model()).close()
-    capsys.readouterr()
-
-    def command(*words: str) -> str:
-        code = run([*words, "--store", url])
-        captured = capsys.readouterr()
-        assert code == 0, captured.err
-        return captured.out
-
-    return command
+    return Command(capsys, "--store", url)
 
 
 def test_an_account_from_its_making_to_its_end(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schema.kinds import parse_datetime
-from tests.itsm.conftest import Command, Failing
+from tests.support.command import Command, Failing
 from tests.support.service_desk import ServiceDesk
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from cmdb.change_sets import Update
 from cmdb.store import create_store
 from tests.support.building import commit
 from tests.support.change_board import ChangeBoard
+from tests.support.command import Command, Failing
 from tests.support.observing import shipped_model
 
-Command = Callable[..., str]
-Failing = Callable[..., tuple[int, str]]
 NOW = datetime.now(UTC)
 WINDOW = [
     f"starts_at={(NOW - timedelta(hours=1)).isoformat()}",
@@ -49,15 +48,17 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangeBoar
         yield ChangeBoard.make(store, today=True)
 
 
-@pytest.fixture
-def cmdb(cmdb: Command) -> Command:
-    """As of all commands; tables are told as one line."""
+class Flat(Command):
+    """Tables are told as one line."""
 
-    def command(*words: str) -> str:
-        told = cmdb(*words)
+    def __call__(self, *words: str) -> str:
+        told = super().__call__(*words)
         return told if "--json" in words else " ".join(told.replace("│", " ").split())
 
-    return command
+
+@pytest.fixture
+def cmdb(desk: ChangeBoard, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Flat(capsys)
 
 
 def asked(cmdb: Command, *words: str) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cmdb.change_sets import Relate, Update
-from tests.itsm.conftest import Command, Failing
 from tests.support.building import commit
+from tests.support.command import Command, Failing
 from tests.support.service_desk import ServiceDesk
 
 NUMBER = f"SJ-{datetime.now(UTC).year}-000001"

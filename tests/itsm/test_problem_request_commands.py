@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.itsm.conftest import Command, Failing
+from tests.support.command import Command, Failing
 from tests.support.service_desk import ServiceDesk
 
 YEAR = datetime.now(UTC).year

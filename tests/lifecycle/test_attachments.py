@@ -17,7 +17,7 @@ from lifecycle.attachments import Attachments
 from lifecycle.contents import FileRefusedError, safe_name
 from lifecycle.files import Files, folder_of
 from lifecycle.refusals import NotAllowedError, RefusedError
-from tests.lifecycle.conftest import Command, Failing
+from tests.support.command import Command, Failing
 from tests.support.office import Office
 
 PDF = b"%PDF-1.7\n" + b"wiped by the book\n" * 50

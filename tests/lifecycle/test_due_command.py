@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lifecycle.engine import Engine
-from tests.lifecycle.conftest import Command, Failing
+from tests.support.command import Command, Failing
 from tests.support.office import Office
 
 

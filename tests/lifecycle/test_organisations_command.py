@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.lifecycle.conftest import Command, Failing
+from tests.support.command import Command, Failing
 from tests.support.office import Office
 
 

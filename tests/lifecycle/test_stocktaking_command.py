@@ -11,8 +11,8 @@ import pytest
 
 from cmdb.change_sets import Relate
 from tests.importers.test_ledger import rows_xml, workbook
-from tests.lifecycle.conftest import Command, Failing
 from tests.support.building import commit
+from tests.support.command import Command, Failing
 from tests.support.office import Office
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -11,23 +10,17 @@ from api.access.accounts import Accounts
 from api.access.passwords import Passwords
 from api.access.principals import Permission
 from api.access.tokens import Tokens
-from cli.main import run
 from cmdb.change_sets import Relate
 from cmdb.store import GraphStore
 from tests.support.access import CHEAP
 from tests.support.building import commit
+from tests.support.command import Command, Printed
 from tests.support.examples import load_example_estate, meant
 
 PEOPLE = {"liming": "engineer", "lixiaomei": "asset_manager"}
 """User name -> role that the account has, in the organisation of its person."""
 READER = "reader"
 """A tool that reads what the southern city has."""
-
-
-class Printed(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 class Commands:
@@ -40,15 +33,12 @@ class Commands:
         self.monkeypatch: pytest.MonkeyPatch
 
     def run(self, *words: str, by: str = "liming", remote: bool = True) -> Printed:
-        self.capsys.readouterr()
         with self.monkeypatch.context() as patch:
             patch.setenv("CMDB_STORE", self.url if remote else self.store)
             patch.setenv("CMDB_TOKEN", self.tokens[by])
             patch.setenv("CMDB_ACTOR", "nobody" if remote else by)
             patch.delenv("CMDB_TOKEN_FILE", raising=False)
-            code = run([*words])
-        said = self.capsys.readouterr()
-        return Printed(code, said.out, said.err)
+            return Command(self.capsys).run(*words)
 
     def same(self, *words: str, by: str = "liming") -> str:
         """What both print, which is the same."""
