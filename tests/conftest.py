@@ -33,15 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "neo4j_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.neo4j)
-    items.sort(key=_model_in_neo4j)
+    items.sort(key=lambda item: (_restarts(item), _model_in_neo4j(item)))
+
+
+def _restarts(item: pytest.Item) -> bool:
+    return item.get_closest_marker("restarts") is not None
 
 
 def _model_in_neo4j(item: pytest.Item) -> str:
     """Tells the models of tests on Neo4j apart, as well as can be seen before they run."""
     if item.get_closest_marker("neo4j") is None:
         return ""
-    if item.get_closest_marker("restarts") is not None:
-        return "~"
     if "model" not in getattr(item, "fixturenames", ()):
         return "shipped"
     own = hasattr(getattr(item, "module", None), "model")

@@ -10,6 +10,7 @@ import pytest
 
 from cli.main import run
 from tests.support.by_hand import SqliteByHand
+from tests.support.command import Command
 
 
 @pytest.fixture
@@ -24,11 +25,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
-    capsys.readouterr()
-    assert run(list(words)) == code
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return captured.out + captured.err
+    told = Command(capsys).run(*words)
+    assert told.code == code
+    assert "Traceback" not in told.err
+    return told.out + told.err
 
 
 def test_a_head_is_printed_and_expected_later(

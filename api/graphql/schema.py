@@ -78,13 +78,9 @@ class _Held:
 
 
 @lru_cache(maxsize=4)
+@without_collecting()
 def _built(fingerprint: str, held: _Held) -> ModelSchema:
-    with without_collecting():
-        return _made(held.model)
-
-
-def _made(model: Model) -> ModelSchema:
-    records = Records(model, _shared)
+    records = Records(held.model, _shared)
     records.results = Results(records)
     roots: dict[str, Any] = {
         name: make_type(name.capitalize(), fields)

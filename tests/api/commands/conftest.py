@@ -8,8 +8,8 @@ import pytest
 
 from cmdb.store import create_store
 from tests.support.api_process import served
-from tests.support.commands import Commands, prepared
 from tests.support.observing import shipped_model
+from tests.support.remote_command import Commands, prepared
 
 
 @pytest.fixture(scope="module")

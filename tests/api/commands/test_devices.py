@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import EXIT_CODES
-from tests.support.commands import READER, Commands
+from tests.support.remote_command import READER, Commands
 
 PDF = b"%PDF-1.7\nhanded over by the book\n"
 ASSETS = "lixiaomei"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cli.errors import EXIT_CODES
-from tests.support.commands import READER, Commands
 from tests.support.live import until
+from tests.support.remote_command import READER, Commands
 
 YEAR = datetime.now(UTC).year
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import EXIT_CODES
-from tests.support.commands import READER, Commands
+from tests.support.remote_command import READER, Commands
 
 WINDOW = ("starts_at=2050-03-07T20:00+08:00", "ends_at=2050-03-07T22:00+08:00")
 
